@@ -1,0 +1,80 @@
+"""The rows of schema `notify` as the road from row to recipient sees them (facts: docs/database.md)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Channel(StrEnum):
+    """A Novu channel; the values are those of the enum `notification_channel_type`."""
+
+    IN_APP = "IN_APP"
+    EMAIL = "EMAIL"
+    SMS = "SMS"
+    CHAT = "CHAT"
+    PUSH = "PUSH"
+
+
+class WorkflowType(StrEnum):
+    """STATIC passes the payload through to Novu; DYNAMIC renders our templates and passes the result."""
+
+    STATIC = "STATIC"
+    DYNAMIC = "DYNAMIC"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One active template of the enterprise.
+
+    `subject` and `body` are Liquid sources; `key` is what `xnovu_render` includes it by.
+    """
+
+    id: int
+    key: str
+    channel: Channel
+    subject: str | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class NovuWorkflow:
+    """The enterprise's active workflow configuration: which Novu workflow to trigger, and with what.
+
+    `template_references` gives, per channel, the template's id or key as the row names it.
+    """
+
+    key: str
+    type: WorkflowType
+    default_channels: tuple[Channel, ...] = ()
+    template_references: Mapping[Channel, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A claimed row with all that its delivery needs.
+
+    `workflow` is None when the row names none, or none that is active and of its own enterprise.
+    `chunks_sent` counts the leading recipient chunks that Novu has already accepted.
+    `expired` says that `deliver_before` had passed, by the database's clock, when the row was claimed.
+    """
+
+    id: int
+    workflow: NovuWorkflow | None
+    recipients: tuple[str, ...]
+    payload: Mapping[str, Any]
+    channels: tuple[Channel, ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    attempts: int = 1
+    chunks_sent: int = 0
+    deliver_before: datetime | None = None
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBatch:
+    """What one claim won: the rows, and every template they can reach, by template key."""
+
+    notifications: tuple[Notification, ...]
+    templates: Mapping[str, Template] = field(default_factory=dict)
