@@ -1,0 +1,136 @@
+"""The environment, read once at start and checked as a whole (docs/configuration.md lists every variable)."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from temporalio.envconfig import ClientConfig
+
+_ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class SettingsError(Exception):
+    """One message that names every wrong or missing setting and never quotes a secret."""
+
+
+class Settings(BaseSettings):
+    """What a process needs to know, as values. Durations carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    temporal_address: str
+    temporal_namespace: str = "default"
+    temporal_task_queue: str = "xnovu-notification-processing"
+    temporal_max_concurrent_activities: int = Field(100, ge=1)
+    temporal_max_concurrent_workflows: int = Field(50, ge=2)
+
+    supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
+    supabase_service_role_key: SecretStr
+
+    novu_secret_key: SecretStr
+    novu_api_url: str = "https://api.novu.co"
+
+    daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = ()
+    daemon_health_port: int = Field(3001, ge=1, le=65535)
+    daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
+
+    subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
+    subscription_max_retries: int = Field(10, ge=1)
+    subscription_health_check_interval_ms: int = Field(
+        30_000, ge=100, validation_alias="SUBSCRIPTION_HEALTH_CHECK_INTERVAL"
+    )
+
+    claim_lease_seconds: int = Field(120, ge=1, validation_alias="NOTIFICATION_CLAIM_LEASE_SECONDS")
+    worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
+
+    @field_validator("temporal_address")
+    @classmethod
+    def _is_host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be host:port, such as localhost:7233")
+        return value
+
+    @field_validator("supabase_url", "novu_api_url")
+    @classmethod
+    def _is_http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be a URL that begins with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("supabase_service_role_key", "novu_secret_key")
+    @classmethod
+    def _is_a_header_value(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if not secret.isascii() or any(character.isspace() for character in secret):
+            raise ValueError("must be one word of ASCII characters; check for line breaks and quotes")
+        return value
+
+    @field_validator("daemon_enterprise_ids", mode="before")
+    @classmethod
+    def _split_enterprise_ids(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        for enterprise_id in ids:
+            if not _ENTERPRISE_ID.fullmatch(enterprise_id):
+                raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
+        return ids
+
+    @field_validator("daemon_log_level", mode="before")
+    @classmethod
+    def _lower_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; `overrides` (from command line flags, None meaning "not given") win.
+
+        Raises:
+            SettingsError: something is missing or wrong.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError(_describe(error)) from None
+
+    def require_enterprises(self) -> None:
+        """Raise SettingsError unless at least one enterprise is configured: a listener has nothing to hear else."""
+        if not self.daemon_enterprise_ids:
+            raise SettingsError(
+                "settings are wrong:\n  DAEMON_ENTERPRISE_IDS: is missing; name at least one enterprise"
+            )
+
+
+def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Connection arguments from Temporal's standard variables (TLS, API key, certificates, TEMPORAL_CONFIG_FILE).
+
+    Raises:
+        SettingsError: a certificate file or the configuration file cannot be read.
+    """
+    try:
+        return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SettingsError(f"settings are wrong:\n  TEMPORAL_*: {error}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = _variable_name(str(problem["loc"][0]))
+        text = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        lines.append(f"  {name}: {text}")
+    return "settings are wrong:\n" + "\n".join(dict.fromkeys(lines))
+
+
+def _variable_name(location: str) -> str:
+    field = Settings.model_fields.get(location)
+    alias = field.validation_alias if field else None
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return str(alias) if alias else location.upper()
