@@ -1,0 +1,25 @@
+"""A heartbeat beside a long activity, so that Temporal notices a dead worker within seconds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio import activity
+
+HEARTBEAT_INTERVAL_SECONDS = 4.0
+
+
+@asynccontextmanager
+async def heartbeating(*details: object) -> AsyncIterator[None]:
+    """Heartbeat with `details` for as long as the block runs and this event loop lives."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat(*details)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_SECONDS)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,71 @@
+"""From a claimed notification to the calls to Novu that deliver it, or the reason why there are none. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.notification.models import Channel, Notification, NovuWorkflow, WorkflowType
+from shared.notification.outcomes import Refusal, RefusalCode
+from shared.notification.transaction_id import transaction_id
+from shared.ports import TriggerEvent
+from worker.rendering.renderer import RenderedContent
+
+RECIPIENTS_PER_EVENT = 100
+"""Novu refuses more recipients in one event."""
+
+
+def find_refusal(notification: Notification) -> Refusal | None:
+    """Why this notification cannot be sent whatever its templates say; None if it can."""
+    if notification.expired:
+        return Refusal(RefusalCode.EXPIRED, "deliver_before had passed", {"chunks_sent": notification.chunks_sent})
+    if notification.workflow is None:
+        return Refusal(
+            RefusalCode.WORKFLOW_NOT_FOUND, "notification_workflow_id names no active workflow of this enterprise"
+        )
+    if not notification.recipients or not all(
+        isinstance(recipient, str) and recipient.strip() for recipient in notification.recipients
+    ):
+        return Refusal(RefusalCode.INVALID_RECIPIENTS, "recipients is empty or holds an empty subscriber id")
+    if not isinstance(notification.payload, dict):
+        return Refusal(RefusalCode.PAYLOAD_INVALID, "payload must be a JSON object")
+    if not isinstance(notification.overrides, dict):
+        return Refusal(RefusalCode.PAYLOAD_INVALID, "overrides must be a JSON object")
+    if notification.workflow.type is WorkflowType.DYNAMIC and not channels_of(notification, notification.workflow):
+        return Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel")
+    return None
+
+
+def channels_of(notification: Notification, workflow: NovuWorkflow) -> tuple[Channel, ...]:
+    """The channels to render: the notification's own, else its workflow's defaults, each once."""
+    return tuple(dict.fromkeys(notification.channels or workflow.default_channels))
+
+
+def trigger_events(
+    enterprise_id: str,
+    notification: Notification,
+    workflow: NovuWorkflow,
+    rendered: Mapping[Channel, RenderedContent],
+) -> list[TriggerEvent]:
+    """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet."""
+    recipients = tuple(dict.fromkeys(notification.recipients))
+    payload = {**notification.payload, "rendered": _rendered_payload(rendered)} if rendered else notification.payload
+    return [
+        TriggerEvent(
+            novu_workflow_key=workflow.key,
+            recipients=recipients[start : start + RECIPIENTS_PER_EVENT],
+            payload=payload,
+            overrides=notification.overrides,
+            transaction_id=transaction_id(enterprise_id, notification.id, chunk),
+        )
+        for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
+        if chunk >= notification.chunks_sent
+    ]
+
+
+def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, Any]:
+    return {
+        channel.value: {"body": content.body} if content.subject is None else {
+            "subject": content.subject,
+            "body": content.body,
+        }
+        for channel, content in rendered.items()
+    }
