@@ -119,7 +119,7 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
         recipients=tuple(row["recipients"] or ()),
         payload=row["payload"],
         channels=_channels(row["channels"]),
-        overrides=row["overrides"] or {},
+        overrides={} if row["overrides"] is None else row["overrides"],
         attempts=row["attempts"],
         chunks_sent=row["chunks_sent"],
         deliver_before=datetime.fromisoformat(deadline) if deadline else None,
@@ -128,7 +128,8 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
 
 
 def _workflow(row: Mapping[str, Any]) -> NovuWorkflow:
-    references = row["template_overrides"] or {}
+    overrides = row["template_overrides"]
+    references = overrides if isinstance(overrides, dict) else {}
     return NovuWorkflow(
         key=row["workflow_key"],
         type=WorkflowType(row["workflow_type"]),

@@ -1,0 +1,40 @@
+# Everything a newcomer needs: `make demo`, then `make test`. Each target sets up what it needs.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+
+.PHONY: setup demo up check test bench lock clean
+
+setup: $(SETUP)
+
+$(SETUP): requirements/development.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(SETUP)
+
+demo: $(SETUP) ## the whole road on this machine, with a mixed load; ends by itself
+	$(BIN)/xnovu demo
+
+up: $(SETUP) ## the same, kept running to play with, until Ctrl-C
+	$(BIN)/xnovu demo --keep
+
+check: $(SETUP) ## style, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: $(SETUP) ## every test, in parallel
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(SETUP) ## compile requirements from pyproject.toml
+	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/development.txt
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

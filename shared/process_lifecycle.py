@@ -1,0 +1,63 @@
+"""How every process of ours starts and ends: settings checked whole, signals that drain, an exit code that is true."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from shared import json_logs
+from shared.settings import Settings, SettingsError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_BAD_SETTINGS = 2
+
+log = logging.getLogger("DaemonManager")
+
+Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
+"""Runs a process's work until the event is set, then drains and returns."""
+
+
+def run_process(name: str, main: Main, load_settings: Callable[[], Settings] = Settings.load) -> NoReturn:
+    """Run `main` until SIGTERM or SIGINT, and exit: 0 drained, 1 failed, 2 wrong settings."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        _exit(EXIT_BAD_SETTINGS)
+    json_logs.configure(settings.daemon_log_level)
+    try:
+        asyncio.run(_run_until_signalled(name, main, settings))
+    except SettingsError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        _exit(EXIT_BAD_SETTINGS)
+    except BaseException:
+        log.exception("process_failed", extra={"process": name})
+        _exit(EXIT_FAILED)
+    _exit(EXIT_OK)
+
+
+async def _run_until_signalled(name: str, main: Main, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("process_starting", extra={"process": name, "pid": os.getpid()})
+    await main(settings, stop)
+    log.info("process_stopped", extra={"process": name, "pid": os.getpid()})
+
+
+def _exit(code: int) -> NoReturn:
+    """Flush and leave at once: after a Temporal worker the interpreter's own shutdown sometimes aborts.
+
+    Source: sdk-python issue 300.
+    """
+    gc.collect()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

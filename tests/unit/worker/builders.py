@@ -1,0 +1,85 @@
+"""Builders and small fakes of the ports: a test states only what matters to it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
+from shared.notification.outcomes import Outcome, Refusal
+from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
+from worker.render_pool.messages import RenderRequest
+from worker.rendering.renderer import RenderedContent
+
+STATIC = NovuWorkflow(key="welcome", type=WorkflowType.STATIC)
+DYNAMIC = NovuWorkflow(key="receipt", type=WorkflowType.DYNAMIC, template_references={Channel.EMAIL: "receipt-email"})
+
+
+def a_notification(notification_id: int = 42, **fields: Any) -> Notification:
+    defaults: dict[str, Any] = {"workflow": STATIC, "recipients": ("ada",), "payload": {"name": "Ada"}}
+    return Notification(id=notification_id, **{**defaults, **fields})
+
+
+def recipients(count: int) -> tuple[str, ...]:
+    return tuple(f"subscriber-{number}" for number in range(count))
+
+
+class FakeStore:
+    """Holds rows in memory with the claim's rules; refuses what is not the owner's."""
+
+    def __init__(self, *rows: Notification, templates: Sequence[Template] = ()) -> None:
+        self.rows = {row.id: row for row in rows}
+        self.templates = {template.key: template for template in templates}
+        self.recorded: dict[int, Outcome] = {}
+        self.renewed: list[dict[int, int]] = []
+        self.leases: list[int] = []
+        self.lost: set[int] = set()
+
+    async def claim(
+        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+    ) -> ClaimedBatch:
+        held = [self.rows[key] for key in notification_ids if key in self.rows and key not in self.recorded]
+        return ClaimedBatch(tuple(held), self.templates)
+
+    async def record_outcomes(
+        self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
+    ) -> frozenset[int]:
+        fresh = {
+            outcome.notification_id: outcome
+            for outcome in outcomes
+            if outcome.notification_id not in self.recorded and outcome.notification_id not in self.lost
+        }
+        self.recorded |= fresh
+        return frozenset(fresh)
+
+    async def renew_claims(
+        self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int
+    ) -> frozenset[int]:
+        self.renewed.append(dict(chunks_sent))
+        self.leases.append(lease_seconds)
+        return frozenset(chunks_sent) - self.lost
+
+
+class FakeTrigger:
+    """Answers by rule and records every call."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self._answer = answer or (lambda event: TriggerAccepted())
+        self.calls: list[list[TriggerEvent]] = []
+
+    @property
+    def events(self) -> list[TriggerEvent]:
+        return [event for call in self.calls for event in call]
+
+    async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+        self.calls.append(list(events))
+        return [self._answer(event) for event in events]
+
+
+class FakeRenderer:
+    """Renders every channel to one text, or refuses."""
+
+    def __init__(self, refusal: Refusal | None = None) -> None:
+        self._refusal = refusal
+
+    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
+        content = RenderedContent(subject="Hello", body="Hello Ada")
+        return [self._refusal or dict.fromkeys(request.channels, content) for request in requests]

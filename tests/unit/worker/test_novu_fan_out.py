@@ -1,0 +1,107 @@
+from collections import deque
+from collections.abc import Mapping
+
+from shared.notification.outcomes import Failed, RefusalCode, Sent
+from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused
+from tests.unit.worker.builders import STATIC, FakeTrigger, a_notification, recipients
+from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
+from worker.activities.preparation import trigger_events
+
+
+def pending(notification_id: int, recipient_count: int = 1) -> PendingNotification:
+    notification = a_notification(notification_id, recipients=recipients(recipient_count))
+    events = trigger_events("ent1", notification, STATIC, {})
+    return PendingNotification(notification_id, 0, deque(events))
+
+
+async def send(
+    trigger: FakeTrigger, *notifications: PendingNotification, lost: frozenset[int] = frozenset(), one_by_one: bool = False
+) -> tuple[FanOutResult, list[dict[int, int]]]:
+    renewals: list[dict[int, int]] = []
+
+    async def renew(chunks_sent: Mapping[int, int]) -> frozenset[int]:
+        renewals.append(dict(chunks_sent))
+        return frozenset(chunks_sent) - lost
+
+    return await fan_out("ent1", notifications, trigger, renew, one_by_one=one_by_one), renewals
+
+
+async def test_a_full_batch_is_one_call_and_needs_no_renewal() -> None:
+    trigger = FakeTrigger()
+
+    result, renewals = await send(trigger, *(pending(number) for number in range(100)))
+
+    assert len(trigger.calls) == 1
+    assert renewals == []
+    assert result.outcomes == [Sent(number, f"xnovu.ent1.{number}") for number in range(100)]
+
+
+async def test_every_recipient_chunk_has_its_own_transaction_id() -> None:
+    trigger = FakeTrigger()
+
+    result, _ = await send(trigger, pending(42, recipient_count=250))
+
+    assert [event.transaction_id for event in trigger.events] == ["xnovu.ent1.42", "xnovu.ent1.42.1", "xnovu.ent1.42.2"]
+    assert [len(event.recipients) for event in trigger.events] == [100, 100, 50]
+    assert result.outcomes == [Sent(42, "xnovu.ent1.42")]
+
+
+async def test_a_long_fan_out_renews_its_claim_and_stores_its_progress_between_rounds() -> None:
+    result, renewals = await send(FakeTrigger(), pending(42, recipient_count=25_000))
+
+    assert renewals == [{42: 100}, {42: 200}]
+    assert result.outcomes == [Sent(42, "xnovu.ent1.42")]
+
+
+async def test_a_notification_that_is_no_longer_ours_is_not_sent_further() -> None:
+    trigger = FakeTrigger()
+
+    result, _ = await send(trigger, pending(42, recipient_count=25_000), lost=frozenset({42}))
+
+    assert len(trigger.calls) == 1
+    assert result.outcomes == []
+    assert result.faulted == {}
+
+
+async def test_one_refused_event_does_not_fail_its_batch_mates() -> None:
+    trigger = FakeTrigger(
+        lambda event: TriggerRefused("trigger_not_active") if event.transaction_id.endswith(".2") else TriggerAccepted()
+    )
+
+    result, _ = await send(trigger, pending(1), pending(2), pending(3))
+
+    assert [type(outcome) for outcome in result.outcomes] == [Sent, Failed, Sent]
+    refused = result.outcomes[1]
+    assert isinstance(refused, Failed)
+    assert refused.refusal.code is RefusalCode.NOVU_REFUSED
+    assert refused.refusal.details["novu"] == "trigger_not_active"
+
+
+async def test_a_fault_leaves_its_notification_unsettled_with_the_chunks_that_went_before() -> None:
+    fault = TriggerFault("429", retry_after_seconds=7)
+    trigger = FakeTrigger(lambda event: fault if event.transaction_id == "xnovu.ent1.1.1" else TriggerAccepted())
+
+    result, _ = await send(trigger, pending(1, recipient_count=250), pending(2))
+
+    assert result.outcomes == [Sent(2, "xnovu.ent1.2")]
+    assert result.faulted == {1: 1}
+    assert result.fault == fault
+
+
+async def test_an_outage_is_recognised_after_three_calls_and_everything_left_is_kept_for_later() -> None:
+    trigger = FakeTrigger(lambda event: TriggerFault("503"))
+
+    result, _ = await send(trigger, *(pending(number) for number in range(10)), one_by_one=True)
+
+    assert len(trigger.calls) == 3
+    assert set(result.faulted) == set(range(10))
+
+
+async def test_one_by_one_an_event_that_novu_chokes_on_stops_only_itself() -> None:
+    def answer(event: TriggerEvent) -> TriggerAccepted | TriggerFault:
+        return TriggerFault("500") if event.transaction_id == "xnovu.ent1.3" else TriggerAccepted()
+
+    result, _ = await send(FakeTrigger(answer), *(pending(number) for number in range(10)), one_by_one=True)
+
+    assert result.faulted == {3: 0}
+    assert len(result.outcomes) == 9

@@ -1,0 +1,72 @@
+from typing import Any
+
+import pytest
+
+from shared.notification.models import Channel
+from shared.notification.outcomes import RefusalCode
+from tests.unit.worker.builders import DYNAMIC, STATIC, a_notification, recipients
+from worker.activities.preparation import channels_of, find_refusal, trigger_events
+from worker.rendering.renderer import RenderedContent
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"expired": True}, RefusalCode.EXPIRED),
+        ({"workflow": None}, RefusalCode.WORKFLOW_NOT_FOUND),
+        ({"recipients": ()}, RefusalCode.INVALID_RECIPIENTS),
+        ({"recipients": ("ada", " ")}, RefusalCode.INVALID_RECIPIENTS),
+        ({"recipients": ("ada", None)}, RefusalCode.INVALID_RECIPIENTS),
+        ({"payload": ["not", "an", "object"]}, RefusalCode.PAYLOAD_INVALID),
+        ({"overrides": "nor this"}, RefusalCode.PAYLOAD_INVALID),
+        ({"workflow": DYNAMIC, "channels": ()}, RefusalCode.TEMPLATE_NOT_FOUND),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_with_its_code(fields: dict[str, Any], code: RefusalCode) -> None:
+    refusal = find_refusal(a_notification(**fields))
+
+    assert refusal is not None
+    assert refusal.code is code
+
+
+def test_a_static_notification_passes_its_payload_through() -> None:
+    notification = a_notification(payload={"order": 7}, overrides={"email": {"from": "a@example.com"}})
+
+    (event,) = trigger_events("ent1", notification, STATIC, {})
+
+    assert event.payload == {"order": 7}
+    assert event.overrides == {"email": {"from": "a@example.com"}}
+    assert event.novu_workflow_key == "welcome"
+
+
+def test_a_dynamic_notification_carries_the_rendered_content_beside_its_payload() -> None:
+    rendered = {
+        Channel.EMAIL: RenderedContent(subject="Receipt", body="<p>7</p>"),
+        Channel.SMS: RenderedContent(subject=None, body="7"),
+    }
+
+    (event,) = trigger_events("ent1", a_notification(payload={"order": 7}), DYNAMIC, rendered)
+
+    assert event.payload == {
+        "order": 7,
+        "rendered": {"EMAIL": {"subject": "Receipt", "body": "<p>7</p>"}, "SMS": {"body": "7"}},
+    }
+
+
+def test_a_repeated_recipient_is_sent_to_once() -> None:
+    (event,) = trigger_events("ent1", a_notification(recipients=("ada", "bob", "ada")), STATIC, {})
+
+    assert event.recipients == ("ada", "bob")
+
+
+def test_chunks_that_novu_has_accepted_are_not_sent_again() -> None:
+    notification = a_notification(recipients=recipients(250), chunks_sent=2)
+
+    (event,) = trigger_events("ent1", notification, STATIC, {})
+
+    assert event.transaction_id == "xnovu.ent1.42.2"
+    assert event.recipients == recipients(250)[200:]
+
+
+def test_a_notification_s_own_channels_win_over_its_workflow_s_defaults() -> None:
+    assert channels_of(a_notification(channels=(Channel.SMS, Channel.SMS)), DYNAMIC) == (Channel.SMS,)

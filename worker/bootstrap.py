@@ -1,0 +1,72 @@
+"""Builds the worker from settings: the one place that chooses its real clients."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from temporalio.worker import Worker
+
+from shared import novu
+from shared.settings import Settings, temporal_connect_config
+from shared.supabase import client as supabase_client
+from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.temporal import client as temporal_client
+from worker.activities.notification_delivery import NotificationDelivery
+from worker.registry import WORKFLOWS, activities
+from worker.render_pool.pool import RenderPool
+
+log = logging.getLogger("TemporalService")
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then finish or hand back what is held.
+
+    Raises:
+        SettingsError: Temporal's connection settings are wrong.
+    """
+    connect_config = temporal_connect_config()
+    async with AsyncExitStack() as stack:
+        supabase, http = await supabase_client.connect(
+            settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
+        )
+        await stack.enter_async_context(http)
+        trigger = await stack.enter_async_context(
+            novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
+        )
+        renderer = RenderPool()
+        stack.push_async_callback(renderer.close)
+        await renderer.start()
+        delivery = NotificationDelivery(
+            SupabaseNotificationStore(supabase),
+            trigger,
+            renderer,
+            claim_lease_seconds=settings.claim_lease_seconds,
+        )
+        client = await temporal_client.connect(
+            settings.temporal_address, settings.temporal_namespace, connect_config
+        )
+        worker = Worker(
+            client,
+            task_queue=settings.temporal_task_queue,
+            workflows=WORKFLOWS,
+            activities=activities(delivery),
+            max_concurrent_activities=settings.temporal_max_concurrent_activities,
+            max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
+            graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
+        )
+        await _run_until(worker, stop, settings.temporal_task_queue)
+
+
+async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str) -> None:
+    """Run the worker; if it dies by itself, so does this process, with the cause."""
+    running = asyncio.create_task(worker.run())
+    stopping = asyncio.create_task(stop.wait())
+    log.info("worker_started", extra={"task_queue": task_queue})
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        await worker.shutdown()
+        await running
+    log.info("worker_stopped", extra={"task_queue": task_queue})
