@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from shared import json_logs
 from shared.settings import Settings, SettingsError
@@ -18,12 +18,16 @@ EXIT_BAD_SETTINGS = 2
 
 log = logging.getLogger("DaemonManager")
 
-Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
-"""Runs a process's work until the event is set, then drains and returns."""
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def run_process(name: str, main: Main, load_settings: Callable[[], Settings] = Settings.load) -> NoReturn:
-    """Run `main` until SIGTERM or SIGINT, and exit: 0 drained, 1 failed, 2 wrong settings."""
+def run_process(
+    name: str, main: Callable[[SettingsT, asyncio.Event], Awaitable[None]], load_settings: Callable[[], SettingsT]
+) -> NoReturn:
+    """Run `main` until SIGTERM or SIGINT, and exit: 0 drained, 1 failed, 2 wrong settings.
+
+    `main` works until the event it is given is set, then drains and returns.
+    """
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -41,7 +45,9 @@ def run_process(name: str, main: Main, load_settings: Callable[[], Settings] = S
     _exit(EXIT_OK)
 
 
-async def _run_until_signalled(name: str, main: Main, settings: Settings) -> None:
+async def _run_until_signalled(
+    name: str, main: Callable[[SettingsT, asyncio.Event], Awaitable[None]], settings: SettingsT
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

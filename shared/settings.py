@@ -18,34 +18,21 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What a process needs to know, as values. Durations carry their unit in the name."""
+    """What every process needs to know, as values. Durations carry their unit in the name.
+
+    Each deployable asks for its own: the listener holds no Novu key, the worker needs no list of enterprises.
+    """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     temporal_address: str
     temporal_namespace: str = "default"
     temporal_task_queue: str = "xnovu-notification-processing"
-    temporal_max_concurrent_activities: int = Field(100, ge=1)
-    temporal_max_concurrent_workflows: int = Field(50, ge=2)
 
     supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
     supabase_service_role_key: SecretStr
 
-    novu_secret_key: SecretStr
-    novu_api_url: str = "https://api.novu.co"
-
-    daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = ()
-    daemon_health_port: int = Field(3001, ge=1, le=65535)
     daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
-
-    subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
-    subscription_max_retries: int = Field(10, ge=1)
-    subscription_health_check_interval_ms: int = Field(
-        30_000, ge=100, validation_alias="SUBSCRIPTION_HEALTH_CHECK_INTERVAL"
-    )
-
-    claim_lease_seconds: int = Field(120, ge=1, validation_alias="NOTIFICATION_CLAIM_LEASE_SECONDS")
-    worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
 
     @field_validator("temporal_address")
     @classmethod
@@ -55,7 +42,7 @@ class Settings(BaseSettings):
             raise ValueError("must be host:port, such as localhost:7233")
         return value
 
-    @field_validator("supabase_url", "novu_api_url")
+    @field_validator("supabase_url", "novu_api_url", check_fields=False)
     @classmethod
     def _is_http_url(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -63,24 +50,13 @@ class Settings(BaseSettings):
             raise ValueError("must be a URL that begins with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("supabase_service_role_key", "novu_secret_key")
+    @field_validator("supabase_service_role_key", "novu_secret_key", check_fields=False)
     @classmethod
     def _is_a_header_value(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value()
         if not secret.isascii() or any(character.isspace() for character in secret):
             raise ValueError("must be one word of ASCII characters; check for line breaks and quotes")
         return value
-
-    @field_validator("daemon_enterprise_ids", mode="before")
-    @classmethod
-    def _split_enterprise_ids(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        for enterprise_id in ids:
-            if not _ENTERPRISE_ID.fullmatch(enterprise_id):
-                raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
-        return ids
 
     @field_validator("daemon_log_level", mode="before")
     @classmethod
@@ -99,12 +75,47 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_describe(error)) from None
 
-    def require_enterprises(self) -> None:
-        """Raise SettingsError unless at least one enterprise is configured: a listener has nothing to hear else."""
-        if not self.daemon_enterprise_ids:
-            raise SettingsError(
-                "settings are wrong:\n  DAEMON_ENTERPRISE_IDS: is missing; name at least one enterprise"
-            )
+
+class ListenerSettings(Settings):
+    """The listener's: whose rows to hear, and how stubbornly."""
+
+    daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
+
+    subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
+    subscription_max_retries: int = Field(10, ge=1)
+    subscription_health_check_interval_ms: int = Field(
+        30_000, ge=100, validation_alias="SUBSCRIPTION_HEALTH_CHECK_INTERVAL"
+    )
+
+    @field_validator("daemon_enterprise_ids", mode="before")
+    @classmethod
+    def _split_enterprise_ids(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        for enterprise_id in ids:
+            if not _ENTERPRISE_ID.fullmatch(enterprise_id):
+                raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
+        return ids
+
+
+class WorkerSettings(Settings):
+    """The worker's: how much at once, for how long, and the key to Novu."""
+
+    temporal_max_concurrent_activities: int = Field(100, ge=1)
+    temporal_max_concurrent_workflows: int = Field(50, ge=2)
+
+    novu_secret_key: SecretStr
+    novu_api_url: str = "https://api.novu.co"
+
+    notification_claim_lease_seconds: int = Field(120, ge=1)
+    worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
+
+
+class DaemonSettings(ListenerSettings, WorkerSettings):
+    """Listener and worker in one process."""
+
+    daemon_health_port: int = Field(3001, ge=1, le=65535)
 
 
 def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -129,7 +140,7 @@ def _describe(error: ValidationError) -> str:
 
 
 def _variable_name(location: str) -> str:
-    field = Settings.model_fields.get(location)
+    field = DaemonSettings.model_fields.get(location)
     alias = field.validation_alias if field else None
     if isinstance(alias, AliasChoices):
         return str(alias.choices[0])

@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio.worker import Worker
 
 from shared import novu
-from shared.settings import Settings, temporal_connect_config
+from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.temporal import client as temporal_client
@@ -19,7 +19,7 @@ from worker.render_pool.pool import RenderPool
 log = logging.getLogger("TemporalService")
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
+async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Work until `stop` is set, then finish or hand back what is held.
 
     Raises:
@@ -41,11 +41,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             SupabaseNotificationStore(supabase),
             trigger,
             renderer,
-            claim_lease_seconds=settings.claim_lease_seconds,
+            claim_lease_seconds=settings.notification_claim_lease_seconds,
         )
-        client = await temporal_client.connect(
-            settings.temporal_address, settings.temporal_namespace, connect_config
-        )
+        client = await temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config)
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,

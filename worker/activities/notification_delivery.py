@@ -183,7 +183,5 @@ def _settled_by_earlier_attempts() -> NotificationProcessingResult:
     return NotificationProcessingResult(**details[0]) if details else NotificationProcessingResult()
 
 
-def _add(
-    earlier: NotificationProcessingResult, now: NotificationProcessingResult
-) -> NotificationProcessingResult:
+def _add(earlier: NotificationProcessingResult, now: NotificationProcessingResult) -> NotificationProcessingResult:
     return NotificationProcessingResult(sent=earlier.sent + now.sent, failed={**earlier.failed, **now.failed})

@@ -66,9 +66,7 @@ async def fan_out(
     return result
 
 
-def _next_round(
-    queue: deque[PendingNotification], size: int
-) -> Iterator[tuple[PendingNotification, TriggerEvent]]:
+def _next_round(queue: deque[PendingNotification], size: int) -> Iterator[tuple[PendingNotification, TriggerEvent]]:
     """Take the next events off the queue; a notification's events stay together and in order."""
     taken = 0
     while queue and taken < size:

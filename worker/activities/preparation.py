@@ -63,7 +63,9 @@ def trigger_events(
 
 def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, Any]:
     return {
-        channel.value: {"body": content.body} if content.subject is None else {
+        channel.value: {"body": content.body}
+        if content.subject is None
+        else {
             "subject": content.subject,
             "body": content.body,
         }

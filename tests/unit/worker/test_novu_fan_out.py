@@ -15,7 +15,10 @@ def pending(notification_id: int, recipient_count: int = 1) -> PendingNotificati
 
 
 async def send(
-    trigger: FakeTrigger, *notifications: PendingNotification, lost: frozenset[int] = frozenset(), one_by_one: bool = False
+    trigger: FakeTrigger,
+    *notifications: PendingNotification,
+    lost: frozenset[int] = frozenset(),
+    one_by_one: bool = False,
 ) -> tuple[FanOutResult, list[dict[int, int]]]:
     renewals: list[dict[int, int]] = []
 

@@ -1,0 +1,18 @@
+"""`xnovu`: one command line for people and programs."""
+
+import typer
+
+from cli import daemon, demo
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(daemon.app, name="daemon")
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """The console script's entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+import os
+from unittest import mock
+
+import pytest
+
+from shared.settings import DaemonSettings, ListenerSettings, SettingsError, WorkerSettings
+
+COMPLETE = {
+    "TEMPORAL_ADDRESS": "localhost:7233",
+    "NEXT_PUBLIC_SUPABASE_URL": "https://project.supabase.co/",
+    "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_key",
+    "NOVU_SECRET_KEY": "novu-key",
+    "DAEMON_ENTERPRISE_IDS": "ent1, enterprise-2,ent1",
+}
+
+
+def environment(**changes: str | None) -> mock._patch_dict:
+    values = {key: value for key, value in {**COMPLETE, **changes}.items() if value is not None}
+    return mock.patch.dict(os.environ, values, clear=True)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    with environment():
+        settings = DaemonSettings.load()
+
+    assert settings.temporal_task_queue == "xnovu-notification-processing"
+    assert settings.daemon_enterprise_ids == ("ent1", "enterprise-2")
+    assert settings.supabase_url == "https://project.supabase.co"
+    assert settings.subscription_health_check_interval_ms == 30_000
+    assert settings.daemon_health_port == 3001
+
+
+def test_every_wrong_or_missing_setting_is_named_in_one_message() -> None:
+    changes = {
+        "TEMPORAL_ADDRESS": "nowhere",
+        "NEXT_PUBLIC_SUPABASE_URL": "ftp://x",
+        "NOVU_SECRET_KEY": None,
+        "DAEMON_ENTERPRISE_IDS": "good,not good",
+        "SUBSCRIPTION_RECONNECT_DELAY": "soon",
+        "TEMPORAL_MAX_CONCURRENT_ACTIVITIES": "0",
+    }
+    with environment(**changes), pytest.raises(SettingsError) as raised:
+        DaemonSettings.load()
+
+    for name in changes:
+        assert f"{name}:" in str(raised.value)
+
+
+def test_a_secret_is_never_quoted() -> None:
+    with environment(SUPABASE_SERVICE_ROLE_KEY="two words"), pytest.raises(SettingsError) as raised:
+        DaemonSettings.load()
+
+    assert "SUPABASE_SERVICE_ROLE_KEY" in str(raised.value)
+    assert "two words" not in str(raised.value)
+
+
+def test_the_listener_needs_no_novu_key_and_the_worker_no_enterprises() -> None:
+    with environment(NOVU_SECRET_KEY=None):
+        ListenerSettings.load()
+    with environment(DAEMON_ENTERPRISE_IDS=None):
+        WorkerSettings.load()
+
+
+def test_an_empty_variable_counts_as_missing() -> None:
+    with environment(DAEMON_ENTERPRISE_IDS=""), pytest.raises(SettingsError, match="DAEMON_ENTERPRISE_IDS: is missing"):
+        ListenerSettings.load()
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    with environment():
+        settings = DaemonSettings.load(daemon_enterprise_ids="other", daemon_log_level=None)
+
+    assert settings.daemon_enterprise_ids == ("other",)
+    assert settings.daemon_log_level == "info"
+
+
+def test_either_spelling_of_the_supabase_url_is_read() -> None:
+    with environment(NEXT_PUBLIC_SUPABASE_URL=None, SUPABASE_URL="http://localhost:54321"):
+        assert WorkerSettings.load().supabase_url == "http://localhost:54321"
