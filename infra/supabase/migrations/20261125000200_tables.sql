@@ -3,16 +3,20 @@
 -- one uuid and uuid[]. Functions and indexes therefore read `enterprise_id::text` and `recipients::text[]`.
 
 -- The types' schemas differ from project to project, so they are found through the search path.
-select set_config(
-    'search_path',
-    (select string_agg(distinct quote_ident(t.typnamespace::regnamespace::text), ', ')
-     from pg_catalog.pg_type t
-     where t.typname = 'ltree'
-         or t.typtype = 'e'
-             and t.typname in ('notification_status', 'publish_status', 'notification_channel_type', 'notification_workflow_type')
-             and t.typnamespace::regnamespace::text in ('notify', 'shared_types')),
-    false
-);
+do $$
+begin
+    perform set_config('search_path', string_agg(distinct quote_ident(s.nspname), ', '), false)
+    from pg_catalog.pg_type t
+    join pg_catalog.pg_namespace s on s.oid = t.typnamespace
+    where t.typname = 'ltree'
+        or (
+            s.nspname in ('notify', 'shared_types')
+            and t.typname in (
+                'notification_status', 'publish_status', 'notification_channel_type', 'notification_workflow_type'
+            )
+        );
+end
+$$;
 
 create table if not exists notify.typ_notification_category (
     id bigint generated always as identity primary key,

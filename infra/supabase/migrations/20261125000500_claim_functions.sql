@@ -145,7 +145,7 @@ begin
             jsonb_agg(
                 jsonb_build_object(
                     'id', t.id,
-                    'template_key', t.template_key,
+                    'template_key', coalesce(t.template_key, t.id::text),
                     'channel_type', t.channel_type,
                     'subject_template', t.subject_template,
                     'body_template', t.body_template

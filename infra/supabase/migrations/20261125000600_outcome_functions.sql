@@ -11,13 +11,14 @@ declare
 begin
     if exists (
         select
-        from jsonb_to_recordset(p_outcomes) as o (id bigint, status text, transaction_id text)
+        from jsonb_to_recordset(p_outcomes) as o (id bigint, status text, transaction_id text, error_details jsonb)
         where o.id is null
             or o.status is null
             or o.status not in ('SENT', 'FAILED')
             or (o.status = 'SENT' and o.transaction_id is null)
+            or (o.status = 'FAILED' and jsonb_typeof(o.error_details) is distinct from 'object')
     ) then
-        raise exception 'an outcome is SENT with its transaction_id, or FAILED'
+        raise exception 'an outcome is SENT with a transaction_id, or FAILED with an object error_details'
             using errcode = 'invalid_parameter_value';
     end if;
 
@@ -47,8 +48,7 @@ begin
         error_details = case
             when n.notification_status = 'RETRACTED' then n.error_details
             when outcome.status = 'FAILED' then
-                coalesce(outcome.error_details, '{}')
-                || jsonb_build_object('attempts', n.attempts, 'lastAttempt', now())
+                outcome.error_details || jsonb_build_object('attempts', n.attempts, 'lastAttempt', now())
         end,
         lease_expires_at = null,
         updated_at = now()
@@ -59,12 +59,17 @@ begin
     -- Read afterwards, not returned by the update: a repeated call, its first answer lost, gets the same answer.
     select coalesce(jsonb_agg(n.id order by n.id), '[]')
     into v_recorded
-    from jsonb_to_recordset(p_outcomes) as o (id bigint, status text)
+    from jsonb_to_recordset(p_outcomes) as o (id bigint, status text, transaction_id text, error_details jsonb)
     join notify.ent_notification n on n.id = o.id
     where n.enterprise_id::text = p_enterprise_id
         and n.claim_owner = p_claim_owner
         and n.lease_expires_at is null
-        and (n.notification_status = 'RETRACTED' or n.notification_status::text = o.status);
+        and case o.status
+            when 'SENT' then n.notification_status in ('SENT', 'RETRACTED') and n.transaction_id = o.transaction_id
+            else
+                n.notification_status = 'FAILED'
+                and n.error_details @> (o.error_details - array['attempts', 'lastAttempt'])
+        end;
 
     return jsonb_build_object('recorded', v_recorded);
 end
