@@ -1,0 +1,61 @@
+"""The kinds of rows the demo sends, and how each must end."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One line of the demo's table.
+
+    `status` is where every row of the kind must end, `error_code` what a FAILED one must say, and `calls_per_row`
+    how many events Novu must have been sent for each.
+    """
+
+    name: str
+    status: str
+    calls_per_row: int
+    error_code: str | None = None
+
+
+STATIC = Kind("static", "SENT", 1)
+DYNAMIC = Kind("dynamic, every channel", "SENT", 1)
+FAN_OUT = Kind("250 recipients", "SENT", 3)
+BROKEN_TEMPLATE = Kind("broken template", "FAILED", 0, "template_invalid")
+UNDEFINED_VARIABLE = Kind("undefined variable", "FAILED", 0, "template_undefined_variable")
+PUBLISHED_LATER = Kind("draft, published later", "SENT", 1)
+RETRACTED = Kind("retracted before it was due", "RETRACTED", 0)
+NOT_CONFIGURED = Kind("enterprise not configured", "PENDING", 0)
+WEBSOCKET_CUT = Kind("while the websocket was cut", "SENT", 1)
+
+KINDS = (
+    STATIC,
+    DYNAMIC,
+    FAN_OUT,
+    BROKEN_TEMPLATE,
+    UNDEFINED_VARIABLE,
+    PUBLISHED_LATER,
+    RETRACTED,
+    NOT_CONFIGURED,
+    WEBSOCKET_CUT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A row the demo wrote: when it became due, in Unix seconds just before its transaction."""
+
+    notification_id: int
+    enterprise_id: str
+    kind: Kind
+    due_at: float
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Every row the demo wrote."""
+
+    rows: list[SentRow] = field(default_factory=list)
+
+    def add(self, kind: Kind, enterprise_id: str, notification_ids: list[int], due_at: float) -> None:
+        """Note rows of one kind that became due together."""
+        self.rows += [SentRow(number, enterprise_id, kind, due_at) for number in notification_ids]
