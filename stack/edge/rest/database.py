@@ -1,0 +1,157 @@
+"""The way to PostgreSQL: a pool, one transaction per request under the caller's role, the cached catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from stack.edge.authentication import Identity
+from stack.edge.rest.catalogue import Catalogue, read_catalogue
+from stack.edge.rest.database_errors import refused_by_database
+from stack.edge.rest.errors import (
+    RestError,
+    catalogue_unavailable,
+    database_connection_lost,
+    database_unreachable,
+    pool_exhausted,
+)
+from stack.edge.rest.identifiers import quote_identifier
+from stack.edge.rest.statements import Statement
+
+_POOL_SIZE = 10
+_ACQUIRE_SECONDS = 10.0
+_EXTRA_SEARCH_PATH = ("public", "extensions")
+# PostgREST logs in as this role, which may become the roles granted to it and no other.
+_LOGIN_ROLE = "authenticator"
+_AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+_STARTING_OR_STOPPING = frozenset({"57P01", "57P02", "57P03"})
+
+_ENTER_ROLE = """
+    select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $2, true),
+           pg_catalog.set_config('request.jwt.claims', $3, true), pg_catalog.set_config('request.method', $4, true),
+           pg_catalog.set_config('request.path', $5, true), pg_catalog.set_config('request.headers', $6, true)
+"""
+
+
+@dataclass(frozen=True)
+class Context:
+    """On whose behalf and in which schema a statement runs, and the request that functions may look at."""
+
+    identity: Identity
+    schema: str
+    method: str
+    path: str
+    headers: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a statement answered: `total` without limits if counted, rows shown or changed, and their JSON."""
+
+    total: int | None
+    row_count: int
+    body: str
+    inserted: int | None
+    location: list[str] | None
+
+
+class Database:
+    """PostgreSQL as the REST half needs it. It may go away and come back: the pool connects anew."""
+
+    def __init__(self, url: str, exposed_schemas: Sequence[str]) -> None:
+        self.exposed_schemas = tuple(exposed_schemas)
+        self._url = url
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._catalogue: Catalogue | None = None
+        self._loading = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Make the pool; nothing connects before the first request, so PostgreSQL may start later."""
+        self._pool = await asyncpg.create_pool(
+            self._url, min_size=0, max_size=_POOL_SIZE, init=_log_in, reset=_nothing_to_reset
+        )
+
+    async def close(self) -> None:
+        """End every connection, without waiting for what still runs on them."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def catalogue(self) -> Catalogue:
+        """The catalogue as last read. Raises RestError PGRST002 if it was never read and cannot be."""
+        return self._catalogue or await self.reload_catalogue(None)
+
+    async def reload_catalogue(self, stale: Catalogue | None) -> Catalogue:
+        """Read the catalogue unless someone else replaced `stale` meanwhile."""
+        async with self._loading:
+            if self._catalogue is None or self._catalogue is stale:
+                try:
+                    async with self._acquire() as connection:
+                        self._catalogue = await read_catalogue(connection, self.exposed_schemas)
+                except (*_AWAY, asyncpg.PostgresError) as error:
+                    raise catalogue_unavailable() from error
+            return self._catalogue
+
+    async def run(self, context: Context, statement: Statement, verify: Callable[[Outcome], None]) -> Outcome:
+        """Run `statement` in a transaction of its own; what `verify` raises rolls it back.
+
+        Raises RestError for whatever PostgreSQL refuses, and 503 while it is away.
+        """
+        try:
+            async with self._acquire() as connection, connection.transaction(readonly=statement.read_only):
+                search_path = ", ".join(map(quote_identifier, (context.schema, *_EXTRA_SEARCH_PATH)))
+                await connection.fetchrow(
+                    _ENTER_ROLE,
+                    search_path,
+                    context.identity.role,
+                    context.identity.claims,
+                    context.method,
+                    context.path,
+                    context.headers,
+                )
+                outcome = _outcome(await connection.fetchrow(statement.sql, *statement.arguments))
+                verify(outcome)
+                return outcome
+        except _AWAY as error:
+            raise database_connection_lost(str(error)) from error
+        except asyncpg.PostgresError as error:
+            raise refused_by_database(error, anonymous=context.identity.is_anonymous) from error
+
+    @asynccontextmanager
+    async def _acquire(self) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:
+        if self._pool is None:
+            raise RuntimeError("Database.open has not been called")
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except TimeoutError as error:
+            raise pool_exhausted() from error
+        except _AWAY as error:
+            raise database_unreachable(str(error)) from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate in _STARTING_OR_STOPPING:
+                raise database_unreachable(str(error)) from error
+            raise
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+
+def _outcome(row: asyncpg.Record | None) -> Outcome:
+    if row is None:
+        raise RestError(500, "PGRSTX00", "The statement returned no row")
+    return Outcome(row["total"], row["page_count"], row["body"], row["inserted"], row["location"])
+
+
+async def _log_in(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Give up a superuser's rights for the authenticator's, where the database has that role."""
+    if await connection.fetchval("select true from pg_catalog.pg_roles where rolname = $1", _LOGIN_ROLE):
+        await connection.execute(f"set session authorization {quote_identifier(_LOGIN_ROLE)}")
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Every setting is local to its transaction, so a returned connection is as good as new."""
