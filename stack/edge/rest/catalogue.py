@@ -107,9 +107,8 @@ _COLUMNS = f"""
            pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) as declared_type,
            base_types.base_type,
            case
-               when attribute.attidentity <> '' then pg_catalog.format(
-                   'nextval(%L)',
-                   pg_catalog.pg_get_serial_sequence(attribute.attrelid::regclass::text, attribute.attname))
+               when attribute.attidentity <> '' then
+                   pg_catalog.format('nextval(%L::regclass)', sequence.objid::regclass::text)
                when attribute.attgenerated = '' then pg_catalog.pg_get_expr(definition.adbin, definition.adrelid)
            end as default_expression,
            coalesce(pg_catalog.array_position(key.indkey::int2[], attribute.attnum), -1) as key_position
@@ -119,6 +118,10 @@ _COLUMNS = f"""
     join base_types on base_types.type_oid = attribute.atttypid
     left join pg_catalog.pg_attrdef definition
         on definition.adrelid = attribute.attrelid and definition.adnum = attribute.attnum
+    left join pg_catalog.pg_depend sequence
+        on sequence.refclassid = 'pg_class'::regclass and sequence.refobjid = attribute.attrelid
+        and sequence.refobjsubid = attribute.attnum and sequence.classid = 'pg_class'::regclass
+        and sequence.deptype = 'i'
     left join pg_catalog.pg_index key on key.indrelid = relation.oid and key.indisprimary
     where namespace.nspname = any($1) and relation.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
         and attribute.attnum > 0 and not attribute.attisdropped

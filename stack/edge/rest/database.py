@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from stack.edge.rest.errors import (
 from stack.edge.rest.identifiers import quote_identifier
 from stack.edge.rest.statements import Statement
 
+_log = logging.getLogger(__name__)
 _POOL_SIZE = 10
 _ACQUIRE_SECONDS = 10.0
 _EXTRA_SEARCH_PATH = ("public", "extensions")
@@ -92,7 +94,8 @@ class Database:
                 try:
                     async with self._acquire() as connection:
                         self._catalogue = await read_catalogue(connection, self.exposed_schemas)
-                except (*_AWAY, asyncpg.PostgresError) as error:
+                except (RestError, *_AWAY, asyncpg.PostgresError) as error:
+                    _log.warning("the catalogue could not be read: %s", error)
                     raise catalogue_unavailable() from error
             return self._catalogue
 
