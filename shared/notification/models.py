@@ -74,7 +74,11 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedBatch:
-    """What one claim won: the rows, and every template they can reach, by template key."""
+    """What one claim won: the rows, and every template they can reach, by template key.
+
+    `deferred` could have been claimed too, but would have made the answer too heavy: claim them next.
+    """
 
     notifications: tuple[Notification, ...]
     templates: Mapping[str, Template] = field(default_factory=dict)
+    deferred: tuple[int, ...] = ()

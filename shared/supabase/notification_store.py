@@ -44,6 +44,7 @@ class SupabaseNotificationStore:
                 _notification(row, workflows.get(row["notification_workflow_id"])) for row in answer["notifications"]
             ),
             templates={template.key: template for template in templates},
+            deferred=tuple(answer["deferred"]),
         )
 
     async def record_outcomes(

@@ -1,7 +1,7 @@
 """A heartbeat beside a long activity, so that Temporal notices a dead worker within seconds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from temporalio import activity
@@ -10,12 +10,12 @@ HEARTBEAT_INTERVAL_SECONDS = 4.0
 
 
 @asynccontextmanager
-async def heartbeating(*details: object) -> AsyncIterator[None]:
-    """Heartbeat with `details` for as long as the block runs and this event loop lives."""
+async def heartbeating(details: Callable[[], object]) -> AsyncIterator[None]:
+    """Heartbeat with what `details` returns then, for as long as the block runs and this event loop lives."""
 
     async def beat() -> None:
         while True:
-            activity.heartbeat(*details)
+            activity.heartbeat(details())
             await asyncio.sleep(HEARTBEAT_INTERVAL_SECONDS)
 
     task = asyncio.create_task(beat())

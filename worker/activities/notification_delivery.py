@@ -3,6 +3,7 @@ enters Temporal's history.
 """
 
 import logging
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, 
 from shared.ports import NotificationStore, NotificationTrigger, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.heartbeat import heartbeating
-from worker.activities.novu_fan_out import PendingNotification, fan_out
+from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
 from worker.render_pool.messages import RenderRequest
 from worker.rendering.renderer import RenderedContent
@@ -65,37 +66,42 @@ class NotificationDelivery:
             StoreUnavailable: the database is away; nothing is known to be done.
             ApplicationError: type "NovuFault"; some notifications met a passing fault, the others are recorded.
         """
-        settled_before = _settled_by_earlier_attempts()
-        async with heartbeating(settled_before):
-            owner = activity.info().workflow_id
-            batch = await self._store.claim(
-                input.enterprise_id, input.notification_ids, claim_owner=owner, lease_seconds=self._lease_seconds
-            )
-            outcomes, pending = await self._prepare(input.enterprise_id, batch)
-            sent = await fan_out(
-                input.enterprise_id,
-                pending,
-                self._trigger,
-                partial(self._renew, input.enterprise_id, owner),
-                one_by_one=activity.info().attempt > BULK_ATTEMPTS,
-            )
-            outcomes += sent.outcomes
-            result = _add(settled_before, await self._record(input.enterprise_id, owner, outcomes))
-            if sent.faulted:
-                await self._hold_for_retry(input.enterprise_id, owner, sent.faulted, sent.fault)
-                activity.heartbeat(result)
-                raise _novu_fault(sent.fault)
-        settled = result.sent + len(result.failed)
-        return replace(result, not_claimed=max(0, len(input.notification_ids) - settled))
+        result = _settled_by_earlier_attempts()
+        async with heartbeating(lambda: result):
+            remaining = input.notification_ids
+            while remaining:
+                batch = await self._store.claim(
+                    input.enterprise_id, remaining, claim_owner=_owner(), lease_seconds=self._lease_seconds
+                )
+                settled, fan_out_result = await self._send(input.enterprise_id, batch)
+                result = _add(result, settled)
+                if fan_out_result.faulted:
+                    await self._hold_for_retry(input.enterprise_id, fan_out_result)
+                    activity.heartbeat(result)
+                    raise _novu_fault(fan_out_result.fault)
+                remaining = list(batch.deferred)
+        unsettled = len(input.notification_ids) - result.sent - len(result.failed)
+        return replace(result, not_claimed=max(0, unsettled))
 
     @activity.defn(name="give_up_notifications")
     async def give_up(self, input: GiveUpInput) -> NotificationProcessingResult:
         """Record what is still this workflow's as failed, with the cause. Safe to repeat: recording is guarded."""
-        owner = activity.info().workflow_id
         refusal = Refusal(RefusalCode.DELIVERY_TIMED_OUT, f"gave up after repeated faults: {input.cause}")
         return await self._record(
-            input.enterprise_id, owner, [Failed(notification_id, refusal) for notification_id in input.notification_ids]
+            input.enterprise_id, [Failed(notification_id, refusal) for notification_id in input.notification_ids]
         )
+
+    async def _send(self, enterprise_id: str, batch: ClaimedBatch) -> tuple[NotificationProcessingResult, FanOutResult]:
+        """Render and trigger what was claimed, and record all that is settled."""
+        outcomes, pending = await self._prepare(enterprise_id, batch)
+        fan_out_result = await fan_out(
+            enterprise_id,
+            pending,
+            self._trigger,
+            partial(self._renew, enterprise_id),
+            one_by_one=activity.info().attempt > BULK_ATTEMPTS,
+        )
+        return await self._record(enterprise_id, [*outcomes, *fan_out_result.outcomes]), fan_out_result
 
     async def _prepare(
         self, enterprise_id: str, batch: ClaimedBatch
@@ -130,12 +136,10 @@ class NotificationDelivery:
         rendered = iter(await self._renderer.render(dynamic) if dynamic else [])
         return [next(rendered) if workflow.type is WorkflowType.DYNAMIC else {} for _, workflow in sendable]
 
-    async def _record(
-        self, enterprise_id: str, owner: str, outcomes: Sequence[Outcome]
-    ) -> NotificationProcessingResult:
+    async def _record(self, enterprise_id: str, outcomes: Sequence[Outcome]) -> NotificationProcessingResult:
         if not outcomes:
             return NotificationProcessingResult()
-        recorded = await self._store.record_outcomes(enterprise_id, claim_owner=owner, outcomes=outcomes)
+        recorded = await self._store.record_outcomes(enterprise_id, claim_owner=_owner(), outcomes=outcomes)
         kept = [outcome for outcome in outcomes if outcome.notification_id in recorded]
         failed = {outcome.notification_id: outcome.refusal for outcome in kept if isinstance(outcome, Failed)}
         for notification_id, refusal in failed.items():
@@ -144,7 +148,7 @@ class NotificationDelivery:
                 extra={
                     "enterprise_id": enterprise_id,
                     "notification_id": notification_id,
-                    "workflow_id": owner,
+                    "workflow_id": _owner(),
                     "code": refusal.code.value,
                 },
             )
@@ -153,19 +157,23 @@ class NotificationDelivery:
             failed={str(notification_id): refusal.code.value for notification_id, refusal in failed.items()},
         )
 
-    async def _renew(self, enterprise_id: str, owner: str, chunks_sent: Mapping[int, int]) -> frozenset[int]:
+    async def _renew(self, enterprise_id: str, chunks_sent: Mapping[int, int], pause: float = 0.0) -> frozenset[int]:
         return await self._store.renew_claims(
-            enterprise_id, claim_owner=owner, chunks_sent=chunks_sent, lease_seconds=self._lease_seconds
+            enterprise_id,
+            claim_owner=_owner(),
+            chunks_sent=chunks_sent,
+            lease_seconds=self._lease_seconds + math.ceil(pause),
         )
 
-    async def _hold_for_retry(
-        self, enterprise_id: str, owner: str, faulted: Mapping[int, int], fault: TriggerFault | None
-    ) -> None:
+    async def _hold_for_retry(self, enterprise_id: str, result: FanOutResult) -> None:
         """Keep the claims over the pause that Novu asked for, so that no sweep takes the rows up meanwhile."""
-        pause = (fault.retry_after_seconds if fault else None) or 0.0
-        await self._store.renew_claims(
-            enterprise_id, claim_owner=owner, chunks_sent=faulted, lease_seconds=self._lease_seconds + int(pause) + 1
-        )
+        pause = result.fault.retry_after_seconds if result.fault else None
+        await self._renew(enterprise_id, result.faulted, pause or 0.0)
+
+
+def _owner() -> str:
+    """Who holds the claims: the workflow, so that every attempt of its activities is the same owner."""
+    return activity.info().workflow_id
 
 
 def _novu_fault(fault: TriggerFault | None) -> ApplicationError:

@@ -32,12 +32,14 @@ class FakeStore:
         self.renewed: list[dict[int, int]] = []
         self.leases: list[int] = []
         self.lost: set[int] = set()
+        self.claims_at_most = 100
 
     async def claim(
         self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
     ) -> ClaimedBatch:
         held = [self.rows[key] for key in notification_ids if key in self.rows and key not in self.recorded]
-        return ClaimedBatch(tuple(held), self.templates)
+        deferred = tuple(row.id for row in held[self.claims_at_most :])
+        return ClaimedBatch(tuple(held[: self.claims_at_most]), self.templates, deferred)
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]

@@ -55,6 +55,15 @@ async def test_what_cannot_be_claimed_is_counted_and_not_sent() -> None:
     assert result == NotificationProcessingResult(sent=1, not_claimed=2)
 
 
+async def test_rows_too_heavy_for_one_claim_are_claimed_next() -> None:
+    store = FakeStore(*(a_notification(number) for number in range(5)))
+    store.claims_at_most = 2
+
+    result = await deliver(delivery(store), *range(5))
+
+    assert result == NotificationProcessingResult(sent=5)
+
+
 async def test_nothing_claimed_means_no_call_at_all() -> None:
     trigger = FakeTrigger()
 
