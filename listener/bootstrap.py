@@ -1,0 +1,64 @@
+"""Builds the listener from settings: the one place that chooses its real clients."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+from temporalio.client import Client
+
+from listener.listener import Listener
+from listener.postgres_changes.feed import PostgresChangesFeed
+from listener.postgres_changes.timing import FeedTiming
+from shared.settings import ListenerSettings, temporal_connect_config
+from shared.supabase import client as supabase_client
+from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.temporal import client as temporal_client
+from shared.temporal.client import NotificationProcessingStarter
+
+log = logging.getLogger("EnhancedSubscriptionManager")
+
+
+async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
+    """Listen until `stop` is set, then drain.
+
+    Raises:
+        SettingsError: Temporal's connection settings are wrong.
+    """
+    connect_config = temporal_connect_config()
+    key = settings.supabase_service_role_key.get_secret_value()
+    interval_seconds = settings.subscription_health_check_interval_ms / 1000
+    async with AsyncExitStack() as stack:
+        supabase, http = await supabase_client.connect(settings.supabase_url, key)
+        await stack.enter_async_context(http)
+        store = SupabaseNotificationStore(supabase)
+        temporal = await temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config)
+        feed = PostgresChangesFeed(
+            settings.supabase_url,
+            key,
+            settings.daemon_enterprise_ids,
+            store,
+            max_retries=settings.subscription_max_retries,
+            timing=FeedTiming(
+                reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, canary_every=interval_seconds
+            ),
+        )
+        starter = NotificationProcessingStarter(temporal, settings.temporal_task_queue)
+        listener = Listener(
+            feed, store, starter.start, settings.daemon_enterprise_ids, sweep_interval_seconds=interval_seconds
+        )
+        log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
+        await listener.run(stop)
+
+
+async def _unless_stopped(stop: asyncio.Event, connecting: Coroutine[Any, Any, Client]) -> Client | None:
+    """The connection, however long Temporal is away; None if told to stop before."""
+    connection = asyncio.create_task(connecting)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return connection.result() if connection.done() else None
+    finally:
+        connection.cancel()
+        stopping.cancel()

@@ -1,0 +1,116 @@
+"""Starts a workflow for every batch, and sits out Temporal's absences."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from temporalio.service import RPCError
+
+from listener.backoff import Backoff
+from listener.batcher import Batch
+from listener.counters import ListenerCounters
+
+log = logging.getLogger("TemporalService")
+
+StartProcessing = Callable[[str, Sequence[int]], Awaitable[bool]]
+"""Starts processing of an enterprise's rows; False if that very work runs already. Raises RPCError."""
+
+
+class Dispatcher:
+    """Takes batches and starts workflows, `concurrency` at a time.
+
+    While Temporal is away batches are dropped, not kept: the table remembers the rows, and `on_recovery` has them
+    swept once a start has succeeded again.
+    """
+
+    def __init__(
+        self,
+        start: StartProcessing,
+        counters: ListenerCounters,
+        *,
+        on_recovery: Callable[[], None],
+        concurrency: int = 16,
+        first_backoff_seconds: float = 0.5,
+    ) -> None:
+        self._start = start
+        self._counters = counters
+        self._on_recovery = on_recovery
+        self._concurrency = concurrency
+        self._first_backoff_seconds = first_backoff_seconds
+        self._batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=concurrency)
+        self._available = asyncio.Event()
+        self._available.set()
+
+    @property
+    def temporal_available(self) -> bool:
+        """Whether the latest start was answered."""
+        return self._available.is_set()
+
+    async def wait_until_available(self) -> None:
+        """Return when starts are being answered."""
+        await self._available.wait()
+
+    async def hand_over(self, batch: Batch) -> None:
+        """Queue a batch, waiting while the queue is full; dropped while Temporal is away."""
+        await self._batches.put(batch)
+
+    async def run(self) -> None:
+        """Start workflows for ever."""
+        async with asyncio.TaskGroup() as starters:
+            for number in range(self._concurrency):
+                starters.create_task(self._start_queued(), name=f"dispatcher-{number}")
+
+    async def drain(self) -> None:
+        """Return when all that was handed over is started, or dropped because Temporal is away."""
+        if self.temporal_available:
+            await self._batches.join()
+
+    async def _start_queued(self) -> None:
+        while True:
+            batch = await self._batches.get()
+            try:
+                await self._start_or_drop(batch)
+            finally:
+                self._batches.task_done()
+
+    async def _start_or_drop(self, batch: Batch) -> None:
+        if not self.temporal_available:
+            self._drop(batch)
+            return
+        try:
+            await self._start_one(batch)
+        except RPCError as error:
+            if not self._available.is_set():  # another starter noticed first, and is waiting for Temporal
+                self._drop(batch)
+                return
+            await self._sit_out_outage(batch, error)
+
+    async def _start_one(self, batch: Batch) -> None:
+        started = await self._start(batch.enterprise_id, batch.notification_ids)
+        self._counters.batches += 1
+        if started:
+            self._counters.workflows_started += 1
+        else:
+            self._counters.workflows_already_running += 1
+
+    async def _sit_out_outage(self, batch: Batch, error: RPCError) -> None:
+        """Try one batch again and again; its success is the sign that Temporal is back."""
+        self._available.clear()
+        log.error("temporal_unavailable", extra={"status": error.status.name, "reason": error.message})
+        backoff = Backoff(self._first_backoff_seconds, cap_seconds=5.0)
+        while True:
+            await asyncio.sleep(backoff.next_seconds())
+            try:
+                await self._start_one(batch)
+                break
+            except RPCError as failure:
+                if backoff.failures % 10 == 0:
+                    log.error(
+                        "temporal_unavailable", extra={"status": failure.status.name, "attempts": backoff.failures}
+                    )
+        self._available.set()
+        log.info("temporal_available", extra={"attempts": backoff.failures})
+        self._on_recovery()
+
+    def _drop(self, batch: Batch) -> None:
+        self._counters.rows_dropped_while_temporal_was_away += len(batch.notification_ids)

@@ -1,0 +1,78 @@
+"""RowChangeFeed over `postgres_changes`: as many sockets as the enterprises need, one stream of events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+from listener.postgres_changes import unreadable_frames
+from listener.postgres_changes.access_key import warn_before_expiry
+from listener.postgres_changes.canary import Canary
+from listener.postgres_changes.observer import FeedObserver
+from listener.postgres_changes.outbox import Outbox
+from listener.postgres_changes.socket_supervisor import SocketSupervisor
+from listener.postgres_changes.timing import FeedTiming
+from shared.ports import FeedGap, NotificationStore, RowChange
+
+SEATS_PER_SOCKET = 50
+"""Half of what the server allows, so that seats being left and taken anew fit beside each other."""
+
+
+class PostgresChangesFeed:
+    """The port RowChangeFeed. `events` may be called once."""
+
+    def __init__(
+        self,
+        supabase_url: str,
+        key: str,
+        enterprise_ids: Sequence[str],
+        store: NotificationStore,
+        *,
+        max_retries: int,
+        timing: FeedTiming,
+    ) -> None:
+        """`store` writes the canaries; after `max_retries` failures in a row a seat's state is FAILED."""
+        observer = FeedObserver(enterprise_ids, max_retries=max_retries)
+        self.status = observer.status
+        self._observer = observer
+        self._key = key
+        self._outbox = Outbox()
+        self._sockets = [
+            SocketSupervisor(
+                f"{supabase_url}/realtime/v1",
+                key,
+                enterprise_ids[first : first + SEATS_PER_SOCKET],
+                canary=Canary(f"listener-{number}", store, observer),
+                outbox=self._outbox,
+                observer=observer,
+                timing=timing,
+            )
+            for number, first in enumerate(range(0, len(enterprise_ids), SEATS_PER_SOCKET), start=1)
+        ]
+        self._running: asyncio.Task[None] | None = None
+
+    async def events(self) -> AsyncIterator[RowChange | FeedGap]:
+        """Changes and gaps as they come, until closed.
+
+        Raises:
+            ExceptionGroup: a supervisor died of something it does not know how to survive.
+        """
+        unreadable_frames.install()
+        self._running = asyncio.create_task(self._run(), name="postgres_changes")
+        self._running.add_done_callback(lambda _: self._outbox.close())
+        while (event := await self._outbox.take()) is not None:
+            yield event
+        with suppress(asyncio.CancelledError):
+            await self._running
+
+    async def close(self) -> None:
+        """Leave all seats and end `events`; closing twice is harmless."""
+        self._outbox.close()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as sockets:
+            sockets.create_task(warn_before_expiry(self._key, self._observer))
+            for socket in self._sockets:
+                sockets.create_task(socket.run())

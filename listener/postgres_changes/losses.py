@@ -1,0 +1,55 @@
+"""What ends a seat or a socket, and how long to stay away then."""
+
+import json
+
+from websockets.exceptions import InvalidStatus
+
+RATE_LIMIT_SECONDS = 30.0
+
+
+class SeatLost(Exception):
+    """One subscription is over; its socket may be well."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason[:300]
+
+    @property
+    def wait_at_least_seconds(self) -> float:
+        """A refused join that names a rate limit must not be repeated soon."""
+        return RATE_LIMIT_SECONDS if "RateLimitReached" in self.reason else 0.0
+
+
+class SeatNotConfirmed(SeatLost):
+    """The server did not say in time that changes flow; perhaps it said nothing at all."""
+
+
+class SocketLost(Exception):
+    """The socket is over, and every seat on it.
+
+    `wait_at_least_seconds` is the server's due; `is_configuration` says that only a person can mend it.
+    """
+
+    def __init__(self, reason: str, *, wait_at_least_seconds: float = 0.0, is_configuration: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason[:300]
+        self.wait_at_least_seconds = wait_at_least_seconds
+        self.is_configuration = is_configuration
+
+
+def refused_handshake(error: InvalidStatus) -> SocketLost:
+    """The handshake got an HTTP error for an answer: 401, 403 and 404 are ours to mend, 429 asks for patience."""
+    status = error.response.status_code
+    reason = f"handshake refused: HTTP {status} {_error_text(error.response.body)}".rstrip()
+    if status in (401, 403, 404):
+        return SocketLost(reason, wait_at_least_seconds=RATE_LIMIT_SECONDS, is_configuration=True)
+    return SocketLost(reason, wait_at_least_seconds=RATE_LIMIT_SECONDS if status == 429 else 0.0)
+
+
+def _error_text(body: bytes | bytearray | None) -> str:
+    """Realtime's own words, if it is Realtime that answered."""
+    try:
+        answer = json.loads(body or b"")
+    except ValueError:
+        return ""
+    return str(answer.get("error", "")) if isinstance(answer, dict) else ""

@@ -1,0 +1,79 @@
+"""Writes the feed's status, and the log: a change of state when it happens, a repeating cause once."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from shared.ports import FeedState, FeedStatus
+
+log = logging.getLogger("EnhancedSubscriptionManager")
+
+_CAUSES_REMEMBERED = 100
+
+
+class FeedObserver:
+    """The only writer of a FeedStatus."""
+
+    def __init__(self, enterprise_ids: Iterable[str], *, max_retries: int) -> None:
+        """After `max_retries` failures in a row a seat counts as failed; attempts go on all the same."""
+        self.status = FeedStatus(states=dict.fromkeys(enterprise_ids, FeedState.RECONNECTING))
+        self._max_retries = max_retries
+        self._causes_logged: set[str] = set()
+
+    def subscribed(self, enterprise_id: str) -> None:
+        """The server confirmed the subscription."""
+        self.proof_of_life()
+        self._enter(enterprise_id, FeedState.SUBSCRIBED)
+
+    def lost(self, enterprise_ids: Iterable[str], reason: str, *, failures: int) -> None:
+        """The seats are lost, for the `failures`-th time in a row."""
+        self.status.reconnects += 1
+        self.status.last_error = reason
+        state = FeedState.FAILED if failures >= self._max_retries else FeedState.RECONNECTING
+        for enterprise_id in enterprise_ids:
+            self._enter(enterprise_id, state, reason)
+
+    def socket_lost(self, reason: str, *, failures: int, is_configuration: bool) -> None:
+        """A socket is lost; only a person can mend a configuration."""
+        self.status.last_error = reason
+        if is_configuration:
+            log.error("realtime_configuration_refused", extra={"reason": reason, "failures": failures})
+        elif failures == 1 or failures == self._max_retries:
+            log.warning("realtime_socket_lost", extra={"reason": reason, "failures": failures})
+
+    def change_received(self) -> None:
+        """The server sent an event."""
+        self.status.changes_received += 1
+        self.proof_of_life()
+
+    def malformed(self, reason: str) -> None:
+        """An event could not be read or routed."""
+        self.status.changes_malformed += 1
+        self._log_once("change_malformed", reason)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Our own handling of an event raised: a defect, survived."""
+        self.status.callbacks_failed += 1
+        self._log_once("callback_failed", f"{type(error).__name__}: {error}"[:300])
+
+    def alarm(self, event: str, reason: str) -> None:
+        """Something that a person should look at; said once for each reason."""
+        self._log_once(event, reason, logging.ERROR)
+
+    def proof_of_life(self) -> None:
+        """Something came back that only a working feed sends."""
+        self.status.last_proof_of_life = datetime.now(UTC)
+
+    def _enter(self, enterprise_id: str, state: FeedState, reason: str | None = None) -> None:
+        if self.status.states[enterprise_id] is state:
+            return
+        self.status.states[enterprise_id] = state
+        level = logging.INFO if state is FeedState.SUBSCRIBED else logging.WARNING
+        log.log(level, f"subscription_{state.value}", extra={"enterprise_id": enterprise_id, "reason": reason})
+
+    def _log_once(self, event: str, cause: str, level: int = logging.WARNING) -> None:
+        key = f"{event} {cause}"
+        if key in self._causes_logged or len(self._causes_logged) >= _CAUSES_REMEMBERED:
+            return
+        self._causes_logged.add(key)
+        log.log(level, event, extra={"cause": cause})

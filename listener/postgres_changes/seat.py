@@ -1,0 +1,169 @@
+"""A seat: one subscription to one table's inserts and updates, on a socket that others share."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from realtime import (
+    AsyncRealtimeChannel,
+    AsyncRealtimeClient,
+    ChannelEvents,
+    NotConnectedError,
+    RealtimeAcknowledgementStatus,
+    RealtimePostgresChangesListenEvent,
+    RealtimeSubscribeStates,
+)
+from realtime.types import PostgresChangesPayload, RealtimeChannelOptions
+from websockets.exceptions import WebSocketException
+
+from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SocketLost
+
+SCHEMA = "notify"
+SOCKET_ERRORS = (OSError, NotConnectedError, WebSocketException)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a seat asks for: rows of `table` for which all of `filter` holds, with these columns of them."""
+
+    name: str
+    table: str
+    filter: str
+    columns: Sequence[str]
+
+
+class Seat:
+    """A confirmed subscription. It is lost sooner or later: `hold` says when, and why."""
+
+    def __init__(self, channel: AsyncRealtimeChannel, lost: asyncio.Future[str]) -> None:
+        self._channel = channel
+        self._lost = lost
+
+    async def hold(self, *, probe_every_seconds: float, probe_timeout_seconds: float) -> None:
+        """Probe the seat for ever.
+
+        Raises:
+            SeatLost: the server ended the subscription, or no longer knows of it.
+            SocketLost: a probe was not answered: the peer is gone, or the library's reader is.
+        """
+        while True:
+            await _first_of(self._lost, timeout_seconds=probe_every_seconds)
+            if self._lost.done():
+                raise SeatLost(self._lost.result())
+            await self._probe(probe_timeout_seconds)
+
+    async def _probe(self, timeout_seconds: float) -> None:
+        """An acknowledged broadcast, to nobody: the server's channel process answers it itself."""
+        answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        push = await self._channel.push(ChannelEvents.broadcast, {"type": "broadcast", "event": "probe", "payload": {}})
+        push.receive(RealtimeAcknowledgementStatus.Ok, lambda _: _settle(answered, None))
+        push.receive(RealtimeAcknowledgementStatus.Error, lambda answer: _settle(answered, json.dumps(answer)))
+        await _first_of(answered, self._lost, timeout_seconds=timeout_seconds)
+        if self._lost.done():
+            raise SeatLost(self._lost.result())
+        if not answered.done():
+            raise SocketLost(f"no answer within {timeout_seconds} s")
+        if answered.result() is not None:
+            raise SeatLost(f"the server no longer knows of the seat: {answered.result()}")
+
+
+@asynccontextmanager
+async def take_seat(
+    client: AsyncRealtimeClient,
+    subscription: Subscription,
+    *,
+    on_change: Callable[[Mapping[str, Any]], None],
+    on_subscribed: Callable[[], None],
+    timeout_seconds: float,
+) -> AsyncIterator[Seat]:
+    """Subscribe under a name never used before, so that no late answer to an earlier seat can reach this one.
+
+    `on_change` gets each event's data. `on_subscribed` is called whenever the server says that changes flow, the
+    first time before this returns, later when they may have been interrupted. Neither may raise or wait: the
+    library's reader calls them.
+
+    Raises:
+        SeatLost: the server refused the subscription (SeatNotConfirmed: or did not confirm it in time).
+        SocketLost: the socket broke.
+    """
+    loop = asyncio.get_running_loop()
+    lost: asyncio.Future[str] = loop.create_future()
+    confirmed: asyncio.Future[None] = loop.create_future()
+
+    def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
+        if state is not RealtimeSubscribeStates.SUBSCRIBED:  # SUBSCRIBED comes before the database is asked at all
+            _settle(lost, f"{state.value}: {error}" if error else state.value)
+
+    def on_system(message: Any) -> None:
+        if message.extension == "postgres_changes" and not lost.done():
+            _settle(confirmed, None)
+            on_subscribed()
+
+    def on_event(payload: PostgresChangesPayload) -> None:
+        on_change(payload["data"])
+
+    channel = client.channel(f"{subscription.name}:{secrets.token_hex(4)}", _options())
+    channel.on_system(on_system)
+    for event in (RealtimePostgresChangesListenEvent.Insert, RealtimePostgresChangesListenEvent.Update):
+        channel.on_postgres_changes(
+            event,
+            on_event,
+            schema=SCHEMA,
+            table=subscription.table,
+            filter=subscription.filter,
+            select=list(subscription.columns),
+        )
+    try:
+        await _join(client, channel, on_state, confirmed, lost, timeout_seconds)
+        yield Seat(channel, lost)
+    except SOCKET_ERRORS as error:
+        raise SocketLost(f"{type(error).__name__}: {error}") from error
+    finally:
+        if client.is_connected:
+            with suppress(*SOCKET_ERRORS):
+                await channel.unsubscribe()
+
+
+async def _join(
+    client: AsyncRealtimeClient,
+    channel: AsyncRealtimeChannel,
+    on_state: Callable[[RealtimeSubscribeStates, Exception | None], None],
+    confirmed: asyncio.Future[None],
+    lost: asyncio.Future[str],
+    timeout_seconds: float,
+) -> None:
+    if not client.is_connected:  # the library would quietly connect anew
+        raise SocketLost("the socket closed")
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await channel.subscribe(on_state)
+            await _first_of(confirmed, lost)
+    except TimeoutError:
+        raise SeatNotConfirmed(f"not confirmed within {timeout_seconds} s") from None
+    if lost.done():
+        raise SeatLost(lost.result())
+
+
+def _options() -> RealtimeChannelOptions:
+    """Broadcasts are acknowledged, for the probe; the library writes into what it is given, so each gets its own."""
+    return {
+        "config": {
+            "broadcast": {"ack": True, "self": False},
+            "presence": {"key": "", "enabled": False},
+            "private": False,
+        }
+    }
+
+
+async def _first_of(*futures: "asyncio.Future[Any]", timeout_seconds: float | None = None) -> None:
+    await asyncio.wait(futures, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _settle(future: "asyncio.Future[Any]", value: Any) -> None:
+    """Set a result once; what follows is of no interest."""
+    if not future.done():
+        future.set_result(value)

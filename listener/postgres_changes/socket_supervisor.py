@@ -1,0 +1,217 @@
+"""Keeps one socket, and the seats on it, alive for ever."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from realtime import AsyncRealtimeClient
+from websockets.exceptions import InvalidStatus
+
+from listener.backoff import Backoff
+from listener.postgres_changes import unreadable_frames
+from listener.postgres_changes.canary import Canary
+from listener.postgres_changes.change_event import ROUTING_COLUMNS, MalformedChange, read_change
+from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SocketLost, refused_handshake
+from listener.postgres_changes.observer import FeedObserver
+from listener.postgres_changes.outbox import Outbox
+from listener.postgres_changes.seat import SOCKET_ERRORS, Subscription, take_seat
+from listener.postgres_changes.timing import FeedTiming
+
+LossT = TypeVar("LossT", bound=Exception)
+
+
+class SocketSupervisor:
+    """One socket with a seat for each of its enterprises, and one for the canary.
+
+    Every socket gets a fresh client of the library, told never to reconnect by itself: most of what goes wrong leaves
+    a used one silent for good. A seat's failure costs that seat, a socket's failure all of them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        enterprise_ids: Sequence[str],
+        *,
+        canary: Canary,
+        outbox: Outbox,
+        observer: FeedObserver,
+        timing: FeedTiming,
+    ) -> None:
+        self._url = url
+        self._key = key
+        self._enterprise_ids = enterprise_ids
+        self._canary = canary
+        self._outbox = outbox
+        self._observer = observer
+        self._timing = timing
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Connect, hold, and connect again, until cancelled."""
+        unreadable_frames.on_unreadable_frame.set(self._take_unreadable_frame)
+        backoff = self._backoff()
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            loss = SocketLost("the socket's tasks ended")
+            try:
+                await self._hold_socket()
+            except* SocketLost as group:
+                loss = _first(group)
+            backoff.served(loop.time() - began)
+            seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
+            self._observer.socket_lost(loss.reason, failures=backoff.failures, is_configuration=loss.is_configuration)
+            self._observer.lost(self._enterprise_ids, loss.reason, failures=backoff.failures)
+            await asyncio.sleep(seconds)
+
+    async def _hold_socket(self) -> None:
+        timing = self._timing
+        client = AsyncRealtimeClient(
+            self._url, self._key, auto_reconnect=False, max_retries=1, timeout=_whole_seconds(timing)
+        )
+        try:
+            await self._connect(client)
+            async with asyncio.TaskGroup() as seats:
+                seats.create_task(self._keep_canary(client))
+                for enterprise_id in self._enterprise_ids:
+                    seats.create_task(self._keep_seat(client, enterprise_id))
+        finally:
+            await self._close(client)
+
+    async def _connect(self, client: AsyncRealtimeClient) -> None:
+        try:
+            async with asyncio.timeout(self._timing.handshake_timeout):
+                await client.connect()
+        except InvalidStatus as error:
+            raise refused_handshake(error) from error
+        except SOCKET_ERRORS as error:
+            raise SocketLost(f"{type(error).__name__}: {error}") from error
+
+    async def _keep_seat(self, client: AsyncRealtimeClient, enterprise_id: str) -> None:
+        """Take the enterprise's seat, and take it again whenever it is lost while the socket is well."""
+        timing = self._timing
+        backoff = self._backoff()
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                async with take_seat(
+                    client,
+                    enterprise_subscription(enterprise_id),
+                    on_change=partial(self._take_change, enterprise_id),
+                    on_subscribed=partial(self._take_subscribed, enterprise_id),
+                    timeout_seconds=timing.confirm_timeout,
+                ) as seat:
+                    await seat.hold(probe_every_seconds=timing.canary_every, probe_timeout_seconds=timing.probe_timeout)
+            except SeatLost as loss:
+                if not client.is_connected:
+                    raise SocketLost(loss.reason) from loss
+                backoff.served(loop.time() - began)
+                seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
+                self._observer.lost((enterprise_id,), loss.reason, failures=backoff.failures)
+            await asyncio.sleep(seconds)
+
+    async def _keep_canary(self, client: AsyncRealtimeClient) -> None:
+        """The canary's seat is the socket's pulse: a silent one means a dead socket, a refused one is tried again."""
+        timing = self._timing
+        while True:
+            try:
+                async with (
+                    take_seat(
+                        client,
+                        self._canary.subscription,
+                        on_change=self._canary.on_change,
+                        on_subscribed=self._observer.proof_of_life,
+                        timeout_seconds=timing.confirm_timeout,
+                    ) as seat,
+                    asyncio.TaskGroup() as pulse,
+                ):
+                    pulse.create_task(
+                        seat.hold(probe_every_seconds=timing.probe_every, probe_timeout_seconds=timing.probe_timeout)
+                    )
+                    pulse.create_task(
+                        self._canary.sing(every_seconds=timing.canary_every, timeout_seconds=timing.canary_timeout)
+                    )
+            except* SeatNotConfirmed as group:
+                raise SocketLost(f"canary: {_first(group).reason}") from group
+            except* SeatLost as group:
+                loss = _first(group)
+                if not client.is_connected:
+                    raise SocketLost(loss.reason) from group
+                self._observer.alarm("canary_refused", loss.reason)
+            await asyncio.sleep(timing.probe_every)
+
+    def _take_change(self, enterprise_id: str, data: Mapping[str, Any]) -> None:
+        """Called by the library's reader, which an exception would end for good: nothing may leave this method."""
+        self._observer.change_received()
+        self._canary.change_seen()
+        try:
+            change = read_change(data, enterprise_id, datetime.now(UTC))
+            if change is not None:
+                self._outbox.put_change(change)
+        except MalformedChange as malformed:
+            self._observer.malformed(malformed.reason)
+            if malformed.may_hide_work:
+                self._outbox.put_gap((enterprise_id,), f"malformed change: {malformed.reason}")
+        except Exception as error:  # noqa: BLE001 - a defect here must not silence the feed
+            self._observer.callback_failed(error)
+            self._outbox.put_gap((enterprise_id,), "a callback failed")
+
+    def _take_subscribed(self, enterprise_id: str) -> None:
+        self._observer.subscribed(enterprise_id)
+        self._outbox.put_gap((enterprise_id,), "subscribed")
+
+    def _take_unreadable_frame(self) -> None:
+        """Nobody knows whose change it was."""
+        self._observer.malformed("a frame that the library cannot read")
+        self._outbox.put_gap(self._enterprise_ids, "unreadable frame")
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._timing.reconnect_delay, cap_seconds=self._timing.reconnect_cap)
+
+    async def _close(self, client: AsyncRealtimeClient) -> None:
+        """Say goodbye, but do not wait long for a peer that is gone; the library gives up on it after ten seconds."""
+        closing = asyncio.create_task(_close_quietly(client))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.wait({closing}, timeout=self._timing.close_timeout)
+
+
+def enterprise_subscription(enterprise_id: str) -> Subscription:
+    """Only rows that mean work ring: our own changes of status must not.
+
+    An enterprise id needs no quoting: it holds neither comma nor parenthesis nor quote, and Realtime splits the
+    condition at its first dot only.
+    """
+    return Subscription(
+        name=f"notifications-{enterprise_id}",
+        table="ent_notification",
+        filter=(
+            f"enterprise_id=eq.{enterprise_id},notification_status=eq.PENDING"
+            ",publish_status=eq.PUBLISH,deactivated=eq.false"
+        ),
+        columns=ROUTING_COLUMNS,
+    )
+
+
+def _first(group: BaseExceptionGroup[LossT]) -> LossT:
+    """One cause is enough to know: the others follow from it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return cast(LossT, error)
+
+
+def _whole_seconds(timing: FeedTiming) -> int:
+    """The library's own timeouts come after ours, so that ours decide."""
+    return math.ceil(max(timing.handshake_timeout, timing.confirm_timeout)) + 1
+
+
+async def _close_quietly(client: AsyncRealtimeClient) -> None:
+    with suppress(*SOCKET_ERRORS):
+        await client.close()

@@ -1,0 +1,131 @@
+"""Finds the due rows that nobody rang for, and feeds them to the batchers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from listener.batcher import Batcher
+from listener.counters import ListenerCounters
+from listener.handed_over import HandedOver
+from shared.ports import DueNotifications, NotificationStore, StoreUnavailable
+
+log = logging.getLogger("EnhancedSubscriptionManager")
+
+PAGE_SIZE = 1000
+
+
+class Sweeper:
+    """One sweep at a time: of all enterprises every interval, and of those asked for in between.
+
+    Rows are found by their state, never by a time: those that commit late or fall due later are found too.
+    """
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        batchers: Mapping[str, Batcher],
+        handed_over: HandedOver,
+        counters: ListenerCounters,
+        *,
+        interval_seconds: float,
+        wait_until_useful: Callable[[], Awaitable[None]],
+        first_backoff_seconds: float = 0.5,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        """`wait_until_useful` holds a sweep back while what it finds could not be handed over."""
+        self._store = store
+        self._batchers = batchers
+        self._handed_over = handed_over
+        self._counters = counters
+        self._interval_seconds = interval_seconds
+        self._wait_until_useful = wait_until_useful
+        self._page_size = page_size
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_random_exponential(multiplier=first_backoff_seconds, max=10.0),
+            before_sleep=self._note_delay,
+        )
+        self._requested = asyncio.Event()
+        self._wanted: set[str] = set()
+        self._gaps_wanted: set[str] = set()
+        self._gaps_in_sweep: set[str] = set()
+
+    @property
+    def catching_up(self) -> frozenset[str]:
+        """Enterprises whose last gap in the feed is not swept yet."""
+        return frozenset(self._gaps_wanted | self._gaps_in_sweep)
+
+    def request(self, enterprise_ids: Iterable[str]) -> None:
+        """Sweep these soon; requests made until then are one sweep."""
+        self._wanted.update(enterprise_ids)
+        if self._wanted:
+            self._requested.set()
+
+    def request_all(self) -> None:
+        """Sweep every enterprise soon."""
+        self.request(self._batchers)
+
+    def catch_up(self, enterprise_ids: Iterable[str]) -> None:
+        """Sweep these soon: changes of theirs may have been missed."""
+        self._gaps_wanted.update(enterprise_ids)
+        self.request(self._gaps_wanted)
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        loop = asyncio.get_running_loop()
+        all_due_at = loop.time() + self._interval_seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(all_due_at):
+                    await self._requested.wait()
+            except TimeoutError:
+                self.request_all()
+            await self._wait_until_useful()
+            wanted, self._wanted = self._wanted, set()
+            self._gaps_in_sweep, self._gaps_wanted = self._gaps_wanted, set()
+            self._requested.clear()
+            await self._sweep(wanted)
+            self._gaps_in_sweep = set()
+            if wanted.issuperset(self._batchers):
+                all_due_at = loop.time() + self._interval_seconds
+
+    async def _sweep(self, enterprise_ids: set[str]) -> None:
+        """Enterprises proceed side by side, each at the pace of its own batcher."""
+        self._counters.sweeps += 1
+        first_pages = await self._list_due(enterprise_ids, after_id=0)
+        async with asyncio.TaskGroup() as enterprises:
+            for page in first_pages:
+                enterprises.create_task(self._feed(page))
+
+    async def _feed(self, page: DueNotifications) -> None:
+        while True:
+            await self._feed_page(page)
+            if not page.has_more or self._handed_over.is_full:
+                return
+            following = await self._list_due({page.enterprise_id}, after_id=page.notification_ids[-1])
+            if not following:
+                return
+            page = following[0]
+
+    async def _feed_page(self, page: DueNotifications) -> None:
+        batcher = self._batchers[page.enterprise_id]
+        taken = 0
+        for notification_id in page.notification_ids:
+            taken += await batcher.add(notification_id)
+        expired = min(page.expired, taken)
+        self._counters.swept += len(page.notification_ids)
+        self._counters.recovered_expired += expired
+        self._counters.recovered_pending += taken - expired
+
+    async def _list_due(self, enterprise_ids: set[str], *, after_id: int) -> list[DueNotifications]:
+        async for attempt in self._retrying.copy():
+            with attempt:
+                return await self._store.list_due(enterprise_ids, page_size=self._page_size, after_id=after_id)
+        raise AssertionError("unreachable: the retry never gives up")
+
+    def _note_delay(self, state: RetryCallState) -> None:
+        self._counters.sweeps_delayed_by_database += 1
+        if state.attempt_number == 1 and state.outcome is not None:
+            log.error("sweep_delayed", extra={"reason": str(state.outcome.exception())})
