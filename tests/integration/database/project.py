@@ -1,0 +1,116 @@
+"""A Supabase project's database as the tests see it: connections in a role, builders of rows, calls of functions."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import asyncpg
+
+OURS = "00000000-0000-4000-8000-000000000001"
+THEIRS = "00000000-0000-4000-8000-000000000002"
+"""Enterprise ids are uuids, because an existing project's column takes nothing else."""
+
+RECIPIENT = "00000000-0000-4000-8000-0000000000ff"
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass(frozen=True)
+class Project:
+    """One database with the migrations applied; `shape` is "fresh" or "existing"."""
+
+    dsn: str
+    shape: str
+
+    @asynccontextmanager
+    async def connect(self, role: str = "service_role") -> AsyncIterator[Connection]:
+        """A connection in this role, as PostgREST would hold it; JSON is decoded."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            for json_type in ("json", "jsonb"):
+                await connection.set_type_codec(json_type, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+            await connection.execute(f"set role {role}")
+            yield connection
+        finally:
+            await connection.close()
+
+
+async def call(connection: Connection, function: str, **arguments: Any) -> Any:
+    """The answer of a function of schema `notify`, its arguments passed by name as PostgREST does."""
+    named = ", ".join(f"{name} => ${position}" for position, name in enumerate(arguments, start=1))
+    return await connection.fetchval(f"select notify.{function}({named})", *arguments.values())
+
+
+async def claim(
+    connection: Connection, ids: list[int], owner: str = "owner", *, enterprise_id: str = OURS
+) -> dict[str, Any]:
+    """The whole answer of a claim under a lease of one minute."""
+    answer: dict[str, Any] = await call(
+        connection,
+        "claim_notifications",
+        p_enterprise_id=enterprise_id,
+        p_notification_ids=ids,
+        p_claim_owner=owner,
+        p_lease_seconds=60,
+    )
+    return answer
+
+
+def ids_of(answer: dict[str, Any]) -> list[int]:
+    """The ids that a claim won, in its order."""
+    return [notification["id"] for notification in answer["notifications"]]
+
+
+async def insert_notification(connection: Connection, **columns: Any) -> int:
+    """A published, immediately due notification of ours, unless the columns say otherwise."""
+    return await _insert(connection, "ent_notification", {"payload": {}, "recipients": [RECIPIENT], **columns})
+
+
+async def insert_notifications(connection: Connection, count: int, **columns: Any) -> list[int]:
+    """As many notifications alike."""
+    return [await insert_notification(connection, **columns) for _ in range(count)]
+
+
+async def insert_workflow(connection: Connection, **columns: Any) -> int:
+    """An active DYNAMIC workflow of ours, unless the columns say otherwise."""
+    defaults = {"workflow_type": "DYNAMIC", "workflow_key": f"workflow-{uuid4()}"}
+    return await _insert(connection, "ent_notification_workflow", {**defaults, **columns})
+
+
+async def insert_template(connection: Connection, key: str | None, body: str = "", **columns: Any) -> int:
+    """An active e-mail template of ours, unless the columns say otherwise."""
+    defaults = {"template_key": key, "channel_type": "EMAIL", "body_template": body}
+    return await _insert(connection, "ent_notification_template", {**defaults, **columns})
+
+
+async def read(connection: Connection, notification_id: int) -> asyncpg.Record:
+    """The notification's row."""
+    row = await connection.fetchrow("select * from notify.ent_notification where id = $1", notification_id)
+    assert row is not None
+    return row
+
+
+async def update(connection: Connection, ids: list[int], assignment: str) -> None:
+    """What an application, or passing time, does to rows; `assignment` is SQL."""
+    await connection.execute(f"update notify.ent_notification set {assignment} where id = any($1)", ids)
+
+
+async def until_blocked(observer: Connection, waiting: Connection, *, within_seconds: float = 10.0) -> None:
+    """Returns once `waiting` waits for a lock, so that a race can be held at the interesting moment."""
+    async with asyncio.timeout(within_seconds):
+        while not await observer.fetchval("select pg_blocking_pids($1) <> '{}'", waiting.get_server_pid()):
+            await asyncio.sleep(0.01)
+
+
+async def _insert(connection: Connection, table: str, columns: dict[str, Any]) -> int:
+    row = {"name": str(uuid4()), "publish_status": "PUBLISH", "enterprise_id": OURS, **columns}
+    names = ", ".join(row)
+    places = ", ".join(f"${position}" for position in range(1, len(row) + 1))
+    identity: int = await connection.fetchval(
+        f"insert into notify.{table} ({names}) values ({places}) returning id", *row.values()
+    )
+    return identity

@@ -1,0 +1,257 @@
+"""claim_notifications, renew_claims, release_claims: who gets a row, for how long, and with what."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.integration.database.project import (
+    OURS,
+    RECIPIENT,
+    Connection,
+    call,
+    claim,
+    ids_of,
+    insert_notification,
+    insert_notifications,
+    insert_workflow,
+    read,
+    update,
+)
+
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+async def test_a_claim_stamps_the_row_and_returns_what_a_delivery_needs(connection: Connection) -> None:
+    workflow_id = await insert_workflow(
+        connection, workflow_key="welcome", default_channels=["EMAIL", "SMS"], template_overrides={"tags": ["a"]}
+    )
+    notification_id = await insert_notification(
+        connection,
+        notification_workflow_id=workflow_id,
+        payload={"name": "Ada"},
+        channels=["EMAIL"],
+        overrides={"email": {}},
+        deliver_before=FUTURE,
+    )
+
+    answer = await claim(connection, [notification_id], "workflow/1")
+
+    assert answer == {
+        "notifications": [
+            {
+                "id": notification_id,
+                "payload": {"name": "Ada"},
+                "recipients": [RECIPIENT],
+                "channels": ["EMAIL"],
+                "overrides": {"email": {}},
+                "attempts": 1,
+                "chunks_sent": 0,
+                "deliver_before": "2100-01-01T00:00:00+00:00",
+                "expired": False,
+                "notification_workflow_id": workflow_id,
+            }
+        ],
+        "deferred": [],
+        "workflows": {
+            str(workflow_id): {
+                "workflow_key": "welcome",
+                "workflow_type": "DYNAMIC",
+                "default_channels": ["EMAIL", "SMS"],
+                "template_overrides": {"tags": ["a"]},
+            }
+        },
+        "templates": [],
+    }
+    row = await read(connection, notification_id)
+    assert (row["notification_status"], row["claim_owner"], row["attempts"]) == ("PROCESSING", "workflow/1", 1)
+    assert row["lease_expires_at"] - row["processed_at"] == timedelta(seconds=60)
+    assert row["updated_at"] == row["processed_at"]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"publish_status": "DRAFT"},
+        {"publish_status": "DELETED"},
+        {"deactivated": True},
+        {"scheduled_for": FUTURE},
+        {"notification_status": "SENT"},
+        {"notification_status": "FAILED"},
+        {"notification_status": "RETRACTED"},
+        {"notification_status": "PROCESSING", "claim_owner": "other", "lease_expires_at": FUTURE},
+        {"enterprise_id": None},
+    ],
+    ids=lambda columns: ",".join(f"{name}={value}" for name, value in columns.items()),
+)
+async def test_a_row_that_is_not_due_or_not_free_is_left_as_it_is(
+    connection: Connection, columns: dict[str, Any]
+) -> None:
+    notification_id = await insert_notification(connection, **columns)
+    before = await read(connection, notification_id)
+
+    answer = await claim(connection, [notification_id])
+
+    assert answer == {"notifications": [], "deferred": [], "workflows": {}, "templates": []}
+    assert await read(connection, notification_id) == before
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"scheduled_for": PAST},
+        {"notification_status": "PROCESSING", "claim_owner": "other", "lease_expires_at": PAST},
+        {"notification_status": "PROCESSING"},
+    ],
+    ids=["scheduled for the past", "lease lapsed", "claimed before leases existed"],
+)
+async def test_a_due_and_free_row_is_claimed(connection: Connection, columns: dict[str, Any]) -> None:
+    notification_id = await insert_notification(connection, **columns)
+
+    answer = await claim(connection, [notification_id])
+
+    assert ids_of(answer) == [notification_id]
+    assert (await read(connection, notification_id))["claim_owner"] == "owner"
+
+
+async def test_rows_come_in_id_order_whatever_order_was_asked(connection: Connection) -> None:
+    ids = await insert_notifications(connection, 5)
+
+    assert ids_of(await claim(connection, ids[::-1])) == ids
+
+
+async def test_the_same_owner_claims_again_and_each_attempt_counts(connection: Connection) -> None:
+    recorded, deactivated, plain = await insert_notifications(connection, 3)
+    await claim(connection, [recorded, deactivated, plain])
+    outcome = {"id": recorded, "status": "SENT", "transaction_id": "t"}
+    await call(connection, "record_outcomes", p_enterprise_id=OURS, p_claim_owner="owner", p_outcomes=[outcome])
+    await update(connection, [deactivated], "deactivated = true")
+
+    answer = await claim(connection, [recorded, deactivated, plain])
+
+    assert ids_of(answer) == [deactivated, plain]
+    assert [notification["attempts"] for notification in answer["notifications"]] == [2, 2]
+
+
+async def test_a_row_whose_deadline_passed_is_claimed_as_expired(connection: Connection) -> None:
+    late = await insert_notification(connection, deliver_before=PAST)
+    in_time = await insert_notification(connection, deliver_before=FUTURE)
+
+    answer = await claim(connection, [late, in_time])
+
+    assert [notification["expired"] for notification in answer["notifications"]] == [True, False]
+
+
+async def test_an_inactive_workflow_is_not_given_out(connection: Connection) -> None:
+    draft = await insert_workflow(connection, publish_status="DRAFT")
+    deactivated = await insert_workflow(connection, deactivated=True)
+    ids = [
+        await insert_notification(connection, notification_workflow_id=workflow_id)
+        for workflow_id in (draft, deactivated)
+    ]
+
+    answer = await claim(connection, ids)
+
+    assert ids_of(answer) == ids
+    assert answer["workflows"] == {}
+
+
+async def test_rows_beyond_eight_megabytes_are_deferred_and_stay_pending(connection: Connection) -> None:
+    ids = await insert_notifications(connection, 5, payload={"text": "x" * 3_000_000})
+
+    answer = await claim(connection, ids)
+
+    assert ids_of(answer) == ids[:2]
+    assert answer["deferred"] == ids[2:]
+    assert (await read(connection, ids[2]))["notification_status"] == "PENDING"
+
+
+async def test_one_row_alone_is_claimed_however_large(connection: Connection) -> None:
+    notification_id = await insert_notification(connection, payload={"text": "x" * 9_000_000})
+
+    assert ids_of(await claim(connection, [notification_id])) == [notification_id]
+
+
+@pytest.mark.parametrize(("owner", "lease_seconds"), [("", 60), (None, 60), ("owner", 0), ("owner", None)])
+async def test_a_claim_without_owner_or_lease_is_an_error(
+    connection: Connection, owner: str | None, lease_seconds: int | None
+) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError):
+        await call(
+            connection,
+            "claim_notifications",
+            p_enterprise_id=OURS,
+            p_notification_ids=[1],
+            p_claim_owner=owner,
+            p_lease_seconds=lease_seconds,
+        )
+
+
+async def _renew(connection: Connection, owner: str, chunks_sent: dict[str, int], lease_seconds: int) -> Any:
+    return await call(
+        connection,
+        "renew_claims",
+        p_enterprise_id=OURS,
+        p_claim_owner=owner,
+        p_chunks_sent=chunks_sent,
+        p_lease_seconds=lease_seconds,
+    )
+
+
+async def test_renewing_extends_the_lease_and_never_lowers_the_progress(connection: Connection) -> None:
+    notification_id = await insert_notification(connection)
+    await claim(connection, [notification_id])
+
+    answers = [await _renew(connection, "owner", {str(notification_id): count}, 600) for count in (3, 2)]
+
+    row = await read(connection, notification_id)
+    assert answers == [{"held": [notification_id]}] * 2
+    assert row["chunks_sent"] == 3
+    assert row["lease_expires_at"] - row["updated_at"] == timedelta(seconds=600)
+    assert row["attempts"] == 1
+
+
+async def test_only_rows_still_held_are_renewed(connection: Connection) -> None:
+    held, retracted, taken_over = await insert_notifications(connection, 3)
+    await claim(connection, [held, retracted, taken_over])
+    await update(connection, [retracted], "notification_status = 'RETRACTED'")
+    await update(connection, [taken_over], "lease_expires_at = now()")
+    await claim(connection, [taken_over], "other")
+
+    answer = await _renew(connection, "owner", {str(key): 1 for key in (held, retracted, taken_over)}, 60)
+
+    assert answer == {"held": [held]}
+    assert (await read(connection, taken_over))["chunks_sent"] == 0
+
+
+async def test_progress_outlives_the_claim(connection: Connection) -> None:
+    notification_id = await insert_notification(connection)
+    await claim(connection, [notification_id])
+    await _renew(connection, "owner", {str(notification_id): 7}, 60)
+    await update(connection, [notification_id], "lease_expires_at = now()")
+
+    answer = await claim(connection, [notification_id], "other")
+
+    assert [(row["chunks_sent"], row["attempts"]) for row in answer["notifications"]] == [(7, 2)]
+
+
+async def test_released_rows_are_pending_and_anybodys(connection: Connection) -> None:
+    held, foreign = await insert_notifications(connection, 2)
+    await claim(connection, [held])
+    await claim(connection, [foreign], "other")
+
+    answer = await call(
+        connection,
+        "release_claims",
+        p_enterprise_id=OURS,
+        p_claim_owner="owner",
+        p_notification_ids=[held, foreign],
+    )
+
+    row = await read(connection, held)
+    assert answer == {"released": [held]}
+    assert (row["notification_status"], row["claim_owner"], row["lease_expires_at"]) == ("PENDING", None, None)
+    assert (await read(connection, foreign))["notification_status"] == "PROCESSING"
+    assert ids_of(await claim(connection, [held], "another")) == [held]
