@@ -1,0 +1,42 @@
+"""The two dialects of the template language: one escapes values for HTML, one does not."""
+
+from typing import Final
+
+from liquid import BoundTemplate, Environment
+
+from worker.rendering.bounded_filters import bounded
+from worker.rendering.filters import FILTERS
+from worker.rendering.include_tag import IncludeTag, OutputOrInclude
+from worker.rendering.parsing import TemplateParser
+
+_LEFT_OUT: Final = ("include", "render")
+"""Liquid's own ways to include; `xnovu_render` is ours."""
+
+
+class _PlainTemplate(BoundTemplate):
+    """Adds no names of its own to the variables."""
+
+    def make_partial_namespace(self, partial: bool, render_args: dict[str, object]) -> dict[str, object]:  # type: ignore[override]
+        return render_args
+
+
+class _TemplateEnvironment(Environment):
+    """Liquid with our tag and filters, every filter bounded, and the library's own limits set."""
+
+    block_nesting_limit = 30
+    context_depth_limit = 40
+    loop_iteration_limit = 100_000
+    template_class = _PlainTemplate
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        super().setup_tags_and_filters(extra=extra)
+        for tag in _LEFT_OUT:
+            del self.tags[tag]
+        self.add_tag(IncludeTag)
+        self.add_tag(OutputOrInclude)
+        for name, function in {**self.filters, **FILTERS}.items():
+            self.add_filter(name, bounded(name, function))
+
+
+HTML_PARSER: Final = TemplateParser(_TemplateEnvironment(autoescape=True))
+TEXT_PARSER: Final = TemplateParser(_TemplateEnvironment(autoescape=False))

@@ -1,0 +1,87 @@
+"""What went wrong in a template, as a refusal that names template, line and culprit and quotes neither template nor payload."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from liquid import Token
+from liquid.exceptions import LiquidError, LiquidSyntaxError, ResourceLimitError, UnknownFilterError
+
+from shared.notification.outcomes import Refusal, RefusalCode
+from worker.rendering.bounded_filters import FilterRefused
+from worker.rendering.budget import LimitExceeded
+from worker.rendering.include_tag import IncludeCycle, IncludedTemplateNotFound
+from worker.rendering.undefined import UndefinedVariable
+
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_IDENTIFIER: Final = re.compile(r"['\"][\w\-]{1,40}['\"]")
+
+
+class RenderRefused(Exception):
+    """The notification cannot be rendered and never will be: `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def refuse(code: RefusalCode, message: str, **details: Any) -> RenderRefused:
+    """The exception for a refusal with these details."""
+    return RenderRefused(Refusal(code, message, details))
+
+
+def refusal_for(error: LiquidError, root_key: str, include_chain: Sequence[str]) -> RenderRefused:
+    """The refusal for an error of the template language, raised somewhere in `include_chain`."""
+    template = str(error.template_name or root_key)
+    line = _line(error.token)
+    details: dict[str, Any] = {"template": template}
+    if line is not None:
+        details["line"] = line
+    if len(include_chain) > 1:
+        details["include_chain"] = list(include_chain)
+    where = f"Template {template}" + (f", line {line}" if line is not None else "")
+
+    match error:
+        case UndefinedVariable():
+            code, what = RefusalCode.TEMPLATE_UNDEFINED_VARIABLE, f"variable {error.variable} is undefined"
+            details["variable"] = error.variable
+        case IncludeCycle():
+            code, what = RefusalCode.TEMPLATE_INCLUDE_CYCLE, f"includes itself: {' -> '.join(error.chain)}"
+            details["include_chain"] = list(error.chain)
+        case IncludedTemplateNotFound():
+            code, what = RefusalCode.TEMPLATE_NOT_FOUND, f"no active template {error.key} to include"
+            details["included"] = error.key
+        case LimitExceeded():
+            code, what = RefusalCode.TEMPLATE_LIMIT_EXCEEDED, f"exceeds the limit {error.limit}"
+            details["limit"] = error.limit
+        case ResourceLimitError():
+            limit = re.sub(
+                r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("LimitError").removesuffix("Error")
+            )
+            code, what = RefusalCode.TEMPLATE_LIMIT_EXCEEDED, f"exceeds the limit {limit.lower()}"
+            details["limit"] = limit.lower()
+        case UnknownFilterError():
+            name = error.token.value if error.token else ""
+            code, what = RefusalCode.TEMPLATE_INVALID, f"there is no filter {name}"
+            details["filter"] = name
+        case FilterRefused():
+            code, what = RefusalCode.TEMPLATE_INVALID, str(error.message)
+            details["filter"] = error.filter_name
+        case LiquidSyntaxError():
+            code, what = RefusalCode.TEMPLATE_INVALID, f"syntax error: {_without_quotes(str(error.message))}"
+        case _:
+            code, what = RefusalCode.TEMPLATE_INVALID, "a value is of the wrong type here"
+    return RenderRefused(Refusal(code, f"{where}: {what}", details))
+
+
+def _line(token: Token | None) -> int | None:
+    if token is None or token.start_index < 0:
+        return None
+    return token.source.count("\n", 0, token.start_index) + 1
+
+
+def _without_quotes(message: str) -> str:
+    """The library's words on a syntax error, without what they quote from the template unless it is a mere name."""
+    return _QUOTED.sub(lambda quoted: quoted.group() if _IDENTIFIER.fullmatch(quoted.group()) else "text", message)[
+        :200
+    ]

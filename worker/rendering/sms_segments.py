@@ -1,0 +1,38 @@
+"""Counts what an SMS costs: the segments in which it travels (3GPP TS 23.038 and 23.040)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+_GSM_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+"""Written as an escape and a character: two septets, which travel in one segment."""
+
+_SEPTETS_SINGLE: Final = 160
+_SEPTETS_OF_MANY: Final = 153
+_UNITS_SINGLE: Final = 70
+_UNITS_OF_MANY: Final = 67
+
+
+def count_segments(text: str) -> int:
+    """The number of segments: 160 septets, or 153 each when split; with any character outside GSM-7, 70 or 67 UTF-16 units."""
+    if all(character in _GSM_BASIC or character in _GSM_EXTENSION for character in text):
+        sizes = [2 if character in _GSM_EXTENSION else 1 for character in text]
+        return _count(sizes, single=_SEPTETS_SINGLE, of_many=_SEPTETS_OF_MANY)
+    sizes = [2 if ord(character) > 0xFFFF else 1 for character in text]
+    return _count(sizes, single=_UNITS_SINGLE, of_many=_UNITS_OF_MANY)
+
+
+def _count(sizes: Iterable[int], *, single: int, of_many: int) -> int:
+    """Segments for characters of these sizes; a character is never split between two."""
+    sizes = list(sizes)
+    if sum(sizes) <= single:
+        return 1
+    segments, filled = 1, 0
+    for size in sizes:
+        if filled + size > of_many:
+            segments, filled = segments + 1, 0
+        filled += size
+    return segments
