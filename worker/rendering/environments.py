@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from liquid import BoundTemplate, Environment
+from liquid import BoundTemplate, Environment, Token
+from liquid.exceptions import LiquidError
 
 from worker.rendering.bounded_filters import bounded
 from worker.rendering.filters import FILTERS
@@ -27,6 +28,12 @@ class _TemplateEnvironment(Environment):
     context_depth_limit = 40
     loop_iteration_limit = 100_000
     template_class = _PlainTemplate
+
+    def error(self, exc: type[LiquidError] | LiquidError, msg: str | None = None, token: Token | None = None) -> None:
+        """Raise the error, with the place of the tag when all it has is the end of an expression."""
+        if isinstance(exc, LiquidError) and exc.token is not None and exc.token.start_index < 0:
+            exc.token = token
+        super().error(exc, msg, token)
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)

@@ -8,17 +8,15 @@ _DECLARATION: Final = re.compile(r"""(?:[^;"'()]|"[^"]*"|'[^']*'|\([^()]*(?:\([^
 _PROPERTY: Final = re.compile(r"-?[a-zA-Z][a-zA-Z-]*")
 _VALUE: Final = re.compile(r"""[\w\s#%.,()"'!/+*:?&=~@;-]+""")
 _URL: Final = re.compile(r"""url\(\s*(["']?)(?P<target>[^"')]*)\1\s*\)""", re.IGNORECASE)
-_FORBIDDEN: Final = re.compile(
-    r"expression|javascript|vbscript|data:|-moz-binding|behaviou?r|@import|url\(", re.IGNORECASE
-)
+_FORBIDDEN: Final = re.compile(r"expression|javascript|vbscript|data:|-moz-binding|@import|url\(", re.IGNORECASE)
 _FORBIDDEN_PROPERTIES: Final = frozenset({"behavior", "-moz-binding"})
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
 def clean_style(style: str) -> str:
-    """The declarations that can only style: no code, and no address but http and https ones. Repeating it changes nothing.
+    """The declarations that can only style: no code, and no address but http and https ones.
 
-    Escapes (`\\65xpression`) are refused whole rather than decoded: no mail template needs them.
+    Escapes (`\\65xpression`) are dropped, not decoded. Repeating it changes nothing.
     """
     kept = []
     for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style)):

@@ -1,11 +1,20 @@
-"""What went wrong in a template, as a refusal that names template, line and culprit and quotes neither template nor payload."""
+"""What went wrong in a template, as a refusal: it names template, line and culprit and quotes no text or value."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from liquid import Token
-from liquid.exceptions import LiquidError, LiquidSyntaxError, ResourceLimitError, UnknownFilterError
+from liquid.exceptions import (
+    BlockNestingError,
+    ContextDepthError,
+    LiquidError,
+    LiquidSyntaxError,
+    LoopIterationLimitError,
+    OutputStreamLimitError,
+    ResourceLimitError,
+    UnknownFilterError,
+)
 
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.rendering.bounded_filters import FilterRefused
@@ -13,8 +22,14 @@ from worker.rendering.budget import LimitExceeded
 from worker.rendering.include_tag import IncludeCycle, IncludedTemplateNotFound
 from worker.rendering.undefined import UndefinedVariable
 
+_LIBRARY_LIMITS: Final[Mapping[type[ResourceLimitError], str]] = {
+    BlockNestingError: "block_nesting",
+    ContextDepthError: "block_nesting",
+    LoopIterationLimitError: "loop_iterations",
+    OutputStreamLimitError: "output_bytes",
+}
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
-_IDENTIFIER: Final = re.compile(r"['\"][\w\-]{1,40}['\"]")
+_NAME: Final = re.compile(r"['\"][\w\-]{1,40}['\"]")
 
 
 class RenderRefused(Exception):
@@ -55,11 +70,9 @@ def refusal_for(error: LiquidError, root_key: str, include_chain: Sequence[str])
             code, what = RefusalCode.TEMPLATE_LIMIT_EXCEEDED, f"exceeds the limit {error.limit}"
             details["limit"] = error.limit
         case ResourceLimitError():
-            limit = re.sub(
-                r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("LimitError").removesuffix("Error")
-            )
-            code, what = RefusalCode.TEMPLATE_LIMIT_EXCEEDED, f"exceeds the limit {limit.lower()}"
-            details["limit"] = limit.lower()
+            limit = _LIBRARY_LIMITS.get(type(error), "work")
+            code, what = RefusalCode.TEMPLATE_LIMIT_EXCEEDED, f"exceeds the limit {limit}"
+            details["limit"] = limit
         case UnknownFilterError():
             name = error.token.value if error.token else ""
             code, what = RefusalCode.TEMPLATE_INVALID, f"there is no filter {name}"
@@ -82,6 +95,4 @@ def _line(token: Token | None) -> int | None:
 
 def _without_quotes(message: str) -> str:
     """The library's words on a syntax error, without what they quote from the template unless it is a mere name."""
-    return _QUOTED.sub(lambda quoted: quoted.group() if _IDENTIFIER.fullmatch(quoted.group()) else "text", message)[
-        :200
-    ]
+    return _QUOTED.sub(lambda found: found.group() if _NAME.fullmatch(found.group()) else "text", message)[:200]

@@ -17,7 +17,10 @@ _UNITS_OF_MANY: Final = 67
 
 
 def count_segments(text: str) -> int:
-    """The number of segments: 160 septets, or 153 each when split; with any character outside GSM-7, 70 or 67 UTF-16 units."""
+    """The number of segments: one of 160 septets, or many of 153.
+
+    Any character outside GSM-7 makes it UCS-2: one of 70 UTF-16 units, or many of 67.
+    """
     if all(character in _GSM_BASIC or character in _GSM_EXTENSION for character in text):
         sizes = [2 if character in _GSM_EXTENSION else 1 for character in text]
         return _count(sizes, single=_SEPTETS_SINGLE, of_many=_SEPTETS_OF_MANY)
