@@ -1,0 +1,131 @@
+"""Small stand-ins for the listener's ports, and a way to wait for what tasks do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import NoReturn
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from shared.notification.models import ClaimedBatch
+from shared.notification.outcomes import Outcome
+from shared.ports import (
+    ChangeType,
+    DueNotifications,
+    FeedGap,
+    FeedState,
+    FeedStatus,
+    RowChange,
+    StoreUnavailable,
+)
+
+
+async def eventually(check: Callable[[], bool], *, within_seconds: float = 5.0) -> None:
+    """Return once the check holds; let the tasks run in between."""
+    async with asyncio.timeout(within_seconds):
+        while not check():  # noqa: ASYNC110 - what is checked has no event to wait for
+            await asyncio.sleep(0.001)
+
+
+def an_insert(notification_id: int, enterprise_id: str = "ent1") -> RowChange:
+    return RowChange(enterprise_id, notification_id, ChangeType.INSERT)
+
+
+class FakeTemporal:
+    """Records the starts; refuses them while it is away."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, tuple[int, ...]]] = []
+        self.running: set[tuple[int, ...]] = set()
+        self.is_away = False
+        self.attempts = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    @property
+    def rows(self) -> list[int]:
+        return [notification_id for _, ids in self.started for notification_id in ids]
+
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        self.attempts += 1
+        await self.gate.wait()
+        if self.is_away:
+            raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+        if tuple(notification_ids) in self.running:
+            return False
+        self.started.append((enterprise_id, tuple(notification_ids)))
+        return True
+
+
+class FakeStore:
+    """A table of due rows; only what the listener asks of the port is answered."""
+
+    def __init__(self, due: Mapping[str, Collection[int]] | None = None) -> None:
+        self.due = {enterprise_id: set(ids) for enterprise_id, ids in (due or {}).items()}
+        self.expired: set[int] = set()
+        self.failures_to_come = 0
+        self.calls: list[tuple[frozenset[str], int]] = []
+        self.beats = 0
+
+    async def list_due(
+        self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
+    ) -> list[DueNotifications]:
+        self.calls.append((frozenset(enterprise_ids), after_id))
+        if self.failures_to_come:
+            self.failures_to_come -= 1
+            raise StoreUnavailable("restarting")
+        pages = []
+        for enterprise_id in sorted(enterprise_ids):
+            ids = sorted(row for row in self.due.get(enterprise_id, ()) if row > after_id)
+            page = tuple(ids[:page_size])
+            expired = len(self.expired.intersection(page))
+            if page:
+                pages.append(DueNotifications(enterprise_id, page, len(page) - expired, expired, len(ids) > page_size))
+        return pages
+
+    async def beat_canary(self, listener_id: str) -> int:
+        self.beats += 1
+        return self.beats
+
+    async def claim(
+        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+    ) -> ClaimedBatch:
+        _not_the_listeners()
+
+    async def record_outcomes(
+        self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
+    ) -> frozenset[int]:
+        _not_the_listeners()
+
+    async def renew_claims(
+        self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int
+    ) -> frozenset[int]:
+        _not_the_listeners()
+
+    async def release_claims(self, enterprise_id: str, *, claim_owner: str, notification_ids: Sequence[int]) -> None:
+        _not_the_listeners()
+
+
+def _not_the_listeners() -> NoReturn:
+    raise AssertionError("the listener neither claims nor records")
+
+
+class FakeFeed:
+    """A feed whose events the test sends."""
+
+    def __init__(self, enterprise_ids: Collection[str]) -> None:
+        self.status = FeedStatus(states=dict.fromkeys(enterprise_ids, FeedState.SUBSCRIBED))
+        self._events: asyncio.Queue[RowChange | FeedGap | Exception | None] = asyncio.Queue()
+
+    def send(self, *events: RowChange | FeedGap | Exception | None) -> None:
+        """Events to come; an exception is raised, None ends the feed."""
+        for event in events:
+            self._events.put_nowait(event)
+
+    async def events(self) -> AsyncIterator[RowChange | FeedGap]:
+        while (event := await self._events.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    async def close(self) -> None:
+        self.send(None)

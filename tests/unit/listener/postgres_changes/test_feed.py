@@ -1,0 +1,407 @@
+"""Every way in which a subscription was seen to fall silent, and that the feed comes back from it, saying so."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, cast
+
+import pytest
+
+from listener.postgres_changes import socket_supervisor
+from listener.postgres_changes.feed import PostgresChangesFeed
+from listener.postgres_changes.timing import FeedTiming
+from shared.ports import ChangeType, FeedGap, FeedState, NotificationStore, RowChange
+from tests.unit.listener.fakes import eventually
+from tests.unit.listener.postgres_changes.phoenix_server import PhoenixServer, SingingStore, phoenix_server
+
+pytestmark = pytest.mark.filterwarnings("ignore:ConnectionClosed:DeprecationWarning")  # the library's own use of it
+
+IMPATIENT = FeedTiming(
+    reconnect_delay=0.01,
+    reconnect_cap=0.05,
+    handshake_timeout=0.5,
+    confirm_timeout=0.3,
+    probe_every=0.1,
+    probe_timeout=0.3,
+    canary_every=0.1,
+    canary_timeout=0.3,
+    close_timeout=0.1,
+)
+ENTERPRISES = ["ent1", "ent2"]
+
+
+@dataclass
+class Bench:
+    server: PhoenixServer
+    store: SingingStore
+    feed: PostgresChangesFeed
+    changes: list[RowChange] = field(default_factory=list)
+    gaps: list[FeedGap] = field(default_factory=list)
+
+    async def subscribed(self, *enterprise_ids: str) -> None:
+        """Wait until these (all by default) are subscribed and told to catch up."""
+        wanted = set(enterprise_ids or ENTERPRISES)
+        await eventually(
+            lambda: (
+                all(self.feed.status.states[each] is FeedState.SUBSCRIBED for each in wanted)
+                and wanted <= self.told_to_catch_up()
+            )
+        )
+
+    def told_to_catch_up(self) -> set[str]:
+        return {enterprise_id for gap in self.gaps for enterprise_id in gap.enterprise_ids}
+
+    async def rings(self, enterprise_id: str, notification_id: int) -> None:
+        """Wait until a change sent on the enterprise's current seat comes out of the feed."""
+        await self.server.send_change(self.server.seats_of(enterprise_id)[-1], a_row(notification_id, enterprise_id))
+        await eventually(lambda: notification_id in [change.notification_id for change in self.changes])
+
+
+def a_row(notification_id: int, enterprise_id: str = "ent1", **columns: Any) -> dict[str, Any]:
+    return {
+        "id": notification_id,
+        "enterprise_id": enterprise_id,
+        "notification_status": "PENDING",
+        "publish_status": "PUBLISH",
+        "deactivated": False,
+        "scheduled_for": None,
+    } | columns
+
+
+@asynccontextmanager
+async def feeding(*, timing: FeedTiming = IMPATIENT, max_retries: int = 10) -> AsyncIterator[Bench]:
+    async with phoenix_server() as server:
+        store = SingingStore(server)
+        feed = PostgresChangesFeed(
+            server.url, "key", ENTERPRISES, cast(NotificationStore, store), max_retries=max_retries, timing=timing
+        )
+        bench = Bench(server, store, feed)
+
+        async def consume() -> None:
+            async for event in feed.events():
+                if isinstance(event, RowChange):
+                    bench.changes.append(event)
+                else:
+                    bench.gaps.append(event)
+
+        consuming = asyncio.create_task(consume())
+        try:
+            yield bench
+        finally:
+            await feed.close()
+            await consuming
+
+
+async def test_each_enterprise_gets_a_seat_of_its_own_on_one_socket() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        await bench.rings("ent1", 1)
+        await bench.rings("ent2", 2)
+
+        assert bench.server.handshakes == 1
+        [entry, update] = bench.server.seats_of("ent1")[0].changes
+        assert (entry["event"], update["event"]) == ("INSERT", "UPDATE")
+        assert entry["filter"] == (
+            "enterprise_id=eq.ent1,notification_status=eq.PENDING,publish_status=eq.PUBLISH,deactivated=eq.false"
+        )
+        assert "payload" not in entry["select"]
+    assert [(change.enterprise_id, change.change) for change in bench.changes] == [
+        ("ent1", ChangeType.INSERT),
+        ("ent2", ChangeType.INSERT),
+    ]
+
+
+async def test_a_joined_channel_is_not_subscribed_before_the_server_says_that_changes_flow() -> None:
+    async with feeding(timing=FeedTiming()) as bench:
+        bench.server.confirm = False
+        await eventually(lambda: len(bench.server.joins) == 3)
+        assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
+        assert bench.gaps == []
+
+        for join in bench.server.joins:
+            await bench.server.send_system(join, "ok", "Subscribed to PostgreSQL")
+
+        await bench.subscribed()
+
+
+async def test_a_second_confirmation_means_that_changes_may_have_been_missed() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        await bench.server.send_system(bench.server.seats_of("ent2")[-1], "ok", "Subscribed to PostgreSQL")
+
+        await eventually(lambda: bench.told_to_catch_up() == {"ent2"})
+
+
+async def lose_by_close(server: PhoenixServer) -> None:
+    seat = server.seats_of("ent1")[-1]
+    await server.send(seat, "phx_close", {}, seat.ref)
+
+
+async def lose_by_stale_close(server: PhoenixServer) -> None:
+    """It names an older join; the library closes the new channel all the same."""
+    await server.send(server.seats_of("ent1")[-1], "phx_close", {}, "0")
+
+
+async def lose_by_error(server: PhoenixServer) -> None:
+    seat = server.seats_of("ent1")[-1]
+    await server.send(seat, "phx_error", {}, seat.ref)
+
+
+async def lose_by_system_error(server: PhoenixServer) -> None:
+    await server.send_system(server.seats_of("ent1")[-1], "error", "Unable to subscribe to changes")
+
+
+async def lose_by_token_expiry(server: PhoenixServer) -> None:
+    seat = server.seats_of("ent1")[-1]
+    await server.send_system(seat, "error", "Token has expired 0 seconds ago", extension="system")
+    await server.send(seat, "phx_close", {}, seat.ref)
+
+
+@pytest.mark.parametrize(
+    "lose", [lose_by_close, lose_by_stale_close, lose_by_error, lose_by_system_error, lose_by_token_expiry]
+)
+async def test_a_lost_seat_is_taken_anew_under_another_name_and_the_others_stay(lose: Any) -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        await lose(bench.server)
+
+        await eventually(lambda: "ent1" in bench.told_to_catch_up())
+        await bench.rings("ent1", 1)
+        await bench.rings("ent2", 2)
+        first, second = bench.server.seats_of("ent1")
+        assert first.topic != second.topic
+        assert first.topic in bench.server.left, "the server must not count the old seat"
+        assert len(bench.server.seats_of("ent2")) == 1
+        assert bench.server.handshakes == 1
+        assert bench.told_to_catch_up() == {"ent1"}
+
+
+async def test_a_seat_that_the_server_forgot_is_noticed_and_taken_anew() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+
+        bench.server.forget_topics = True
+        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        bench.server.forget_topics = False
+
+        await bench.subscribed()
+        await bench.rings("ent1", 1)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 1012])
+async def test_a_closed_socket_is_rebuilt(code: int) -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        await bench.server.joins[0].connection.close(code)
+
+        await eventually(lambda: bench.server.handshakes == 2)
+        await bench.subscribed()
+        await bench.rings("ent1", 1)
+
+
+async def test_a_broken_connection_is_rebuilt() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        bench.server.joins[0].connection.transport.abort()
+
+        await eventually(lambda: bench.server.handshakes == 2)
+        await bench.subscribed()
+
+
+async def test_a_frame_above_the_limit_costs_the_socket_and_nothing_else() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(1, payload="x" * 1_100_000))
+
+        await eventually(lambda: bench.server.handshakes == 2)
+        await bench.subscribed()
+
+
+async def test_a_peer_that_is_gone_without_a_word_is_noticed() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        bench.server.frozen = True
+        await eventually(lambda: bench.server.handshakes == 2)
+        bench.server.frozen = False
+
+        await bench.subscribed()
+        assert bench.feed.status.last_error is not None
+
+
+async def test_a_half_open_socket_is_noticed_within_fifteen_seconds_by_default() -> None:
+    timing = FeedTiming()
+
+    assert timing.probe_every + timing.probe_timeout < 15
+    assert timing.probe_timeout > 6, "a refused join silences the whole socket for five to six seconds"
+
+
+async def test_a_dead_reader_is_noticed() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        for task in asyncio.all_tasks():
+            if "AsyncRealtimeClient._listen" in repr(task.get_coro()):
+                task.cancel()
+
+        await eventually(lambda: bench.server.handshakes == 2)
+        await bench.subscribed()
+        await bench.rings("ent1", 1)
+
+
+async def test_a_canary_that_does_not_come_back_costs_the_socket() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        bench.store.mute = True
+        await eventually(lambda: bench.server.handshakes == 2)
+        bench.store.mute = False
+
+        await bench.subscribed()
+        assert "canary" in (bench.feed.status.last_error or "")
+
+
+async def test_a_refused_canary_leaves_the_seats_alone() -> None:
+    async with feeding() as bench:
+        bench.server.refuse_joins_of["listener_canary"] = "UnknownErrorOnChannel: none"
+        await bench.subscribed()
+        await eventually(lambda: len(bench.server.canaries()) >= 3)
+
+        await bench.rings("ent1", 1)
+
+        assert bench.server.handshakes == 1
+
+
+async def test_joins_without_an_answer_are_tried_again() -> None:
+    async with feeding() as bench:
+        bench.server.answer_joins = False
+        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        bench.server.answer_joins = True
+
+        await bench.subscribed()
+
+
+async def test_joins_without_a_confirmation_are_tried_again() -> None:
+    async with feeding() as bench:
+        bench.server.confirm = False
+        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        assert FeedState.SUBSCRIBED not in bench.feed.status.states.values()
+        bench.server.confirm = True
+
+        await bench.subscribed()
+
+
+async def test_refused_joins_end_in_failed_and_go_on() -> None:
+    async with feeding(max_retries=3) as bench:
+        bench.server.refuse_joins_of["ent_notification"] = "UnableToConnectToProject: none"
+        await eventually(lambda: bench.feed.status.states["ent1"] is FeedState.FAILED)
+        assert len(bench.server.seats_of("ent1")) == 3
+        bench.server.refuse_joins_of.clear()
+
+        await bench.subscribed()
+
+        assert bench.server.handshakes == 1
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY])
+async def test_a_server_that_is_down_ends_in_failed_and_is_found_again(status: HTTPStatus) -> None:
+    async with feeding(max_retries=3) as bench:
+        bench.server.handshake_status = status
+        await eventually(lambda: bench.feed.status.states["ent1"] is FeedState.FAILED)
+        assert bench.server.handshakes == 3
+        bench.server.handshake_status = None
+
+        await bench.subscribed()
+
+
+async def test_a_refused_key_is_alarmed_about(caplog: pytest.LogCaptureFixture) -> None:
+    async with feeding() as bench:
+        bench.server.handshake_status = HTTPStatus.UNAUTHORIZED
+
+        await eventually(lambda: "realtime_configuration_refused" in caplog.messages)
+
+        assert bench.feed.status.last_error == "handshake refused: HTTP 401 scripted"
+        assert "key" not in bench.feed.status.last_error
+
+
+async def test_malformed_changes_are_survived_counted_logged_once_and_caught_up_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+        seat = bench.server.seats_of("ent1")[-1]
+
+        for _ in range(3):
+            await bench.server.send_change(seat, {"id": 1}, errors=["Error 413: Payload Too Large"])
+            await bench.server.send_change(seat, a_row(1) | {"enterprise_id": None})
+            await bench.server.send_change(seat, {"id": 1})
+        await bench.rings("ent1", 2)
+
+        assert bench.feed.status.changes_malformed == 9
+        assert caplog.messages.count("change_malformed") == 3
+        assert bench.told_to_catch_up() == {"ent1"}
+        assert bench.server.handshakes == 1
+
+
+async def test_a_frame_that_the_library_cannot_read_is_counted_and_never_quoted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(1, payload="secret"), columns=None)
+
+        await eventually(lambda: bench.told_to_catch_up() == {"ent1", "ent2"})
+        assert bench.feed.status.changes_malformed == 1
+        assert "secret" not in caplog.text
+        await bench.rings("ent1", 2)
+
+
+async def test_a_callback_that_raises_is_survived_counted_and_caught_up_with(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        def defect(*_: object) -> None:
+            raise KeyError("defect")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(socket_supervisor, "read_change", defect)
+            for notification_id in (1, 2):
+                seat = bench.server.seats_of("ent1")[-1]
+                await bench.server.send_change(seat, a_row(notification_id))
+            await eventually(lambda: bench.feed.status.callbacks_failed == 2)
+
+        await eventually(lambda: bench.told_to_catch_up() == {"ent1"})
+        assert caplog.messages.count("callback_failed") == 1
+        await bench.rings("ent1", 3)
+        assert bench.server.handshakes == 1
+
+
+async def test_closing_leaves_the_seats() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        topics = {join.topic for join in bench.server.joins}
+
+        await bench.feed.close()
+
+        await eventually(lambda: topics <= set(bench.server.left))

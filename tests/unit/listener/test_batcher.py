@@ -1,0 +1,149 @@
+"""One id under light load, a hundred in a burst."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from listener.batcher import Batch, Batcher
+from listener.handed_over import HandedOver
+from tests.unit.listener.fakes import an_insert, eventually
+
+NEVER = 3600.0
+
+
+class Taker:
+    """Takes batches, unless told to keep them waiting."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.full_batches = 0
+
+    async def hand_over(self, batch: Batch) -> None:
+        await self.open.wait()
+        self.batches.append(batch)
+
+    def on_full_batch(self) -> None:
+        self.full_batches += 1
+
+
+def a_batcher(taker: Taker, *, window_seconds: float = 0.0, batch_size: int = 3, room_for_batches: int = 2) -> Batcher:
+    return Batcher(
+        "ent1",
+        HandedOver(),
+        taker.hand_over,
+        on_full_batch=taker.on_full_batch,
+        window_seconds=window_seconds,
+        batch_size=batch_size,
+        room_for_batches=room_for_batches,
+    )
+
+
+@asynccontextmanager
+async def running(batcher: Batcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(batcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def test_a_lone_row_is_a_batch_of_one_when_the_window_ends() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+
+    async with running(batcher):
+        assert batcher.offer(an_insert(7))
+        await eventually(lambda: bool(taker.batches))
+
+    assert taker.batches == [Batch("ent1", (7,))]
+    assert taker.full_batches == 0
+
+
+async def test_a_full_batch_does_not_wait_for_the_window_and_asks_for_a_sweep() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=NEVER)
+
+    async with running(batcher):
+        for notification_id in (1, 2, 3):
+            batcher.offer(an_insert(notification_id))
+        await eventually(lambda: bool(taker.batches))
+
+    assert taker.batches == [Batch("ent1", (1, 2, 3))]
+    assert taker.full_batches == 1
+
+
+async def test_a_batch_that_a_sweep_filled_asks_for_no_sweep() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=NEVER)
+
+    async with running(batcher):
+        for notification_id in (1, 2, 3):
+            await batcher.add(notification_id)
+        await eventually(lambda: bool(taker.batches))
+
+    assert taker.full_batches == 0
+
+
+async def test_what_exceeds_a_batch_goes_into_the_next() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+    for notification_id in range(1, 6):
+        batcher.offer(an_insert(notification_id))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert [batch.notification_ids for batch in taker.batches] == [(1, 2, 3), (4, 5)]
+
+
+async def test_a_row_handed_over_already_is_not_held() -> None:
+    batcher = a_batcher(Taker())
+    assert batcher.offer(an_insert(1))
+
+    assert not batcher.offer(an_insert(1))
+    assert not await batcher.add(1)
+
+
+async def test_changes_are_refused_when_there_is_no_room() -> None:
+    batcher = a_batcher(Taker(), batch_size=3, room_for_batches=2)
+
+    for notification_id in range(1, 7):
+        assert batcher.has_room()
+        batcher.offer(an_insert(notification_id))
+
+    assert not batcher.has_room()
+
+
+async def test_a_sweep_waits_while_a_batch_is_full_and_goes_on_when_it_is_taken() -> None:
+    taker = Taker()
+    taker.open.clear()
+    batcher = a_batcher(taker, window_seconds=NEVER)
+    added: list[int] = []
+
+    async def sweep() -> None:
+        for notification_id in range(1, 10):
+            await batcher.add(notification_id)
+            added.append(notification_id)
+
+    async with running(batcher):
+        sweeping = asyncio.create_task(sweep())
+        await eventually(lambda: len(added) == 6)  # one batch on its way, one full behind it
+        assert not sweeping.done()
+        taker.open.set()
+        await sweeping
+        await eventually(lambda: len(taker.batches) == 3)
+
+    assert [batch.notification_ids for batch in taker.batches] == [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+
+
+async def test_flush_hands_over_all_that_is_held() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=NEVER)
+    for notification_id in range(1, 6):
+        batcher.offer(an_insert(notification_id))
+
+    await batcher.flush()
+
+    assert [batch.notification_ids for batch in taker.batches] == [(1, 2, 3), (4, 5)]

@@ -1,0 +1,127 @@
+"""Batches become workflows, and an outage of Temporal becomes a sweep."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from listener.batcher import Batch
+from listener.counters import ListenerCounters
+from listener.dispatcher import Dispatcher
+from tests.unit.listener.fakes import FakeTemporal, eventually
+
+
+class Recoveries:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def a_dispatcher(
+    temporal: FakeTemporal, counters: ListenerCounters, recoveries: Recoveries, *, concurrency: int = 2
+) -> Dispatcher:
+    return Dispatcher(
+        temporal.start, counters, on_recovery=recoveries, concurrency=concurrency, first_backoff_seconds=0.001
+    )
+
+
+@asynccontextmanager
+async def running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def test_every_batch_is_started() -> None:
+    temporal, counters = FakeTemporal(), ListenerCounters()
+    dispatcher = a_dispatcher(temporal, counters, Recoveries())
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await dispatcher.hand_over(Batch("ent2", (2, 3)))
+        await dispatcher.drain()
+
+    assert temporal.started == [("ent1", (1,)), ("ent2", (2, 3))]
+    assert counters.batches == counters.workflows_started == 2
+
+
+async def test_work_that_runs_already_counts_as_success() -> None:
+    temporal, counters = FakeTemporal(), ListenerCounters()
+    temporal.running.add((1,))
+    dispatcher = a_dispatcher(temporal, counters, Recoveries())
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await dispatcher.drain()
+
+    assert counters.workflows_already_running == 1
+    assert dispatcher.temporal_available
+
+
+async def test_starts_are_bounded_and_the_queue_holds_back_whoever_hands_over() -> None:
+    temporal = FakeTemporal()
+    temporal.gate.clear()
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), concurrency=2)
+
+    async with running(dispatcher):
+        for number in range(4):  # two being started, two queued
+            await dispatcher.hand_over(Batch("ent1", (number,)))
+            await eventually(lambda: temporal.attempts >= 1)
+        fifth = asyncio.create_task(dispatcher.hand_over(Batch("ent1", (5,))))
+        await eventually(lambda: temporal.attempts == 2)
+        assert not fifth.done()
+        temporal.gate.set()
+        await fifth
+        await dispatcher.drain()
+
+    assert len(temporal.started) == 5
+
+
+async def test_an_outage_drops_what_is_held_and_ends_in_one_sweep() -> None:
+    temporal, counters, recoveries = FakeTemporal(), ListenerCounters(), Recoveries()
+    temporal.is_away = True
+    dispatcher = a_dispatcher(temporal, counters, recoveries)
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await eventually(lambda: not dispatcher.temporal_available)
+        for number in range(2, 52):
+            await dispatcher.hand_over(Batch("ent1", (number,)))
+        await eventually(lambda: counters.rows_dropped_while_temporal_was_away == 50)
+        assert recoveries.count == 0
+        temporal.is_away = False
+        await dispatcher.wait_until_available()
+
+    assert recoveries.count == 1
+    assert temporal.rows == [1], "the batch that probed"
+
+
+async def test_draining_during_an_outage_does_not_wait_for_temporal() -> None:
+    temporal = FakeTemporal()
+    temporal.is_away = True
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries())
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await eventually(lambda: not dispatcher.temporal_available)
+
+        async with asyncio.timeout(1):
+            await dispatcher.drain()
+
+
+async def test_a_defect_is_not_taken_for_an_outage() -> None:
+    async def start(enterprise_id: str, notification_ids: object) -> bool:
+        raise KeyError("defect")
+
+    dispatcher = Dispatcher(start, ListenerCounters(), on_recovery=Recoveries())
+    await dispatcher.hand_over(Batch("ent1", (1,)))
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await dispatcher.run()
+
+    assert raised.group_contains(KeyError)

@@ -1,0 +1,156 @@
+"""The parts together: from an event to a workflow start, whatever is missed on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from listener.listener import Listener
+from shared.ports import FeedGap, FeedState
+from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
+
+NEVER = 3600.0
+
+
+@dataclass
+class Bench:
+    feed: FakeFeed
+    store: FakeStore
+    temporal: FakeTemporal
+    listener: Listener
+    stop: asyncio.Event
+    running: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def listening(
+    due: Mapping[str, Collection[int]] | None = None, *, sweep_interval_seconds: float = NEVER
+) -> AsyncIterator[Bench]:
+    enterprise_ids = ["ent1", "ent2"]
+    feed, store, temporal, stop = FakeFeed(enterprise_ids), FakeStore(due), FakeTemporal(), asyncio.Event()
+    listener = Listener(
+        feed,
+        store,
+        temporal.start,
+        enterprise_ids,
+        sweep_interval_seconds=sweep_interval_seconds,
+        window_seconds=0.001,
+    )
+    running = asyncio.create_task(listener.run(stop))
+    try:
+        yield Bench(feed, store, temporal, listener, stop, running)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_change_starts_a_workflow() -> None:
+    async with listening() as bench:
+        bench.feed.send(an_insert(42))
+
+        await eventually(lambda: bench.temporal.started == [("ent1", (42,))])
+
+
+async def test_rows_written_while_nobody_listened_are_found_at_the_start() -> None:
+    async with listening({"ent1": [1, 2], "ent2": [3]}) as bench:
+        await eventually(lambda: sorted(bench.temporal.rows) == [1, 2, 3])
+
+
+async def test_a_gap_is_caught_up_with() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.store.due["ent2"] = {9}
+
+        bench.feed.send(FeedGap(frozenset({"ent2"}), "subscribed"))
+
+        await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
+        assert bench.listener.states() == {"ent1": FeedState.SUBSCRIBED, "ent2": FeedState.SUBSCRIBED}
+
+
+async def test_an_enterprise_catches_up_until_its_gap_is_swept() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.store.failures_to_come = 1_000_000
+
+        bench.feed.send(FeedGap(frozenset({"ent2"}), "subscribed"))
+
+        await eventually(lambda: bench.listener.states()["ent2"] is FeedState.CATCHING_UP)
+        assert bench.listener.states()["ent1"] is FeedState.SUBSCRIBED
+
+
+async def test_an_outage_of_temporal_loses_nothing() -> None:
+    async with listening() as bench:
+        bench.temporal.is_away = True
+        bench.feed.send(an_insert(1))
+        await eventually(lambda: not bench.listener.temporal_available)
+        for notification_id in range(2, 500):
+            bench.feed.send(an_insert(notification_id))
+        await eventually(lambda: bench.listener.counters.changes == 499)
+        bench.store.due["ent1"] = set(range(1, 500))
+
+        bench.temporal.is_away = False
+
+        await eventually(lambda: set(bench.temporal.rows) == set(range(1, 500)))
+
+
+async def test_a_flood_that_exceeds_the_room_is_swept_instead() -> None:
+    async with listening() as bench:
+        bench.temporal.gate.clear()
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        flood = range(1, 5001)
+        bench.store.due["ent1"] = set(flood)
+        bench.feed.send(*(an_insert(notification_id) for notification_id in flood))
+        await eventually(lambda: bench.listener.counters.queue_full > 0)
+
+        bench.temporal.gate.set()
+
+        await eventually(lambda: set(bench.temporal.rows) == set(flood))
+        assert len(bench.temporal.rows) == 5000, "each row in one workflow only"
+
+
+async def test_stopping_hands_over_what_is_held() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.temporal.gate.clear()
+        bench.feed.send(*(an_insert(notification_id) for notification_id in range(1, 301)))
+        await eventually(lambda: bench.listener.counters.changes == 300)
+
+        bench.stop.set()
+        bench.temporal.gate.set()
+        await bench.running
+
+    assert sorted(bench.temporal.rows) == list(range(1, 301))
+
+
+async def test_stopping_while_temporal_is_away_does_not_hang() -> None:
+    async with listening() as bench:
+        bench.temporal.is_away = True
+        bench.feed.send(an_insert(1))
+        await eventually(lambda: not bench.listener.temporal_available)
+
+        bench.stop.set()
+
+        async with asyncio.timeout(2):
+            await bench.running
+
+
+async def test_a_part_that_dies_takes_the_listener_down_with_the_cause() -> None:
+    async with listening() as bench:
+        bench.feed.send(KeyError("defect"))
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await bench.running
+
+    assert raised.group_contains(KeyError)
+
+
+async def test_a_feed_that_ends_by_itself_is_an_error() -> None:
+    async with listening() as bench:
+        bench.feed.send(None)
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await bench.running
+
+    assert raised.group_contains(RuntimeError, match="ended by itself")

@@ -1,0 +1,190 @@
+"""Due rows that nobody rang for are found, page by page, at the batchers' pace."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from listener.batcher import Batch, Batcher
+from listener.counters import ListenerCounters
+from listener.handed_over import HandedOver
+from listener.sweeper import Sweeper
+from tests.unit.listener.fakes import FakeStore, eventually
+
+NEVER = 3600.0
+
+
+@dataclass
+class Bench:
+    store: FakeStore
+    sweeper: Sweeper
+    counters: ListenerCounters
+    taken: dict[str, list[int]]
+    open_for: dict[str, asyncio.Event]
+    useful: asyncio.Event
+    waiting: asyncio.Event
+
+
+@asynccontextmanager
+async def sweeping(
+    due: Mapping[str, Collection[int]], *, interval_seconds: float = NEVER, capacity: int = 50_000
+) -> AsyncIterator[Bench]:
+    """A running sweeper over a table, feeding batchers of three rows; pages have four."""
+    store, counters, handed_over = FakeStore(due), ListenerCounters(), HandedOver(capacity=capacity)
+    taken: dict[str, list[int]] = {enterprise_id: [] for enterprise_id in due}
+    open_for = {enterprise_id: asyncio.Event() for enterprise_id in due}
+    useful, waiting = asyncio.Event(), asyncio.Event()
+    useful.set()
+
+    async def take(batch: Batch) -> None:
+        await open_for[batch.enterprise_id].wait()
+        taken[batch.enterprise_id].extend(batch.notification_ids)
+
+    batchers = {
+        enterprise_id: Batcher(
+            enterprise_id, handed_over, take, on_full_batch=lambda: None, window_seconds=0.0, batch_size=3
+        )
+        for enterprise_id in due
+    }
+
+    async def wait_until_useful() -> None:
+        waiting.set()
+        await useful.wait()
+
+    sweeper = Sweeper(
+        store,
+        batchers,
+        handed_over,
+        counters,
+        interval_seconds=interval_seconds,
+        wait_until_useful=wait_until_useful,
+        first_backoff_seconds=0.001,
+        page_size=4,
+    )
+    for event in open_for.values():
+        event.set()
+    tasks = [asyncio.create_task(batcher.run()) for batcher in batchers.values()]
+    tasks.append(asyncio.create_task(sweeper.run()))
+    try:
+        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def test_every_page_of_every_enterprise_is_read_to_the_end() -> None:
+    due = {"ent1": range(1, 12), "ent2": range(100, 103), "ent3": ()}
+
+    async with sweeping(due) as bench:
+        bench.sweeper.request_all()
+        await eventually(lambda: len(bench.taken["ent1"]) == 11 and len(bench.taken["ent2"]) == 3)
+
+    assert bench.taken["ent1"] == list(range(1, 12))
+    assert bench.store.calls[0] == (frozenset(due), 0), "one call for all enterprises"
+    assert bench.store.calls[1:] == [(frozenset({"ent1"}), 4), (frozenset({"ent1"}), 8)]
+
+
+async def test_all_enterprises_are_swept_every_interval() -> None:
+    async with sweeping({"ent1": ()}, interval_seconds=0.01) as bench:
+        bench.store.due["ent1"].add(5)
+
+        await eventually(lambda: bench.taken["ent1"] == [5])
+
+
+async def test_requests_for_one_enterprise_do_not_put_off_the_sweep_of_all() -> None:
+    async with sweeping({"ent1": (), "ent2": ()}, interval_seconds=0.05) as bench:
+        bench.store.due["ent2"].add(5)
+
+        def nagging() -> bool:
+            bench.sweeper.request({"ent1"})
+            return bench.taken["ent2"] == [5]
+
+        await eventually(nagging)
+
+
+async def test_a_request_sweeps_only_whom_it_names() -> None:
+    async with sweeping({"ent1": [1], "ent2": [2]}) as bench:
+        bench.sweeper.request({"ent2"})
+        await eventually(lambda: bench.taken["ent2"] == [2])
+
+    assert bench.taken["ent1"] == []
+
+
+async def test_requests_made_during_a_sweep_are_one_more_sweep() -> None:
+    async with sweeping({"ent1": range(1, 12)}) as bench:
+        bench.open_for["ent1"].clear()
+        bench.sweeper.request_all()
+        await eventually(lambda: bench.counters.sweeps == 1)
+        for _ in range(5):
+            bench.sweeper.request({"ent1"})
+        bench.open_for["ent1"].set()
+        await eventually(lambda: bench.counters.sweeps == 2 and len(bench.taken["ent1"]) == 11)
+
+    assert [after_id for _, after_id in bench.store.calls].count(0) == 2
+
+
+async def test_an_enterprise_whose_batcher_is_full_does_not_hold_up_another() -> None:
+    async with sweeping({"ent1": range(1, 100), "ent2": range(200, 230)}) as bench:
+        bench.open_for["ent1"].clear()
+
+        bench.sweeper.request_all()
+
+        await eventually(lambda: len(bench.taken["ent2"]) == 30)
+        assert bench.taken["ent1"] == []
+
+
+async def test_catching_up_lasts_until_the_gap_is_swept() -> None:
+    async with sweeping({"ent1": range(1, 12)}) as bench:
+        bench.open_for["ent1"].clear()
+        bench.sweeper.catch_up({"ent1"})
+        await eventually(lambda: bench.counters.sweeps == 1)
+        assert bench.sweeper.catching_up == {"ent1"}
+
+        bench.open_for["ent1"].set()
+
+        await eventually(lambda: not bench.sweeper.catching_up)
+
+
+async def test_a_database_that_is_away_delays_the_sweep() -> None:
+    async with sweeping({"ent1": [1]}) as bench:
+        bench.store.failures_to_come = 3
+
+        bench.sweeper.request_all()
+
+        await eventually(lambda: bench.taken["ent1"] == [1])
+        assert bench.counters.sweeps_delayed_by_database == 3
+
+
+async def test_nothing_is_swept_while_it_would_be_useless() -> None:
+    async with sweeping({"ent1": [1]}) as bench:
+        bench.useful.clear()
+        bench.sweeper.request_all()
+        await bench.waiting.wait()
+        assert bench.store.calls == []
+
+        bench.useful.set()
+
+        await eventually(lambda: bench.taken["ent1"] == [1])
+
+
+async def test_a_sweep_stops_when_enough_is_under_way() -> None:
+    async with sweeping({"ent1": range(1, 101)}, capacity=8) as bench:
+        bench.sweeper.request_all()
+
+        bench.sweeper.catch_up({"ent1"})
+        await eventually(lambda: bench.counters.sweeps >= 1 and not bench.sweeper.catching_up)
+        await eventually(lambda: len(bench.taken["ent1"]) == 8)
+
+    assert max(after_id for _, after_id in bench.store.calls) == 4, "the third page was not asked for"
+
+
+async def test_recovered_rows_are_counted_by_what_had_happened_to_them() -> None:
+    async with sweeping({"ent1": [1, 2, 3]}) as bench:
+        bench.store.expired = {2}
+
+        bench.sweeper.request_all()
+        await eventually(lambda: len(bench.taken["ent1"]) == 3)
+
+    assert bench.counters.recovered_pending == 2
+    assert bench.counters.recovered_expired == 1
+    assert bench.counters.swept == 3
