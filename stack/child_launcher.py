@@ -1,4 +1,6 @@
-"""Become a server that cannot outlive the process that started it: `python child_launcher.py <parent> <signal> <user> <command...>`.
+"""Become a server that cannot outlive the process that started it.
+
+    python -IS child_launcher.py <parent's process id> <death signal> <user or -> <command> [<argument> ...]
 
 Run as a script of its own, not as a `preexec_fn`: Python code between fork and exec is unsafe where there are threads.
 The standard library alone is imported, so that it starts in milliseconds.
@@ -18,7 +20,10 @@ _CAP_DAC_OVERRIDE = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Replace this process by the command. `user` is `-` or a name to give root's rights up for."""
+    """Replace this process by the command, run as the user; it gets the death signal when the parent dies.
+
+    The death signal is Linux's. Elsewhere nothing stops the command when its parent is killed.
+    """
     parent, death_signal, user, *command = arguments
     # Changing credentials clears the death signal: the user first.
     if user != "-":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def _migrations(folder: Path) -> list[re.Match[str]]:
 
 
 async def _apply(connection: asyncpg.Connection, file: Path, version: str, name: str) -> None:
-    statements = file.read_text(encoding="utf-8")
+    statements = await asyncio.to_thread(file.read_text, encoding="utf-8")
     try:
         async with connection.transaction():
             await connection.execute(statements)

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from types import MappingProxyType
@@ -44,6 +45,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs: a zombie, whose new parent has not looked yet, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class ChildProcess:
@@ -129,13 +138,14 @@ class ChildProcess:
         """SIGKILL the process and all its descendants, and wait until they are gone."""
         if self.pid is None or self._process is None:
             return
-        family = psutil.Process(self.pid).children(recursive=True)
+        descendants = psutil.Process(self.pid).children(recursive=True)
         self._process.kill()
-        for child in family:
-            if child.is_running():
-                child.kill()
+        for descendant in filter(_is_alive, descendants):
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()
         await self._process.wait()
-        await asyncio.to_thread(psutil.wait_procs, family)
+        while any(map(_is_alive, descendants)):  # noqa: ASYNC110 (nobody tells us when a grandchild ends)
+            await asyncio.sleep(_PROBE_INTERVAL_SECONDS)
 
     async def wait(self) -> None:
         """Return when the process has ended."""
@@ -147,4 +157,4 @@ class ChildProcess:
 
     def _failure(self, what: str) -> PartFailed:
         lines = self.log_file.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        return PartFailed("\n".join([f"{self.name} {what}; its log ({self.log_file}) ends:", *lines]))
+        return PartFailed("\n".join([f"{self.name} {what}. The end of its log:", *lines]))

@@ -1,0 +1,78 @@
+"""`python -m stack up`: the local stack until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stack.local import LocalStack
+from stack.postgres import MIGRATIONS
+from stack.processes import PartFailed
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.callback()
+def stack() -> None:
+    """Temporal, PostgreSQL with a Supabase edge, and a Novu sink, on this machine."""
+
+
+@app.command()
+def up(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of KEY=value lines.")] = False,
+    state_directory: Annotated[
+        Path | None, typer.Option(help="Keep data and logs here; otherwise they go with the stack.")
+    ] = None,
+    migrations: Annotated[Path, typer.Option(help="Folder of Supabase migrations to apply.")] = MIGRATIONS,
+) -> None:
+    """Start everything, print how to reach it once all of it answers, and run until Ctrl-C or SIGTERM.
+
+    The lines are shell-quoted: `eval` or an env file takes them. Exit code 0 after a stop, 1 when a part did not start.
+    """
+    try:
+        asyncio.run(_run_until_signalled(LocalStack(state_directory, migrations=migrations), as_json))
+    except asyncio.CancelledError:
+        return
+    except PartFailed as failure:
+        print(failure, file=sys.stderr)  # noqa: T201
+        raise typer.Exit(1) from None
+
+
+async def _run_until_signalled(stack: LocalStack, as_json: bool) -> None:
+    _cancel_when_signalled()
+    async with stack:
+        print(_shown(stack, as_json), flush=True)  # noqa: T201
+        await asyncio.Event().wait()
+
+
+def _cancel_when_signalled() -> None:
+    """Cancel the calling task at the first signal, whatever it waits for; more signals do not disturb its stop."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def cancel() -> None:
+        for number in numbers:
+            loop.add_signal_handler(number, lambda: None)
+        if task is not None:
+            task.cancel()
+
+    for number in numbers:
+        loop.add_signal_handler(number, cancel)
+
+
+def _shown(stack: LocalStack, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(stack.environment)
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in stack.environment.items())
+
+
+if __name__ == "__main__":
+    app()
