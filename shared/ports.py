@@ -29,8 +29,8 @@ class DueNotifications:
     has_more: bool
 
 
-class NotificationStore(Protocol):
-    """The table of notifications. Every method touches only the enterprise it is given.
+class NotificationClaims(Protocol):
+    """Taking rows and settling them. Every method touches only the enterprise it is given.
 
     All methods raise StoreUnavailable on a passing fault.
     """
@@ -59,9 +59,9 @@ class NotificationStore(Protocol):
         """
         ...
 
-    async def release_claims(self, enterprise_id: str, *, claim_owner: str, notification_ids: Sequence[int]) -> None:
-        """Hand rows back, PROCESSING to PENDING, for anybody to claim."""
-        ...
+
+class NotificationStore(NotificationClaims, Protocol):
+    """The table of notifications: claims, and what is due."""
 
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0

@@ -70,14 +70,6 @@ class SupabaseNotificationStore:
         )
         return frozenset(answer["held"])
 
-    async def release_claims(self, enterprise_id: str, *, claim_owner: str, notification_ids: Sequence[int]) -> None:
-        await self._call(
-            "release_claims",
-            p_enterprise_id=enterprise_id,
-            p_claim_owner=claim_owner,
-            p_notification_ids=list(notification_ids),
-        )
-
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
     ) -> list[DueNotifications]:

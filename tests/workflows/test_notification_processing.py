@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -62,10 +63,8 @@ async def process(
             task_queue=task_queue,
             execution_timeout=timedelta(seconds=30),
         )
-        try:
+        with suppress(WorkflowFailureError):
             await handle.result()
-        except WorkflowFailureError:
-            pass
         return handle
 
 

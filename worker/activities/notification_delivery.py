@@ -16,13 +16,13 @@ from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.ports import NotificationStore, NotificationTrigger, TriggerFault
+from shared.ports import NotificationClaims, NotificationTrigger, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.heartbeat import heartbeating
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
-from worker.render_pool.messages import RenderRequest
 from worker.rendering.renderer import RenderedContent
+from worker.rendering.request import RenderRequest
 
 log = logging.getLogger("NotificationDelivery")
 
@@ -49,9 +49,9 @@ class NotificationDelivery:
     """The activities that hold a claim. The claim's owner is the workflow's id, so every repeat is the same owner."""
 
     def __init__(
-        self, store: NotificationStore, trigger: NotificationTrigger, renderer: Renderer, *, claim_lease_seconds: int
+        self, claims: NotificationClaims, trigger: NotificationTrigger, renderer: Renderer, *, claim_lease_seconds: int
     ) -> None:
-        self._store = store
+        self._claims = claims
         self._trigger = trigger
         self._renderer = renderer
         self._lease_seconds = claim_lease_seconds
@@ -70,7 +70,7 @@ class NotificationDelivery:
         async with heartbeating(lambda: result):
             remaining = input.notification_ids
             while remaining:
-                batch = await self._store.claim(
+                batch = await self._claims.claim(
                     input.enterprise_id, remaining, claim_owner=_owner(), lease_seconds=self._lease_seconds
                 )
                 settled, fan_out_result = await self._send(input.enterprise_id, batch)
@@ -139,7 +139,7 @@ class NotificationDelivery:
     async def _record(self, enterprise_id: str, outcomes: Sequence[Outcome]) -> NotificationProcessingResult:
         if not outcomes:
             return NotificationProcessingResult()
-        recorded = await self._store.record_outcomes(enterprise_id, claim_owner=_owner(), outcomes=outcomes)
+        recorded = await self._claims.record_outcomes(enterprise_id, claim_owner=_owner(), outcomes=outcomes)
         kept = [outcome for outcome in outcomes if outcome.notification_id in recorded]
         failed = {outcome.notification_id: outcome.refusal for outcome in kept if isinstance(outcome, Failed)}
         for notification_id, refusal in failed.items():
@@ -158,7 +158,7 @@ class NotificationDelivery:
         )
 
     async def _renew(self, enterprise_id: str, chunks_sent: Mapping[int, int], pause: float = 0.0) -> frozenset[int]:
-        return await self._store.renew_claims(
+        return await self._claims.renew_claims(
             enterprise_id,
             claim_owner=_owner(),
             chunks_sent=chunks_sent,
@@ -173,7 +173,9 @@ class NotificationDelivery:
 
 def _owner() -> str:
     """Who holds the claims: the workflow, so that every attempt of its activities is the same owner."""
-    return activity.info().workflow_id
+    workflow_id = activity.info().workflow_id
+    assert workflow_id is not None, "these activities run in workflows only"
+    return workflow_id
 
 
 def _novu_fault(fault: TriggerFault | None) -> ApplicationError:

@@ -6,8 +6,8 @@ from typing import Any
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Outcome, Refusal
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
-from worker.render_pool.messages import RenderRequest
 from worker.rendering.renderer import RenderedContent
+from worker.rendering.request import RenderRequest
 
 STATIC = NovuWorkflow(key="welcome", type=WorkflowType.STATIC)
 DYNAMIC = NovuWorkflow(key="receipt", type=WorkflowType.DYNAMIC, template_references={Channel.EMAIL: "receipt-email"})

@@ -108,7 +108,7 @@ async def test_a_fault_is_raised_for_temporal_to_retry_after_the_others_are_reco
 
 async def test_the_claim_is_held_over_the_pause_that_novu_asked_for() -> None:
     store = FakeStore(a_notification(1, recipients=recipients(250)))
-    trigger = FakeTrigger(faults_on("1.1", TriggerFault("429", retry_after_seconds=300)))
+    trigger = FakeTrigger(faults_on("1.1.1", TriggerFault("429", retry_after_seconds=300)))
 
     with pytest.raises(ApplicationError):
         await deliver(delivery(store, trigger), 1)
