@@ -51,7 +51,7 @@ def resolve_template(workflow: NovuWorkflow, channel: Channel, templates: Mappin
     if template is None:
         raise refuse(
             RefusalCode.TEMPLATE_NOT_FOUND,
-            f"Workflow {workflow.key} names template {reference} for channel {channel}, which is not there or not active",
+            f"Workflow {workflow.key} names template {reference} for {channel}, which is not there or not active",
             workflow=workflow.key,
             channel=channel.value,
             template=reference,
@@ -59,7 +59,7 @@ def resolve_template(workflow: NovuWorkflow, channel: Channel, templates: Mappin
     if template.channel != channel:
         raise refuse(
             RefusalCode.TEMPLATE_WRONG_CHANNEL,
-            f"Workflow {workflow.key} names template {template.key} for channel {channel}, but it is for {template.channel}",
+            f"Workflow {workflow.key} names template {template.key} for {channel}, but it is for {template.channel}",
             workflow=workflow.key,
             channel=channel.value,
             template=template.key,

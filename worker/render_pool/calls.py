@@ -1,0 +1,87 @@
+"""One call of `RenderPool.render`, item by item."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.notification.models import Channel, Template
+from shared.notification.outcomes import Refusal, RefusalCode
+from worker.render_pool.wire import item_frame, templates_frame
+from worker.rendering.refusals import RenderRefused
+from worker.rendering.renderer import RenderedContent, resolve_template
+from worker.rendering.request import RenderRequest
+
+Result = dict[Channel, RenderedContent] | Refusal
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One notification to render. `crashes` counts the children lost while they had it."""
+
+    call: "RenderCall"
+    place: int
+    frame: bytes
+    templates: tuple[str, ...]
+    fingerprint: int
+    crashes: int = 0
+
+
+class RenderCall:
+    """Items that share their templates. `waiting` are those no child has; `done` is set with the last answer."""
+
+    def __init__(self, number: int, templates: Mapping[str, Template]) -> None:
+        self.number = number
+        self.templates_frame = templates_frame(number, templates)
+        self.waiting: deque[Item] = deque()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._results: list[Result | None] = []
+        self._unanswered = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.done.done()
+
+    def add(self, request: RenderRequest) -> int:
+        """Queue a request; returns its place. One whose payload cannot be sent is answered at once."""
+        place = len(self._results)
+        self._results.append(None)
+        self._unanswered += 1
+        roots = _roots(request)
+        try:
+            frame = item_frame(self.number, request)
+        except RecursionError:
+            self._set(place, Refusal(RefusalCode.PAYLOAD_INVALID, "The payload is nested too deeply"))
+        else:
+            keys = tuple(template.key for template in roots)
+            content = hash(tuple((template.id, template.subject, template.body) for template in roots))
+            self.waiting.append(Item(self, place, frame, keys, content))
+        return place
+
+    def answer(self, item: Item, result: Result) -> None:
+        """Take an item's result; the last one completes the call."""
+        self._set(item.place, result)
+
+    def result(self, place: int) -> Result:
+        """The result at a place, once the call is done."""
+        result = self._results[place]
+        assert result is not None, "a call is done when every item is answered"
+        return result
+
+    def _set(self, place: int, result: Result) -> None:
+        self._results[place] = result
+        self._unanswered -= 1
+        if self._unanswered == 0 and not self.done.done():
+            self.done.set_result(None)
+
+
+def _roots(request: RenderRequest) -> list[Template]:
+    """The templates that the request renders; those it cannot resolve are for the child to refuse."""
+    roots = []
+    for channel in request.channels:
+        try:
+            roots.append(resolve_template(request.workflow, channel, request.templates))
+        except RenderRefused:
+            continue
+    return roots

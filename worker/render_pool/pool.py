@@ -1,0 +1,201 @@
+"""The pool: hands notifications to child processes in turn and outlives whatever they do to them."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from shared.notification.models import Channel
+from shared.notification.outcomes import Refusal, RefusalCode
+from worker.render_pool.calls import Item, RenderCall
+from worker.render_pool.child_process import ChildLost, ChildProcess, RenderPoolUnavailable
+from worker.render_pool.quarantine import Quarantine
+from worker.render_pool.wire import forget_frame, read_result
+from worker.rendering.renderer import RenderedContent
+from worker.rendering.request import RenderRequest
+
+_IN_FLIGHT: Final = 8
+"""Items a child holds at once, so that it need not wait for us between two."""
+
+_RESTART_SECONDS: Final = 1.0
+"""Pause before another try when a child did not start."""
+
+_CRASHES: Final = 2
+"""An item is refused when it has crashed this many children. One crash may be another item's leavings."""
+
+_logger = logging.getLogger(__name__)
+
+
+class RenderPool:
+    """Renders in `processes` children, each limited to `memory_bytes`, each item to `deadline_seconds`.
+
+    A child whose item takes longer, or that dies, is replaced; that item is refused and the others are rendered again.
+    Calls take turns item by item, so no call waits for the whole of another.
+    """
+
+    def __init__(self, *, processes: int = 1, deadline_seconds: float = 1.0, memory_bytes: int = 256 * 2**20) -> None:
+        self._processes = processes
+        self._deadline_seconds = deadline_seconds
+        self._memory_bytes = memory_bytes
+        self._quarantine = Quarantine()
+        self._calls: deque[RenderCall] = deque()
+        self._open_calls: set[RenderCall] = set()
+        self._next_call = 0
+        self._work = asyncio.Event()
+        self._children: dict[int, ChildProcess] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The children now alive."""
+        return tuple(child.process_id for child in self._children.values())
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that any child now alive has had resident, as of its last answer."""
+        return max((child.peak_bytes for child in self._children.values()), default=0)
+
+    async def start(self) -> None:
+        """Start the children and wait until they are ready. Raises RenderPoolUnavailable."""
+        if self._closed:
+            raise RenderPoolUnavailable("the render pool is closed")
+        if self._tasks:
+            return
+        ready = [asyncio.get_running_loop().create_future() for _ in range(self._processes)]
+        self._tasks = [asyncio.create_task(self._serve(seat, future)) for seat, future in enumerate(ready)]
+        await asyncio.gather(*ready)
+
+    async def close(self) -> None:
+        """End the children; calls still waiting get RenderPoolUnavailable."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._fail_open_calls(RenderPoolUnavailable("the render pool is closed"))
+
+    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
+        """One result for each request, in order. Requests that share their templates mapping send it once.
+
+        Raises RenderPoolUnavailable when no child can be had.
+        """
+        await self.start()
+        calls: dict[int, RenderCall] = {}
+        places: list[tuple[RenderCall, int]] = []
+        for request in requests:
+            call = calls.get(id(request.templates))
+            if call is None:
+                self._next_call += 1
+                call = calls[id(request.templates)] = RenderCall(self._next_call, request.templates)
+            places.append((call, call.add(request)))
+        self._open_calls.update(calls.values())
+        self._calls.extend(call for call in calls.values() if call.waiting)
+        self._work.set()
+        try:
+            await asyncio.gather(*(call.done for call in calls.values()))
+        finally:
+            self._open_calls.difference_update(calls.values())
+            for call in calls.values():
+                call.done.cancel()
+        return [call.result(place) for call, place in places]
+
+    async def _serve(self, seat: int, ready: asyncio.Future[None]) -> None:
+        """Keep one child at work for ever, replacing it when it is lost."""
+        while True:
+            try:
+                child = await ChildProcess.start(
+                    deadline_seconds=self._deadline_seconds, memory_bytes=self._memory_bytes
+                )
+            except (RenderPoolUnavailable, OSError) as error:
+                fault = RenderPoolUnavailable("the rendering process did not start")
+                fault.__cause__ = error
+                self._fail_open_calls(fault)
+                if not ready.done():
+                    ready.set_exception(fault)
+                await asyncio.sleep(_RESTART_SECONDS)
+                continue
+            self._children[seat] = child
+            if not ready.done():
+                ready.set_result(None)
+            in_flight: deque[Item] = deque()
+            try:
+                await self._feed(child, in_flight)
+            except ChildLost as lost:
+                self._recover(in_flight, lost)
+            finally:
+                del self._children[seat]
+                await child.kill()
+
+    async def _feed(self, child: ChildProcess, in_flight: deque[Item]) -> None:
+        """Give the child its items and take its answers until it is lost."""
+        known: dict[int, RenderCall] = {}
+        while True:
+            while len(in_flight) < _IN_FLIGHT and (item := self._next_item()) is not None:
+                if item.call.number not in known:
+                    known[item.call.number] = item.call
+                    child.send(item.call.templates_frame)
+                in_flight.append(item)
+                child.send(item.frame)
+            if not in_flight:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            answer = await child.answer()
+            item = in_flight.popleft()
+            item.call.answer(item, read_result(answer))
+            for call in [call for call in known.values() if call.is_over]:
+                child.send(forget_frame(call.number))
+                del known[call.number]
+
+    def _next_item(self) -> Item | None:
+        """The next item to render: calls take turns. Items in quarantine are refused on the way."""
+        while self._calls:
+            call = self._calls.popleft()
+            if call.done.done():
+                continue
+            item = call.waiting.popleft()
+            if call.waiting:
+                self._calls.append(call)
+            if not self._quarantine.holds(item.fingerprint):
+                return item
+            call.answer(item, self._refusal(item, "quarantine"))
+        return None
+
+    def _recover(self, in_flight: deque[Item], lost: ChildLost) -> None:
+        """Refuse the item that cost the child, when that is sure, and put the others back at the head of the queue."""
+        if not in_flight:
+            return
+        suspect = in_flight[0]
+        suspect.crashes += 1
+        _logger.warning("render_child_lost", extra={"templates": suspect.templates, "out_of_time": lost.out_of_time})
+        self._quarantine.strike(suspect.fingerprint)
+        if lost.out_of_time or suspect.crashes >= _CRASHES:
+            in_flight.popleft()
+            suspect.call.answer(suspect, self._refusal(suspect, "time" if lost.out_of_time else "memory"))
+        for item in reversed(in_flight):
+            item.call.waiting.appendleft(item)
+            with suppress(ValueError):
+                self._calls.remove(item.call)
+            self._calls.appendleft(item.call)
+        self._work.set()
+
+    def _refusal(self, item: Item, limit: str) -> Refusal:
+        named = ", ".join(item.templates)
+        reasons = {
+            "time": f"takes more than {self._deadline_seconds:g} s",
+            "memory": f"takes more than {self._memory_bytes // 2**20} MB",
+            "quarantine": "has brought down the renderer before and is refused for some minutes",
+        }
+        return Refusal(
+            RefusalCode.TEMPLATE_LIMIT_EXCEEDED,
+            f"Rendering {named} {reasons[limit]}",
+            {"templates": item.templates, "limit": limit},
+        )
+
+    def _fail_open_calls(self, error: Exception) -> None:
+        self._calls.clear()
+        for call in self._open_calls:
+            if not call.done.done():
+                call.done.set_exception(error)

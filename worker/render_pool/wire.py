@@ -1,0 +1,74 @@
+"""What travels between the pool and its children: frames of JSON, each with its length before it.
+
+To the child: `templates` (once for each call), `item` (one notification), `forget` (a call's templates).
+From the child: `ready` once, then one answer for every item, in order.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared.notification.models import Channel, NovuWorkflow, Template, WorkflowType
+from shared.notification.outcomes import Refusal, RefusalCode
+from worker.rendering.renderer import RenderedContent
+from worker.rendering.request import RenderRequest
+
+HEADER: Final = struct.Struct(">I")
+
+
+def frame(message: Mapping[str, Any]) -> bytes:
+    """One message with its length before it. Raises RecursionError when a payload nests too deeply to be written."""
+    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    return HEADER.pack(len(body)) + body
+
+
+def templates_frame(call: int, templates: Mapping[str, Template]) -> bytes:
+    rows = [[t.id, t.key, t.channel, t.subject, t.body] for t in templates.values()]
+    return frame({"type": "templates", "call": call, "templates": rows})
+
+
+def forget_frame(call: int) -> bytes:
+    return frame({"type": "forget", "call": call})
+
+
+def item_frame(call: int, request: RenderRequest) -> bytes:
+    return frame(
+        {
+            "type": "item",
+            "call": call,
+            "workflow": request.workflow.key,
+            "references": request.workflow.template_references,
+            "channels": request.channels,
+            "payload": request.payload,
+        }
+    )
+
+
+def read_templates(message: Mapping[str, Any]) -> dict[str, Template]:
+    rows = (Template(row[0], row[1], Channel(row[2]), row[3], row[4]) for row in message["templates"])
+    return {template.key: template for template in rows}
+
+
+def read_item(message: Mapping[str, Any], templates: Mapping[str, Template]) -> RenderRequest:
+    """The request of an `item` frame; of the workflow, what rendering needs."""
+    references = {Channel(channel): reference for channel, reference in message["references"].items()}
+    return RenderRequest(
+        NovuWorkflow(message["workflow"], WorkflowType.DYNAMIC, template_references=references),
+        tuple(Channel(channel) for channel in message["channels"]),
+        templates,
+        message["payload"],
+    )
+
+
+def write_result(result: dict[Channel, RenderedContent] | Refusal) -> dict[str, Any]:
+    if isinstance(result, Refusal):
+        return {"refused": [result.code, result.message, result.details]}
+    return {"contents": {channel: [c.subject, c.body, c.segments] for channel, c in result.items()}}
+
+
+def read_result(answer: Mapping[str, Any]) -> dict[Channel, RenderedContent] | Refusal:
+    if "refused" in answer:
+        code, message, details = answer["refused"]
+        return Refusal(RefusalCode(code), message, details)
+    return {Channel(channel): RenderedContent(*content) for channel, content in answer["contents"].items()}

@@ -1,0 +1,35 @@
+"""All the channels of one notification, rendered together: they are sent together, or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.notification.models import Channel, NovuWorkflow, Template
+from shared.notification.outcomes import Refusal
+from worker.rendering.refusals import RenderRefused
+from worker.rendering.renderer import RenderedContent, render_channel, resolve_template
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One notification's content to render: the workflow's template for each of `channels`, with `payload`.
+
+    `templates` holds, by key, all that the workflow's templates may include.
+    """
+
+    workflow: NovuWorkflow
+    channels: tuple[Channel, ...]
+    templates: Mapping[str, Template]
+    payload: Mapping[str, Any]
+
+
+def render_request(request: RenderRequest) -> dict[Channel, RenderedContent] | Refusal:
+    """The content of every channel, or the first refusal."""
+    contents = {}
+    try:
+        for channel in request.channels:
+            template = resolve_template(request.workflow, channel, request.templates)
+            contents[channel] = render_channel(channel, template, request.templates, request.payload)
+    except RenderRefused as refused:
+        return refused.refusal
+    return contents
