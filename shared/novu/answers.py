@@ -1,0 +1,108 @@
+"""What an answer of Novu's means for the events it is about. Decided by status code, then by each item's status. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from shared.novu.packing import EncodedEvent
+from shared.novu.refusal_reason import reason_of_refused_item, reason_of_refused_request
+from shared.novu.retry_after import retry_after_seconds
+from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
+
+_REFUSED = frozenset({400, 413, 422})
+_CONCERNS_EVERY_REQUEST = frozenset({401, 403, 429, 503})
+_HINTS = {401: "check NOVU_SECRET_KEY", 403: "check NOVU_SECRET_KEY", 404: "check NOVU_API_URL"}
+
+
+class BulkRefused(Exception):
+    """Novu refused the bulk request as a whole: one of its events is to blame, and the others are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One result for each event of a request, in order.
+
+    `stop_sending` says that other requests would fare the same now: a wrong key, a rate limit, no connection.
+    """
+
+    results: list[TriggerResult]
+    stop_sending: TriggerFault | None = None
+
+
+def read_single(response: httpx.Response, event: EncodedEvent) -> Answered:
+    """The result of a request for one event."""
+    if response.is_success:
+        item = _data_of(response)
+        return Answered([_read_item(item, event)])
+    if response.status_code in _REFUSED:
+        return Answered([TriggerRefused(reason_of_refused_request(response.status_code, _json(response), event.event))])
+    return _faulted(response, 1)
+
+
+def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent]) -> Answered:
+    """The results of a bulk request.
+
+    Raises:
+        BulkRefused: 400, 413 or 422.
+    """
+    if response.is_success:
+        items = _data_of(response)
+        if not isinstance(items, list):
+            return Answered([TriggerFault("unreadable answer")] * len(events))
+        if len(items) != len(events):
+            return Answered([TriggerFault(f"{len(items)} results for {len(events)} events")] * len(events))
+        return Answered([_read_item(item, event) for item, event in zip(items, events, strict=True)])
+    if response.status_code in _REFUSED:
+        raise BulkRefused(response.status_code)
+    return _faulted(response, len(events))
+
+
+def read_cancellation(response: httpx.Response) -> bool | TriggerFault:
+    """Whether there was anything left to cancel, or why that is unknown."""
+    if response.is_success:
+        cancelled = _data_of(response)
+        return cancelled if isinstance(cancelled, bool) else TriggerFault("unreadable answer")
+    return _fault(response)
+
+
+def unanswered(error: httpx.RequestError, events: int) -> Answered:
+    """Nobody knows whether Novu took the events; their transaction ids make another attempt harmless."""
+    fault = TriggerFault(type(error).__name__)
+    unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return Answered([fault] * events, fault if unreachable else None)
+
+
+def _read_item(item: Any, event: EncodedEvent) -> TriggerResult:
+    if not isinstance(item, Mapping) or not isinstance(item.get("status"), str):
+        return TriggerFault("unreadable answer")
+    if item["status"] == "processed":
+        return TriggerAccepted()
+    return TriggerRefused(reason_of_refused_item(item["status"], item.get("error"), event.event))
+
+
+def _faulted(response: httpx.Response, events: int) -> Answered:
+    fault = _fault(response)
+    return Answered([fault] * events, fault if response.status_code in _CONCERNS_EVERY_REQUEST else None)
+
+
+def _fault(response: httpx.Response) -> TriggerFault:
+    status = response.status_code
+    hint = _HINTS.get(status)
+    reason = f"HTTP {status}: {hint}" if hint else f"HTTP {status}"
+    return TriggerFault(reason, retry_after_seconds(response.headers))
+
+
+def _data_of(response: httpx.Response) -> Any:
+    """What Novu wraps as `{"data": ...}`; None if the body is anything else."""
+    answer = _json(response)
+    return answer.get("data") if isinstance(answer, Mapping) else None
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None

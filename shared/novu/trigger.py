@@ -1,0 +1,132 @@
+"""`NovuTrigger`: sends events to Novu in as few calls as its limits allow, and reports each one's fate."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+import httpx
+
+from shared.novu.answers import Answered, BulkRefused, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
+from shared.ports import TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
+
+REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+
+SINGLE_CALLS_AT_ONCE = 8
+
+BULK_PAYS_FROM = 3
+"""A bulk request costs 100 of Novu's rate limit tokens whatever its size, a single one costs one."""
+
+_TRIGGER_PATH = "/v1/events/trigger"
+_BULK_PATH = "/v1/events/trigger/bulk"
+_JSON = {"Content-Type": "application/json"}
+
+
+class CancelFailed(Exception):
+    """Novu did not say whether it cancelled; `fault` is why."""
+
+    def __init__(self, fault: TriggerFault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+
+
+class NovuTrigger:
+    """Port `NotificationTrigger` on Novu's HTTP interface.
+
+    It never repeats a request: Temporal does. Repeating is harmless, because Novu ignores a transaction id that it
+    has seen. No Idempotency-Key is sent: where Novu enables it, a key used again replays a 5xx for a day.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        """`client` carries the base URL, the key and the time-outs (see `open_trigger`)."""
+        self._client = client
+
+    async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+        """Trigger the events; one result for each, in order. Never raises."""
+        results: dict[int, TriggerResult] = {}
+        sendable: list[EncodedEvent] = []
+        for position, event in enumerate(events):
+            try:
+                encoded = encode(position, event)
+            except NotJson:
+                results[position] = TriggerRefused("payload is not JSON")
+                continue
+            if encoded.is_too_large:
+                results[position] = TriggerRefused("payload too large")
+            else:
+                sendable.append(encoded)
+        stop_sending: TriggerFault | None = None
+        for group in pack(sendable):
+            if stop_sending:
+                answered = Answered([stop_sending] * len(group), stop_sending)
+            else:
+                answered = await self._send(group)
+                stop_sending = answered.stop_sending
+            results |= {event.position: result for event, result in zip(group, answered.results, strict=True)}
+        return [results[position] for position in range(len(events))]
+
+    async def cancel(self, transaction_id: str) -> bool:
+        """Cancel what Novu still holds back (delays, digests) of a triggered event; False if there was nothing.
+
+        Raises:
+            CancelFailed: Novu could not be asked; asking again is harmless.
+        """
+        try:
+            response = await self._client.delete(f"{_TRIGGER_PATH}/{quote(transaction_id, safe='')}")
+        except httpx.RequestError as error:
+            raise CancelFailed(TriggerFault(type(error).__name__)) from error
+        cancelled = read_cancellation(response)
+        if isinstance(cancelled, TriggerFault):
+            raise CancelFailed(cancelled)
+        return cancelled
+
+    async def _send(self, group: Sequence[EncodedEvent]) -> Answered:
+        if len(group) < BULK_PAYS_FROM:
+            return await self._send_singly(group)
+        try:
+            return read_bulk(await self._post(_BULK_PATH, bulk_body(group)), group)
+        except httpx.RequestError as error:
+            return unanswered(error, len(group))
+        except BulkRefused:
+            return await self._send_singly(group)
+
+    async def _send_singly(self, group: Sequence[EncodedEvent]) -> Answered:
+        """A call for each event, a few at a time; after an answer that concerns them all, none is begun."""
+        places = asyncio.Semaphore(SINGLE_CALLS_AT_ONCE)
+        stop_sending: TriggerFault | None = None
+
+        async def send(event: EncodedEvent) -> TriggerResult:
+            nonlocal stop_sending
+            async with places:
+                if stop_sending:
+                    return stop_sending
+                answered = await self._send_one(event)
+                stop_sending = stop_sending or answered.stop_sending
+                return answered.results[0]
+
+        results = await asyncio.gather(*(send(event) for event in group))
+        return Answered(list(results), stop_sending)
+
+    async def _send_one(self, event: EncodedEvent) -> Answered:
+        try:
+            return read_single(await self._post(_TRIGGER_PATH, event.body), event)
+        except httpx.RequestError as error:
+            return unanswered(error, 1)
+
+    async def _post(self, path: str, body: bytes) -> httpx.Response:
+        return await self._client.post(path, content=body, headers=_JSON)
+
+
+@asynccontextmanager
+async def open_trigger(
+    api_url: str, secret_key: str, *, timeout: httpx.Timeout = REQUEST_TIMEOUT
+) -> AsyncIterator[NovuTrigger]:
+    """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
+    async with httpx.AsyncClient(
+        base_url=api_url,
+        headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
+    ) as client:
+        yield NovuTrigger(client)
