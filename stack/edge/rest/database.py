@@ -104,25 +104,24 @@ class Database:
 
         Raises RestError for whatever PostgreSQL refuses, and 503 while it is away.
         """
-        try:
-            async with self._acquire() as connection, connection.transaction(readonly=statement.read_only):
-                search_path = ", ".join(map(quote_identifier, (context.schema, *_EXTRA_SEARCH_PATH)))
-                await connection.fetchrow(
-                    _ENTER_ROLE,
-                    search_path,
-                    context.identity.role,
-                    context.identity.claims,
-                    context.method,
-                    context.path,
-                    context.headers,
-                )
-                outcome = _outcome(await connection.fetchrow(statement.sql, *statement.arguments))
-                verify(outcome)
-                return outcome
-        except _AWAY as error:
-            raise database_connection_lost(str(error)) from error
-        except asyncpg.PostgresError as error:
-            raise refused_by_database(error, anonymous=context.identity.is_anonymous) from error
+        search_path = ", ".join(map(quote_identifier, (context.schema, *_EXTRA_SEARCH_PATH)))
+        async with (
+            self._acquire() as connection,
+            _translated(connection, context.identity),
+            connection.transaction(readonly=statement.read_only),
+        ):
+            await connection.fetchrow(
+                _ENTER_ROLE,
+                search_path,
+                context.identity.role,
+                context.identity.claims,
+                context.method,
+                context.path,
+                context.headers,
+            )
+            outcome = _outcome(await connection.fetchrow(statement.sql, *statement.arguments))
+            verify(outcome)
+            return outcome
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:
@@ -142,6 +141,19 @@ class Database:
             yield connection
         finally:
             await self._pool.release(connection)
+
+
+@asynccontextmanager
+async def _translated(connection: PoolConnectionProxy[asyncpg.Record], identity: Identity) -> AsyncIterator[None]:
+    """Errors of the block as RestError. What a broken connection raises varies; that it is broken does not."""
+    try:
+        yield
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
+            raise refused_by_database(error, anonymous=identity.is_anonymous) from error
+        if connection.is_closed():
+            raise database_connection_lost(str(error)) from error
+        raise
 
 
 def _outcome(row: asyncpg.Record | None) -> Outcome:

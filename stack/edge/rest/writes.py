@@ -112,9 +112,11 @@ def _rows(
     table: Table, columns: Sequence[str], payload: Payload, preferences: Preferences, parameters: Parameters
 ) -> str:
     """The payload as a row source named edge_body with one column per name, typed as the table's."""
+    if not columns and not payload.is_array:
+        return "(values (1)) edge_body"
     document = parameters.json(payload.text)
     if not columns:
-        return f"pg_catalog.json_array_elements({document}) edge_body" if payload.is_array else "(values (1)) edge_body"
+        return f"pg_catalog.json_array_elements({document}) edge_body"
     typed = ", ".join(f"{quote_identifier(name)} {table.columns[name].declared_type}" for name in columns)
     kind = "json"
     if preferences.missing == "default":
