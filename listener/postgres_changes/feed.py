@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.access_key import warn_before_expiry
@@ -61,8 +60,9 @@ class PostgresChangesFeed:
         self._running.add_done_callback(lambda _: self._outbox.close())
         while (event := await self._outbox.take()) is not None:
             yield event
-        with suppress(asyncio.CancelledError):
-            await self._running
+        await self.close()
+        if not self._running.cancelled():
+            self._running.result()
 
     async def close(self) -> None:
         """Leave all seats and end `events`; closing twice is harmless."""

@@ -6,6 +6,8 @@ from websockets.exceptions import InvalidStatus
 
 RATE_LIMIT_SECONDS = 30.0
 
+_CONFIGURATION_MARKS = ('"extension": "system"', "JWT", "JwtSignatureError", "Unable to subscribe to changes")
+
 
 class SeatLost(Exception):
     """One subscription is over; its socket may be well."""
@@ -18,6 +20,11 @@ class SeatLost(Exception):
     def wait_at_least_seconds(self) -> float:
         """A refused join that names a rate limit must not be repeated soon."""
         return RATE_LIMIT_SECONDS if "RateLimitReached" in self.reason else 0.0
+
+    @property
+    def is_configuration(self) -> bool:
+        """The server ended or refused the seat for its token, or for what the token may see."""
+        return any(mark in self.reason for mark in _CONFIGURATION_MARKS)
 
 
 class SeatNotConfirmed(SeatLost):

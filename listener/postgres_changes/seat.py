@@ -123,6 +123,7 @@ async def take_seat(
     except SOCKET_ERRORS as error:
         raise SocketLost(f"{type(error).__name__}: {error}") from error
     finally:
+        _settle(lost, "left")
         if client.is_connected:
             with suppress(*SOCKET_ERRORS):
                 await channel.unsubscribe()

@@ -114,6 +114,8 @@ class SocketSupervisor:
                 backoff.served(loop.time() - began)
                 seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
                 self._observer.lost((enterprise_id,), loss.reason, failures=backoff.failures)
+                if loss.is_configuration:
+                    self._observer.alarm("realtime_configuration_refused", loss.reason)
             await asyncio.sleep(seconds)
 
     async def _keep_canary(self, client: AsyncRealtimeClient) -> None:
