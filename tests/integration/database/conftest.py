@@ -1,40 +1,51 @@
-"""One server for the session, a template database per shape of project, and a copy of one for every test."""
+"""One server for the session, a template database for each shape of project, and a copy of one for every test."""
 
-import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
+import pytest_asyncio
 
-from tests.integration.database.migrations import apply_migrations
+from stack.migrations import apply_migrations
+from stack.postgres import MIGRATIONS, Postgres
 from tests.integration.database.project import Connection, Project
-from tests.integration.database.server import SUPABASE_ROLES, running_server
 
 EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The superuser's DSN, to which a database's name is appended; templates "fresh" and "existing" are made."""
-    with running_server() as dsn:
-        asyncio.run(_make_templates(dsn))
-        yield dsn
+def server_directory() -> Iterator[Path]:
+    """A directory that the account PostgreSQL runs as may enter; pytest's own are closed to it."""
+    directory = Path(tempfile.mkdtemp(prefix="xnovu-postgres-"))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(server_directory: Path) -> AsyncIterator[Postgres]:
+    """A server with the template databases "fresh" and "existing"."""
+    async with Postgres(server_directory, migrations=None) as postgres:
+        await _make_template(postgres, "fresh", "select")
+        await _make_template(postgres, "existing", EXISTING_PROJECT)
+        yield postgres
 
 
 @pytest.fixture
-async def empty_database(server: str) -> AsyncIterator[str]:
-    """The DSN of a Supabase project without schema `notify`."""
-    async for dsn in _copy_of("template0", server):
-        yield dsn
+async def unmigrated(server: Postgres) -> AsyncIterator[Project]:
+    """A Supabase project without schema `notify`."""
+    async for url in _copy_of("template1", server):
+        yield Project(url, "unmigrated")
 
 
 @pytest.fixture(params=["fresh", "existing"])
-async def project(request: pytest.FixtureRequest, server: str) -> AsyncIterator[Project]:
-    """A migrated project; the existing one keeps none of its former rows."""
-    async for dsn in _copy_of(request.param, server):
-        yield Project(dsn, request.param)
+async def project(request: pytest.FixtureRequest, server: Postgres) -> AsyncIterator[Project]:
+    """A migrated project without rows."""
+    async for url in _copy_of(request.param, server):
+        yield Project(url, request.param)
 
 
 @pytest.fixture
@@ -44,29 +55,16 @@ async def connection(project: Project) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def _make_templates(server: str) -> None:
-    administrator = await asyncpg.connect(server + "postgres")
-    try:
-        await administrator.execute(SUPABASE_ROLES)
-        for shape, before in (("fresh", "select"), ("existing", EXISTING_PROJECT)):
-            await administrator.execute(f"create database {shape}")
-            connection = await asyncpg.connect(server + shape)
-            try:
-                await connection.execute(before)
-                await apply_migrations(connection)
-                await connection.execute("delete from notify.ent_notification")
-            finally:
-                await connection.close()
-    finally:
-        await administrator.close()
+async def _make_template(server: Postgres, shape: str, before: str) -> None:
+    project = Project(await server.create_database(shape), shape)
+    async with project.connect("postgres") as connection:
+        await connection.execute(before)
+    await apply_migrations(project.url, MIGRATIONS)
+    async with project.connect("postgres") as connection:
+        await connection.execute("delete from notify.ent_notification; delete from notify.ent_notification_workflow")
 
 
-async def _copy_of(template: str, server: str) -> AsyncIterator[str]:
+async def _copy_of(template: str, server: Postgres) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    administrator = await asyncpg.connect(server + "postgres")
-    try:
-        await administrator.execute(f"create database {name} template {template}")
-        yield server + name
-        await administrator.execute(f"drop database {name} with (force)")
-    finally:
-        await administrator.close()
+    yield await server.create_database(name, template)
+    await server.drop_database(name)

@@ -21,15 +21,15 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @dataclass(frozen=True)
 class Project:
-    """One database with the migrations applied; `shape` is "fresh" or "existing"."""
+    """One database; `url` is the superuser's, `shape` says how it came to be."""
 
-    dsn: str
+    url: str
     shape: str
 
     @asynccontextmanager
     async def connect(self, role: str = "service_role") -> AsyncIterator[Connection]:
         """A connection in this role, as PostgREST would hold it; JSON is decoded."""
-        connection = await asyncpg.connect(self.dsn)
+        connection = await asyncpg.connect(self.url)
         try:
             for json_type in ("json", "jsonb"):
                 await connection.set_type_codec(json_type, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
@@ -102,7 +102,8 @@ async def update(connection: Connection, ids: list[int], assignment: str) -> Non
 async def until_blocked(observer: Connection, waiting: Connection, *, within_seconds: float = 10.0) -> None:
     """Returns once `waiting` waits for a lock, so that a race can be held at the interesting moment."""
     async with asyncio.timeout(within_seconds):
-        while not await observer.fetchval("select pg_blocking_pids($1) <> '{}'", waiting.get_server_pid()):
+        # PostgreSQL has no event to wait for.
+        while not await observer.fetchval("select pg_blocking_pids($1) <> '{}'", waiting.get_server_pid()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

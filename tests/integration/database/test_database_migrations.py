@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from stack.migrations import MigrationFailed, apply_migrations
+from stack.postgres import MIGRATIONS
 from tests.integration.database.conftest import EXISTING_PROJECT
-from tests.integration.database.migrations import MIGRATIONS, apply_migrations
-from tests.integration.database.project import OURS, RECIPIENT, Connection, Project, insert_notification
+from tests.integration.database.project import RECIPIENT, Connection, Project, call, claim, ids_of, insert_notification
 
 TABLES = {
     "ent_notification",
@@ -56,11 +57,17 @@ order by 1, 2, 3
 
 
 @pytest.fixture
-async def administrator(empty_database: str) -> AsyncIterator[Connection]:
-    """The owner's connection to an empty project."""
-    connection = await asyncpg.connect(empty_database)
-    yield connection
-    await connection.close()
+async def owner(unmigrated: Project) -> AsyncIterator[Connection]:
+    """The owner's connection to a project without schema `notify`; as with Supabase, the owner is no superuser."""
+    async with unmigrated.connect("postgres") as connection:
+        yield connection
+
+
+async def _migrate(project: Project) -> None:
+    """Apply every migration, those applied before as well."""
+    async with project.connect("postgres") as connection:
+        await connection.execute("drop schema if exists supabase_migrations cascade")
+    await apply_migrations(project.url, MIGRATIONS)
 
 
 async def _rows(connection: Connection, table: str) -> list[dict[str, Any]]:
@@ -69,7 +76,8 @@ async def _rows(connection: Connection, table: str) -> list[dict[str, Any]]:
 
 async def _published(connection: Connection) -> set[str]:
     rows = await connection.fetch(
-        "select schemaname || '.' || tablename as name from pg_publication_tables where pubname = 'supabase_realtime'"
+        "select schemaname || '.' || tablename as name from pg_publication_tables"
+        " where pubname = 'supabase_realtime' and schemaname <> 'supabase_migrations'"
     )
     return {row["name"] for row in rows}
 
@@ -81,113 +89,115 @@ def test_every_migration_has_a_timestamp_of_its_own() -> None:
     assert len({name[:14] for name in names}) == len(names)
 
 
-async def test_an_empty_project_gets_tables_functions_and_opaque_ids(administrator: Connection) -> None:
-    await apply_migrations(administrator)
+async def test_an_empty_project_gets_tables_functions_and_opaque_ids(unmigrated: Project, owner: Connection) -> None:
+    await _migrate(unmigrated)
 
-    tables = await administrator.fetch("select tablename from pg_tables where schemaname = 'notify'")
-    functions = await administrator.fetch("select proname from pg_proc where pronamespace = 'notify'::regnamespace")
+    tables = await owner.fetch("select tablename from pg_tables where schemaname = 'notify'")
+    functions = await owner.fetch("select proname from pg_proc where pronamespace = 'notify'::regnamespace")
     assert {row["tablename"] for row in tables} == TABLES
     assert {row["proname"] for row in functions} == FUNCTIONS
-    identity = await administrator.fetchval(
+    identity = await owner.fetchval(
         "insert into notify.ent_notification (name, payload, recipients, enterprise_id)"
         " values ('hello', '{}', '{subscriber-1}', 'acme') returning id"
     )
-    row = await administrator.fetchrow("select * from notify.ent_notification where id = $1", identity)
+    row = await owner.fetchrow("select * from notify.ent_notification where id = $1", identity)
     assert row is not None
     assert (row["notification_status"], row["publish_status"], row["channels"]) == ("PENDING", "DRAFT", ["IN_APP"])
 
 
 @pytest.mark.parametrize("before", ["select", EXISTING_PROJECT], ids=["fresh", "existing"])
-async def test_a_second_application_changes_nothing(administrator: Connection, before: str) -> None:
-    await administrator.execute(before)
-    await apply_migrations(administrator)
-    first = await administrator.fetch(_SHAPE)
+async def test_a_second_application_changes_nothing(unmigrated: Project, owner: Connection, before: str) -> None:
+    await owner.execute(before)
+    await _migrate(unmigrated)
+    first = await owner.fetch(_SHAPE)
 
-    await apply_migrations(administrator)
+    await _migrate(unmigrated)
 
-    assert await administrator.fetch(_SHAPE) == first
+    assert await owner.fetch(_SHAPE) == first
 
 
-async def test_an_existing_project_keeps_its_rows_types_and_indexes(administrator: Connection) -> None:
-    await administrator.execute(EXISTING_PROJECT)
-    shape_before = {tuple(row) for row in await administrator.fetch(_SHAPE) if row["kind"] != "privileges"}
-    notifications_before = await _rows(administrator, "ent_notification")
-    workflows_before = await _rows(administrator, "ent_notification_workflow")
+async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: Project, owner: Connection) -> None:
+    await owner.execute(EXISTING_PROJECT)
+    shape_before = {tuple(row) for row in await owner.fetch(_SHAPE) if row["kind"] != "privileges"}
+    notifications_before = await _rows(owner, "ent_notification")
+    workflows_before = await _rows(owner, "ent_notification_workflow")
 
-    await apply_migrations(administrator)
+    await _migrate(unmigrated)
 
-    assert shape_before <= {tuple(row) for row in await administrator.fetch(_SHAPE)}
+    assert shape_before <= {tuple(row) for row in await owner.fetch(_SHAPE)}
     added = {"claim_owner": None, "lease_expires_at": None, "attempts": 0, "deliver_before": None, "chunks_sent": 0}
-    assert await _rows(administrator, "ent_notification") == [{**row, **added} for row in notifications_before]
-    assert await _rows(administrator, "ent_notification_workflow") == workflows_before
-    enums = await administrator.fetch(
-        "select distinct typnamespace::regnamespace::text from pg_type where typtype = 'e'"
-    )
+    assert await _rows(owner, "ent_notification") == [{**row, **added} for row in notifications_before]
+    assert await _rows(owner, "ent_notification_workflow") == workflows_before
+    enums = await owner.fetch("select distinct typnamespace::regnamespace::text from pg_type where typtype = 'e'")
     assert [row[0] for row in enums] == ["shared_types"]
 
 
 async def test_a_project_with_the_enums_but_few_tables_gets_the_rest_with_its_own_enums(
-    administrator: Connection,
+    unmigrated: Project,
+    owner: Connection,
 ) -> None:
-    await administrator.execute(EXISTING_PROJECT)
-    await administrator.execute("drop table notify.ent_notification, notify.ent_notification_rule")
+    await owner.execute(EXISTING_PROJECT)
+    await owner.execute("drop table notify.ent_notification, notify.ent_notification_rule")
 
-    await apply_migrations(administrator)
+    await _migrate(unmigrated)
 
-    kind = await administrator.fetchval(
+    kind = await owner.fetchval(
         "select format_type(atttypid, null) from pg_attribute"
         " where attrelid = 'notify.ent_notification'::regclass and attname = 'notification_status'"
     )
     assert kind == "shared_types.notification_status"
 
 
-async def test_an_enum_that_lacks_a_status_is_refused_by_name(administrator: Connection) -> None:
-    await administrator.execute(
+async def test_an_enum_that_lacks_a_status_is_refused_by_name(unmigrated: Project, owner: Connection) -> None:
+    await owner.execute(
         "create schema shared_types; create type shared_types.notification_status as enum ('PENDING', 'SENT')"
     )
 
-    with pytest.raises(asyncpg.RaiseError, match=r"shared_types\.notification_status lacks RETRACTED"):
-        await apply_migrations(administrator)
+    with pytest.raises(MigrationFailed, match=r"shared_types\.notification_status lacks RETRACTED"):
+        await _migrate(unmigrated)
 
 
-async def test_the_search_path_is_left_as_it_was(administrator: Connection) -> None:
-    before = await administrator.fetchval("show search_path")
+async def test_the_search_path_is_left_as_it_was(owner: Connection) -> None:
+    before = await owner.fetchval("show search_path")
 
-    await apply_migrations(administrator)
+    for path in sorted(MIGRATIONS.iterdir()):
+        await owner.execute(path.read_text(encoding="utf-8"))
 
-    assert await administrator.fetchval("show search_path") == before
+    assert await owner.fetchval("show search_path") == before
 
 
 @pytest.mark.parametrize(
     ("before", "others"),
     [
+        ("drop publication supabase_realtime", set()),
         ("select", set()),
-        ("create publication supabase_realtime", set()),
         (
             "create table public.theirs (id int primary key);"
-            "create publication supabase_realtime for table public.theirs",
+            "alter publication supabase_realtime add table public.theirs",
             {"public.theirs"},
         ),
-        (EXISTING_PROJECT + "create publication supabase_realtime for table notify.ent_notification", set()),
+        (EXISTING_PROJECT + "alter publication supabase_realtime add table notify.ent_notification", set()),
         (
-            "create schema notify; create publication supabase_realtime for tables in schema notify",
+            "create schema notify; set role supabase_admin;"
+            "alter publication supabase_realtime add tables in schema notify; set role postgres",
             {f"notify.{table}" for table in TABLES - PUBLISHED},
         ),
         (
-            "create publication supabase_realtime for all tables",
+            "drop publication supabase_realtime; set role supabase_admin;"
+            "create publication supabase_realtime for all tables; set role postgres",
             {f"notify.{table}" for table in TABLES - PUBLISHED},
         ),
     ],
     ids=["absent", "empty", "with another table", "with our table", "for our schema", "for all tables"],
 )
 async def test_the_publication_has_our_tables_and_keeps_others(
-    administrator: Connection, before: str, others: set[str]
+    unmigrated: Project, owner: Connection, before: str, others: set[str]
 ) -> None:
-    await administrator.execute(before)
+    await owner.execute(before)
 
-    await apply_migrations(administrator)
+    await _migrate(unmigrated)
 
-    assert await _published(administrator) == {f"notify.{table}" for table in PUBLISHED} | others
+    assert await _published(owner) == {f"notify.{table}" for table in PUBLISHED} | others
 
 
 async def test_whole_tables_are_published_without_filters(project: Project) -> None:
@@ -199,17 +209,20 @@ async def test_whole_tables_are_published_without_filters(project: Project) -> N
     assert narrowed == []
 
 
-async def test_a_table_without_replica_identity_gets_the_default_and_full_is_kept(administrator: Connection) -> None:
-    await administrator.execute(EXISTING_PROJECT)
-    await administrator.execute("alter table notify.ent_notification replica identity nothing")
-    await administrator.execute("alter table notify.ent_notification_rule replica identity full")
+async def test_a_table_without_replica_identity_gets_the_default_and_full_is_kept(
+    unmigrated: Project, owner: Connection
+) -> None:
+    await owner.execute(EXISTING_PROJECT)
+    await owner.execute("alter table notify.ent_notification replica identity nothing")
+    await owner.execute("alter table notify.ent_notification_rule replica identity full")
 
-    await apply_migrations(administrator)
+    await _migrate(unmigrated)
 
-    identities = await administrator.fetch(
-        "select relname, relreplident::text from pg_class where relname in ('ent_notification', 'ent_notification_rule')"
-    )
-    assert dict(identities) == {"ent_notification": "d", "ent_notification_rule": "f"}
+    identities = [
+        await owner.fetchval("select relreplident::text from pg_class where oid = $1::text::regclass", table)
+        for table in ("notify.ent_notification", "notify.ent_notification_rule")
+    ]
+    assert identities == ["d", "f"]
 
 
 async def test_every_table_has_row_level_security_and_no_policy(project: Project) -> None:
@@ -227,11 +240,9 @@ async def test_every_table_has_row_level_security_and_no_policy(project: Project
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
 async def test_the_public_roles_may_do_nothing(project: Project, role: str) -> None:
     async with project.connect("postgres") as connection:
-        await connection.execute(f"grant usage on schema notify to {role}")
         tables = await connection.fetch(
-            "select c.oid::regclass::text from pg_class c, unnest(array['select', 'insert', 'update', 'delete']) as privilege"
-            " where c.relnamespace = 'notify'::regnamespace and c.relkind = 'r'"
-            " and has_table_privilege($1, c.oid, privilege)",
+            "select oid::regclass::text from pg_class where relnamespace = 'notify'::regnamespace and relkind = 'r'"
+            " and has_table_privilege($1, oid, 'select, insert, update, delete, truncate, references, trigger')",
             role,
         )
         functions = await connection.fetch(
@@ -239,7 +250,6 @@ async def test_the_public_roles_may_do_nothing(project: Project, role: str) -> N
             " and has_function_privilege($1, oid, 'execute')",
             role,
         )
-        await connection.execute(f"revoke usage on schema notify from {role}")
 
     assert (tables, functions) == ([], [])
     async with project.connect(role) as connection:
@@ -267,16 +277,16 @@ async def test_the_service_role_may_name_the_enums_as_rest_does_when_it_inserts(
         assert await connection.fetchval(f"select 'SENT'::{kind}") == "SENT"
 
 
-async def test_a_table_added_later_is_the_service_roles_too(administrator: Connection) -> None:
-    await apply_migrations(administrator)
+async def test_a_table_added_later_is_the_service_roles_too(unmigrated: Project, owner: Connection) -> None:
+    await _migrate(unmigrated)
 
-    await administrator.execute("create table notify.later (id bigint generated always as identity, word text)")
+    await owner.execute("create table notify.later (id bigint generated always as identity, word text)")
 
-    await administrator.execute("set role service_role")
-    await administrator.execute("insert into notify.later (word) values ('hello')")
-    await administrator.execute("set role anon")
+    await owner.execute("set role service_role")
+    await owner.execute("insert into notify.later (word) values ('hello')")
+    await owner.execute("set role anon")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await administrator.fetch("select * from notify.later")
+        await owner.fetch("select * from notify.later")
 
 
 async def test_every_function_runs_as_its_caller_on_a_fixed_search_path(project: Project) -> None:
@@ -290,20 +300,15 @@ async def test_every_function_runs_as_its_caller_on_a_fixed_search_path(project:
     assert all('search_path=""' in row["proconfig"] for row in functions)
 
 
-async def test_an_existing_projects_rows_can_be_claimed(administrator: Connection) -> None:
-    await administrator.execute(EXISTING_PROJECT)
-    await apply_migrations(administrator)
+async def test_an_existing_projects_rows_can_be_claimed(unmigrated: Project, owner: Connection) -> None:
+    await owner.execute(EXISTING_PROJECT)
+    await _migrate(unmigrated)
     enterprise_id = "00000000-0000-4000-8000-0000000000aa"
 
-    due = await administrator.fetchval(
-        "select notify.due_notifications(array[$1], 10) -> 0 -> 'notification_ids'", enterprise_id
-    )
-    claimed = await administrator.fetchval(
-        "select notify.claim_notifications($1, array[1, 2, 3, 4, 5], 'owner', 60)"
-        " #>> '{notifications, 0, recipients, 0}'",
-        enterprise_id,
-    )
+    async with unmigrated.connect() as connection:
+        [page] = await call(connection, "due_notifications", p_enterprise_ids=[enterprise_id], p_page_size=10)
+        answer = await claim(connection, page["notification_ids"], enterprise_id=enterprise_id)
 
-    assert due == "[1, 2]"
-    assert claimed == RECIPIENT
-    assert enterprise_id != OURS
+    assert page["notification_ids"] == [1, 2]
+    assert ids_of(answer) == [1, 2]
+    assert [row["recipients"] for row in answer["notifications"]] == [[RECIPIENT], [RECIPIENT]]
