@@ -48,9 +48,7 @@ class DemoLoad:
         for enterprise in self._enterprises:
             await self._insert(kinds.WEBSOCKET_CUT, enterprise, static_rows(enterprise, ROWS_DURING_THE_CUT))
 
-    async def _insert(
-        self, kind: kinds.Kind, enterprise: SampleEnterprise, rows: list[dict[str, Any]]
-    ) -> None:
+    async def _insert(self, kind: kinds.Kind, enterprise: SampleEnterprise, rows: list[dict[str, Any]]) -> None:
         due_at = time.time()
         ids = await insert_notifications(self._connection, enterprise.enterprise_id, rows)
         self._ledger.add(kind, enterprise.enterprise_id, ids, due_at)

@@ -1,0 +1,52 @@
+"""The system under load: the stack, one listener process and one worker process, three enterprises."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import httpx
+from temporalio.client import Client
+
+from stack.local import LocalStack
+from stack.processes import ChildProcess
+from stack.sample_data import SampleEnterprise, seed_enterprise
+
+ENTERPRISES = ("acme", "globex", "initech")
+
+
+@dataclass(frozen=True)
+class System:
+    """What the measurements hold on to."""
+
+    stack: LocalStack
+    database: asyncpg.Connection
+    temporal: Client
+    http: httpx.AsyncClient
+    enterprises: list[SampleEnterprise]
+    listener: ChildProcess
+    worker: ChildProcess
+
+
+@asynccontextmanager
+async def running_system(directory: Path) -> AsyncIterator[System]:
+    """Start everything; stop it at the end."""
+    async with LocalStack(directory) as stack:
+        listener = ChildProcess("listener", directory / "listener.log")
+        worker = ChildProcess("worker", directory / "worker.log")
+        database = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
+        http = httpx.AsyncClient(timeout=30)
+        environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES)}
+        try:
+            enterprises = [await seed_enterprise(database, name) for name in ENTERPRISES]
+            await listener.start([sys.executable, "-m", "listener"], environment)
+            await worker.start([sys.executable, "-m", "worker"], environment)
+            temporal = await Client.connect(stack.environment["TEMPORAL_ADDRESS"])
+            yield System(stack, database, temporal, http, enterprises, listener, worker)
+        finally:
+            await listener.stop(within_seconds=15)
+            await worker.stop(within_seconds=15)
+            await http.aclose()
+            await database.close()
