@@ -151,9 +151,16 @@ async def _translated(connection: PoolConnectionProxy[asyncpg.Record], identity:
     except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
         if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
             raise refused_by_database(error, anonymous=identity.is_anonymous) from error
-        if connection.is_closed():
+        if _is_lost(connection):
             raise database_connection_lost(str(error)) from error
         raise
+
+
+def _is_lost(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken it back, as it does with a connection that broke
+        return True
 
 
 def _outcome(row: asyncpg.Record | None) -> Outcome:

@@ -61,5 +61,5 @@ async def test_a_request_whose_connection_is_cut_gets_503_and_changes_nothing(cl
     response = await client.post("/rpc/cut", json={"new_name": "cut"})
     afterwards = await client.get("/items?name=eq.cut")
 
-    assert (response.status_code, response.json()["code"]) == (503, "57P01")
+    assert (response.status_code, response.json()["code"]) == (503, "PGRST001")
     assert (afterwards.status_code, afterwards.json()) == (200, [])
