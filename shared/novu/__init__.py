@@ -1,4 +1,4 @@
-"""The adapter of port `NotificationTrigger`: Novu's event endpoints by plain HTTP (docs/decisions/0003-novu-by-httpx.md)."""
+"""Port `NotificationTrigger` on Novu's event endpoints, by plain HTTP (docs/decisions/0003-novu-by-httpx.md)."""
 
 from shared.novu.trigger import CancelFailed, NovuTrigger, open_trigger
 

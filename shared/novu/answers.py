@@ -1,4 +1,4 @@
-"""What an answer of Novu's means for the events it is about. Decided by status code, then by each item's status. Pure."""
+"""What Novu's answer means for the events it is about: by status code, then by each item's status. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence

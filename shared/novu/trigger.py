@@ -120,13 +120,13 @@ class NovuTrigger:
 
 @asynccontextmanager
 async def open_trigger(
-    api_url: str, secret_key: str, *, timeout: httpx.Timeout = REQUEST_TIMEOUT
+    api_url: str, secret_key: str, *, request_timeout: httpx.Timeout = REQUEST_TIMEOUT
 ) -> AsyncIterator[NovuTrigger]:
     """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
-        timeout=timeout,
+        timeout=request_timeout,
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
         yield NovuTrigger(client)
