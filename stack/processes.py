@@ -47,6 +47,15 @@ def is_free(port: int) -> bool:
         return True
 
 
+def bound_command(command: Sequence[str], death_signal: signal.Signals, user: str | None = None) -> list[str]:
+    """The command, made to run as `user` and (on Linux) to get the signal when the thread that starts it ends."""
+    return [
+        *(sys.executable, "-IS", str(_LAUNCHER)),
+        *(str(os.getpid()), str(int(death_signal)), user or "-"),
+        *command,
+    ]
+
+
 def _is_alive(process: psutil.Process) -> bool:
     """Whether it still runs: a zombie, whose new parent has not looked yet, does not."""
     try:
@@ -87,13 +96,9 @@ class ChildProcess:
         """Start the command with this environment added to ours; its output is appended to the log file."""
         if self.pid is not None:
             raise PartFailed(f"{self.name} is running already (process {self.pid})")
-        launcher = [str(_LAUNCHER), str(os.getpid()), str(int(self._death_signal)), self._user or "-"]
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-IS",
-                *launcher,
-                *command,
+                *bound_command(command, self._death_signal, self._user),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -138,8 +143,10 @@ class ChildProcess:
         """SIGKILL the process and all its descendants, and wait until they are gone."""
         if self.pid is None or self._process is None:
             return
-        descendants = psutil.Process(self.pid).children(recursive=True)
-        self._process.kill()
+        process = psutil.Process(self.pid)
+        process.suspend()  # it cannot start another one while we look
+        descendants = process.children(recursive=True)
+        process.kill()
         for descendant in filter(_is_alive, descendants):
             with suppress(psutil.NoSuchProcess):
                 descendant.kill()

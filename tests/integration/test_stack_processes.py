@@ -1,0 +1,115 @@
+"""The stack's child processes: they end with us, and say why they did not start."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stack.processes import ChildProcess, PartFailed, bound_command, free_port, is_free
+
+SLEEP_FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
+
+STARTS_A_CHILD = """
+import signal, subprocess, sys
+from stack.processes import bound_command
+child = subprocess.Popen(bound_command([sys.executable, "-c", "print('up', flush=True); import signal; signal.pause()"],
+                                       signal.SIGKILL), stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+signal.pause()
+"""
+
+
+def is_gone(process: psutil.Process, within_seconds: float = 10) -> bool:
+    """Whether the process ends in time; one that nobody has waited for yet has ended."""
+    if process.is_running() and process.status() == psutil.STATUS_ZOMBIE:
+        return True
+    return not psutil.wait_procs([process], timeout=within_seconds)[1] or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_child_ends_when_its_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS_A_CHILD], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+
+        parent.kill()
+
+    assert is_gone(child)
+
+
+def test_a_child_whose_parent_is_gone_already_does_not_start() -> None:
+    command = bound_command([sys.executable, "-c", "print('started')"], signal.SIGTERM)
+    parent = command.index(str(psutil.Process().pid))
+    command[parent] = "1"
+
+    finished = subprocess.run(command, capture_output=True, check=False)
+
+    assert (finished.returncode, finished.stdout) == (-signal.SIGKILL, b"")
+
+
+async def test_killing_a_child_takes_its_descendants(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    family = ChildProcess("family", log)
+    starts_another = f"import subprocess; subprocess.run({SLEEP_FOR_EVER!r})"
+    await family.start([sys.executable, "-c", starts_another])
+    process = psutil.Process(family.pid)
+
+    async def has_a_child() -> bool:
+        return bool(process.children())
+
+    await family.wait_until_ready(has_a_child, within_seconds=10)
+    [child] = process.children()
+
+    await family.kill()
+
+    assert not process.is_running()
+    assert is_gone(child, within_seconds=0)
+
+
+async def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    stubborn = ChildProcess("stubborn", log)
+    ignores = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+    await stubborn.start([sys.executable, "-c", ignores])
+
+    async def has_spoken() -> bool:
+        return log.stat().st_size > 0
+
+    await stubborn.wait_until_ready(has_spoken, within_seconds=10)
+
+    await stubborn.stop(within_seconds=0.1)
+
+    assert stubborn.pid is None
+
+
+async def test_a_child_that_ends_too_early_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    child = ChildProcess("oven", tmp_path / "log")
+    await child.start([sys.executable, "-c", "import sys; print('no gas'); sys.exit(3)"])
+
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(PartFailed, match=r"oven ended with code 3 before it was ready.*\nno gas"):
+        await child.wait_until_ready(never, within_seconds=10)
+
+
+async def test_a_child_that_is_never_ready_is_reported(tmp_path: Path) -> None:
+    child = ChildProcess("oven", tmp_path / "log")
+    await child.start(SLEEP_FOR_EVER)
+
+    async def never() -> bool:
+        return False
+
+    try:
+        with pytest.raises(PartFailed, match=r"oven was not ready within 0.1 s"):
+            await child.wait_until_ready(never, within_seconds=0.1)
+    finally:
+        await child.kill()
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    assert is_free(free_port())
