@@ -8,10 +8,12 @@ from listener.postgres_changes.access_key import warn_before_expiry
 from listener.postgres_changes.canary import Canary
 from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.outbox import Outbox
+from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.socket_supervisor import SocketSupervisor
 from listener.postgres_changes.timing import FeedTiming
 from shared.ports import FeedGap, NotificationStore, RowChange
 
+PATH = "/realtime/v1"
 SEATS_PER_SOCKET = 50
 """Half of what the server allows, so that seats being left and taken anew fit beside each other."""
 
@@ -30,20 +32,13 @@ class PostgresChangesFeed:
         timing: FeedTiming,
     ) -> None:
         """`store` writes the canaries; after `max_retries` failures in a row a seat's state is FAILED."""
-        observer = FeedObserver(enterprise_ids, max_retries=max_retries)
-        self.status = observer.status
-        self._observer = observer
+        self._observer = FeedObserver(enterprise_ids, max_retries=max_retries)
+        self.status = self._observer.status
         self._key = key
         self._outbox = Outbox()
         self._sockets = [
-            SocketSupervisor(
-                f"{supabase_url}/realtime/v1",
-                key,
-                enterprise_ids[first : first + SEATS_PER_SOCKET],
-                canary=Canary(f"listener-{number}", store, observer),
-                outbox=self._outbox,
-                observer=observer,
-                timing=timing,
+            self._socket(
+                number, enterprise_ids[first : first + SEATS_PER_SOCKET], store, f"{supabase_url}{PATH}", timing
             )
             for number, first in enumerate(range(0, len(enterprise_ids), SEATS_PER_SOCKET), start=1)
         ]
@@ -70,6 +65,15 @@ class PostgresChangesFeed:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
+
+    def _socket(
+        self, number: int, enterprise_ids: Sequence[str], store: NotificationStore, url: str, timing: FeedTiming
+    ) -> SocketSupervisor:
+        canary = Canary(f"listener-{number}", store, self._observer)
+        callbacks = ReaderCallbacks(self._outbox, self._observer, canary)
+        return SocketSupervisor(
+            url, self._key, enterprise_ids, canary=canary, callbacks=callbacks, observer=self._observer, timing=timing
+        )
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as sockets:

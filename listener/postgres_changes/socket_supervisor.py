@@ -2,11 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from realtime import AsyncRealtimeClient
 from websockets.exceptions import InvalidStatus
@@ -14,10 +13,10 @@ from websockets.exceptions import InvalidStatus
 from listener.backoff import Backoff
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.canary import Canary
-from listener.postgres_changes.change_event import ROUTING_COLUMNS, MalformedChange, read_change
+from listener.postgres_changes.change_event import ROUTING_COLUMNS
 from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SocketLost, refused_handshake
 from listener.postgres_changes.observer import FeedObserver
-from listener.postgres_changes.outbox import Outbox
+from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.seat import SOCKET_ERRORS, Subscription, take_seat
 from listener.postgres_changes.timing import FeedTiming
 
@@ -38,7 +37,7 @@ class SocketSupervisor:
         enterprise_ids: Sequence[str],
         *,
         canary: Canary,
-        outbox: Outbox,
+        callbacks: ReaderCallbacks,
         observer: FeedObserver,
         timing: FeedTiming,
     ) -> None:
@@ -46,14 +45,14 @@ class SocketSupervisor:
         self._key = key
         self._enterprise_ids = enterprise_ids
         self._canary = canary
-        self._outbox = outbox
+        self._callbacks = callbacks
         self._observer = observer
         self._timing = timing
         self._closing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Connect, hold, and connect again, until cancelled."""
-        unreadable_frames.on_unreadable_frame.set(self._take_unreadable_frame)
+        unreadable_frames.on_unreadable_frame.set(partial(self._callbacks.on_unreadable_frame, self._enterprise_ids))
         backoff = self._backoff()
         loop = asyncio.get_running_loop()
         while True:
@@ -103,8 +102,8 @@ class SocketSupervisor:
                 async with take_seat(
                     client,
                     enterprise_subscription(enterprise_id),
-                    on_change=partial(self._take_change, enterprise_id),
-                    on_subscribed=partial(self._take_subscribed, enterprise_id),
+                    on_change=partial(self._callbacks.on_change, enterprise_id),
+                    on_subscribed=partial(self._callbacks.on_subscribed, enterprise_id),
                     timeout_seconds=timing.confirm_timeout,
                 ) as seat:
                     await seat.hold(probe_every_seconds=timing.canary_every, probe_timeout_seconds=timing.probe_timeout)
@@ -147,31 +146,6 @@ class SocketSupervisor:
                     raise SocketLost(loss.reason) from group
                 self._observer.alarm("canary_refused", loss.reason)
             await asyncio.sleep(timing.probe_every)
-
-    def _take_change(self, enterprise_id: str, data: Mapping[str, Any]) -> None:
-        """Called by the library's reader, which an exception would end for good: nothing may leave this method."""
-        self._observer.change_received()
-        self._canary.change_seen()
-        try:
-            change = read_change(data, enterprise_id, datetime.now(UTC))
-            if change is not None:
-                self._outbox.put_change(change)
-        except MalformedChange as malformed:
-            self._observer.malformed(malformed.reason)
-            if malformed.may_hide_work:
-                self._outbox.put_gap((enterprise_id,), f"malformed change: {malformed.reason}")
-        except Exception as error:  # noqa: BLE001 - a defect here must not silence the feed
-            self._observer.callback_failed(error)
-            self._outbox.put_gap((enterprise_id,), "a callback failed")
-
-    def _take_subscribed(self, enterprise_id: str) -> None:
-        self._observer.subscribed(enterprise_id)
-        self._outbox.put_gap((enterprise_id,), "subscribed")
-
-    def _take_unreadable_frame(self) -> None:
-        """Nobody knows whose change it was."""
-        self._observer.malformed("a frame that the library cannot read")
-        self._outbox.put_gap(self._enterprise_ids, "unreadable frame")
 
     def _backoff(self) -> Backoff:
         return Backoff(self._timing.reconnect_delay, cap_seconds=self._timing.reconnect_cap)

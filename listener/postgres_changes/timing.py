@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class FeedTiming:
     """Seconds. The defaults fit the real server; tests are more impatient.
 
-    A joined socket is found dead within `probe_every + probe_timeout`, 13 s. The timeout outlasts the 5 s for which
-    the server answers nothing at all after refusing another seat's join on the same socket.
+    A joined socket is found dead within `probe_every + probe_timeout`, 13 s. The timeouts outlast the 5 s for which
+    the server says nothing at all after refusing another seat's join on the same socket.
     """
 
     reconnect_delay: float = 1.0
@@ -19,6 +19,6 @@ class FeedTiming:
     probe_every: float = 5.0
     probe_timeout: float = 8.0
     canary_every: float = 30.0
-    canary_timeout: float = 5.0
-    """Changes come within 0.5 s of their commit when the server is idle."""
+    canary_timeout: float = 8.0
+    """Changes come within 0.5 s of their commit when the server is idle, and within seconds behind a large batch."""
     close_timeout: float = 1.0

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from listener.postgres_changes import socket_supervisor
+from listener.postgres_changes import reader_callbacks
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
 from shared.ports import ChangeType, FeedGap, FeedState, NotificationStore, RowChange
@@ -385,7 +385,7 @@ async def test_a_callback_that_raises_is_survived_counted_and_caught_up_with(
             raise KeyError("defect")
 
         with monkeypatch.context() as patched:
-            patched.setattr(socket_supervisor, "read_change", defect)
+            patched.setattr(reader_callbacks, "read_change", defect)
             for notification_id in (1, 2):
                 seat = bench.server.seats_of("ent1")[-1]
                 await bench.server.send_change(seat, a_row(notification_id))
