@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Final
 
-from liquid.exceptions import FilterArgumentError, LiquidError
+from liquid.exceptions import LiquidError
 from liquid.filter import with_context
 
 from worker.rendering.budget import (
@@ -22,6 +22,7 @@ from worker.rendering.budget import (
     weight,
 )
 from worker.rendering.context import PlainDataContext
+from worker.rendering.template_errors import DATA_FAULTS, FilterRefused
 from worker.rendering.undefined import MissingVariable
 
 Filter = Callable[..., Any]
@@ -59,8 +60,13 @@ _SIZE_OF_RESULT: Final[Mapping[str, Callable[..., int]]] = {
 _PAIRWISE: Final = frozenset({"uniq"})
 """Filters that compare every item with every other."""
 
+_MARKDOWN_COST: Final = 40
+"""Units for a character of Markdown."""
+
+_BRACKETS_PER_UNIT: Final = 8
+"""Markdown looks for the end of a link from every bracket: brackets cost their square, divided by this."""
+
 _COSTLY: Final[Mapping[str, int]] = {
-    "markdown_to_html": 40,
     "sort": 20,
     "sort_natural": 20,
     "strip_html": 4,
@@ -70,14 +76,6 @@ _COSTLY: Final[Mapping[str, int]] = {
     "sanitize_sms": 8,
 }
 """Filters that need more than a unit for a character."""
-
-
-class FilterRefused(FilterArgumentError):
-    """A filter was given what it cannot take. The message names the filter, never the value."""
-
-    def __init__(self, filter_name: str) -> None:
-        super().__init__(f"filter {filter_name} cannot take this value or these arguments", token=None)
-        self.filter_name = filter_name
 
 
 def bounded(name: str, function: Filter) -> Filter:
@@ -102,6 +100,8 @@ def bounded(name: str, function: Filter) -> Filter:
         budget.spend(CALL_COST + cost_of_unit * size)
         if size_of_result is not None:
             require_value_fits(size_of_result(left, *arguments))
+        if name == "markdown_to_html":
+            budget.spend(_MARKDOWN_COST * size + str(left).count("[") ** 2 // _BRACKETS_PER_UNIT)
         if name in _PAIRWISE and isinstance(left, list | tuple):
             budget.spend(_PAIRWISE_COST * len(left) ** 2)
         if getattr(function, "with_environment", False):
@@ -111,11 +111,10 @@ def bounded(name: str, function: Filter) -> Filter:
         try:
             result = function(left, *arguments, **named)
         except LiquidError as error:
-            if isinstance(error, LimitExceeded):
+            if isinstance(error, LimitExceeded | FilterRefused):
                 raise
             raise FilterRefused(name) from error
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # What the library's filters raise when handed data they were not written for.
+        except DATA_FAULTS as error:
             raise FilterRefused(name) from error
         budget.spend(_admit(result))
         return result

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dateutil import parser  # type: ignore[import-untyped]
-from liquid.exceptions import FilterError
+
+from worker.rendering.template_errors import FilterRefused
 
 _INPUT_CHARACTERS: Final = 64
 _FORMAT_CHARACTERS: Final = 100
@@ -20,9 +21,9 @@ def format_date(moment: object, pattern: str) -> str:
     reads the clock would write a different message at each attempt; the payload can carry the time.
     """
     if moment in ("now", "today"):
-        raise FilterError("the date filter has no clock", token=None)
+        raise FilterRefused("date", "has no clock: the payload must carry the time")
     if len(str(pattern)) > _FORMAT_CHARACTERS:
-        raise FilterError("the date format is too long", token=None)
+        raise FilterRefused("date", "takes a shorter format")
     parsed = _parse(moment)
     if parsed is None:
         return str(moment)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from liquid.exceptions import FilterArgumentError
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -12,6 +11,7 @@ from worker.rendering.dates import format_date
 from worker.rendering.html_sanitizing import sanitize_email, sanitize_inapp
 from worker.rendering.plain_text import html_to_text, sanitize_sms, strip_tags
 from worker.rendering.subject import clean_subject, split_subject
+from worker.rendering.template_errors import FilterRefused
 
 _MARKDOWN_CHARACTERS: Final = 50_000
 _INDENT_LIMIT: Final = 8
@@ -28,14 +28,14 @@ def markdown_to_html(value: object) -> Markup:
     """CommonMark as HTML that is not escaped again."""
     text = _text(value)
     if len(text) > _MARKDOWN_CHARACTERS:
-        raise FilterArgumentError("too long", token=None)
+        raise FilterRefused("markdown_to_html", "takes shorter text")
     return Markup(_MARKDOWN.render(text))
 
 
 def to_json(value: object, indent: object = None) -> str:
     """The value as JSON."""
     if indent is not None and not (isinstance(indent, int) and 0 <= indent <= _INDENT_LIMIT):
-        raise FilterArgumentError("indent", token=None)
+        raise FilterRefused("json", "takes an indent of 0 to 8")
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 

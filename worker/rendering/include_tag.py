@@ -16,6 +16,8 @@ from liquid.utils import ReadOnlyChainMap
 from worker.rendering.budget import LimitExceeded
 from worker.rendering.context import PlainDataContext
 from worker.rendering.include_arguments import IncludeArguments, IncludeArgumentsParser
+from worker.rendering.output_tag import ValueNode
+from worker.rendering.template_errors import IncludeCycle, IncludedTemplateNotFound
 
 TAG_NAME: Final = "xnovu_render"
 
@@ -24,22 +26,6 @@ _CALL_END: Final = re.compile(r"\s*(-?)\}\}")
 
 _INCLUDE_COST: Final = 2_000
 """Units for entering a template, besides its steps."""
-
-
-class IncludeCycle(LiquidError):
-    """A template includes itself, by way of others or not. `chain` names the way round."""
-
-    def __init__(self, chain: tuple[str, ...], *, token: Token) -> None:
-        super().__init__("include cycle", token=token)
-        self.chain = chain
-
-
-class IncludedTemplateNotFound(LiquidError):
-    """The enterprise has no active template with the key that is to be included."""
-
-    def __init__(self, key: str, *, token: Token) -> None:
-        super().__init__("included template not found", token=token)
-        self.key = key
 
 
 class IncludeNode(Node):
@@ -96,6 +82,8 @@ class IncludeTag(Tag):
 
 class OutputOrInclude(Output):
     """`{{ expression }}`, or the older spelling of an include, `{{ xnovu_render('key', {name: value}) }}`."""
+
+    node_class = ValueNode
 
     def parse(self, stream: TokenStream) -> OutputNode | Node:  # type: ignore[override]
         expression = stream.peek

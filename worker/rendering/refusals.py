@@ -17,10 +17,13 @@ from liquid.exceptions import (
 )
 
 from shared.notification.outcomes import Refusal, RefusalCode
-from worker.rendering.bounded_filters import FilterRefused
 from worker.rendering.budget import LimitExceeded
-from worker.rendering.include_tag import IncludeCycle, IncludedTemplateNotFound
-from worker.rendering.undefined import UndefinedVariable
+from worker.rendering.template_errors import (
+    FilterRefused,
+    IncludeCycle,
+    IncludedTemplateNotFound,
+    UndefinedVariable,
+)
 
 _LIBRARY_LIMITS: Final[Mapping[type[ResourceLimitError], str]] = {
     BlockNestingError: "block_nesting",

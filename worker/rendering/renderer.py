@@ -17,6 +17,7 @@ from worker.rendering.plain_text import sanitize_chat, sanitize_push, sanitize_s
 from worker.rendering.refusals import refusal_for, refuse
 from worker.rendering.sms_segments import count_segments
 from worker.rendering.subject import clean_subject, split_subject
+from worker.rendering.template_errors import DATA_FAULTS
 
 _SANITIZERS = {
     Channel.EMAIL: sanitize_email,
@@ -88,6 +89,12 @@ def render_channel(
         return _finish(channel, limits, subject, text)
     except LiquidError as error:
         raise refusal_for(error, template.key, chain) from error
+    except DATA_FAULTS as error:
+        raise refuse(
+            RefusalCode.TEMPLATE_INVALID,
+            f"Template {template.key}: a value cannot be written as text",
+            template=template.key,
+        ) from error
     except RecursionError as error:
         raise refusal_for(LimitExceeded("nesting"), template.key, chain) from error
 

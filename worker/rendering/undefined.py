@@ -5,18 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Never
 
 from liquid import Token
-from liquid.exceptions import UndefinedError
 from liquid.undefined import Undefined
 
+from worker.rendering.template_errors import UndefinedVariable
+
 _PATH: Final = re.compile(r"""(?:[\w\-?]+|\["[^"\]]*"\]|\['[^'\]]*'\])(?:\.[\w\-?]+|\[[^\[\]\n]{1,80}\])*""")
-
-
-class UndefinedVariable(UndefinedError):
-    """A template used a variable that is not there, where only a value will do."""
-
-    def __init__(self, variable: str, *, token: Token | None, template_key: str) -> None:
-        super().__init__(f"variable {variable} is undefined", token=token, template_name=template_key)
-        self.variable = variable
 
 
 class MissingVariable(Undefined):
