@@ -7,6 +7,7 @@ import json
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -45,10 +46,21 @@ def up(
         raise typer.Exit(1) from None
 
 
+def environment_lines(environment: Mapping[str, str]) -> str:
+    """`KEY=value` lines, the values quoted for a shell."""
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+
+
+def json_object(environment: Mapping[str, str]) -> str:
+    """One JSON object on one line."""
+    return json.dumps(dict(environment))
+
+
 async def _run_until_signalled(stack: LocalStack, as_json: bool) -> None:
     _cancel_when_signalled()
     async with stack:
-        print(_shown(stack, as_json), flush=True)  # noqa: T201
+        show = json_object if as_json else environment_lines
+        print(show(stack.environment), flush=True)  # noqa: T201
         await asyncio.Event().wait()
 
 
@@ -66,12 +78,6 @@ def _cancel_when_signalled() -> None:
 
     for number in numbers:
         loop.add_signal_handler(number, cancel)
-
-
-def _shown(stack: LocalStack, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(stack.environment)
-    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in stack.environment.items())
 
 
 if __name__ == "__main__":

@@ -143,10 +143,12 @@ class ChildProcess:
         """SIGKILL the process and all its descendants, and wait until they are gone."""
         if self.pid is None or self._process is None:
             return
-        process = psutil.Process(self.pid)
-        process.suspend()  # it cannot start another one while we look
-        descendants = process.children(recursive=True)
-        process.kill()
+        descendants: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):  # it ended this very moment
+            process = psutil.Process(self.pid)
+            process.suspend()  # it cannot start another one while we look
+            descendants = process.children(recursive=True)
+            process.kill()
         for descendant in filter(_is_alive, descendants):
             with suppress(psutil.NoSuchProcess):
                 descendant.kill()
