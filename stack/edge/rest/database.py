@@ -12,7 +12,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from stack.edge.authentication import Identity
-from stack.edge.rest.catalogue import Catalogue, read_catalogue
+from stack.edge.rest.catalogue import Catalogue
+from stack.edge.rest.catalogue_reader import read_catalogue
 from stack.edge.rest.database_errors import refused_by_database
 from stack.edge.rest.errors import (
     RestError,
@@ -30,8 +31,7 @@ _ACQUIRE_SECONDS = 10.0
 _EXTRA_SEARCH_PATH = ("public", "extensions")
 # PostgREST logs in as this role, which may become the roles granted to it and no other.
 _LOGIN_ROLE = "authenticator"
-_AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
-_STARTING_OR_STOPPING = frozenset({"57P01", "57P02", "57P03"})
+_FAULTS = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
 
 _ENTER_ROLE = """
     select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $2, true),
@@ -94,7 +94,7 @@ class Database:
                 try:
                     async with self._acquire() as connection:
                         self._catalogue = await read_catalogue(connection, self.exposed_schemas)
-                except (RestError, *_AWAY, asyncpg.PostgresError) as error:
+                except (RestError, *_FAULTS) as error:
                     _log.warning("the catalogue could not be read: %s", error)
                     raise catalogue_unavailable() from error
             return self._catalogue
@@ -131,12 +131,8 @@ class Database:
             connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
         except TimeoutError as error:
             raise pool_exhausted() from error
-        except _AWAY as error:
+        except _FAULTS as error:
             raise database_unreachable(str(error)) from error
-        except asyncpg.PostgresError as error:
-            if error.sqlstate in _STARTING_OR_STOPPING:
-                raise database_unreachable(str(error)) from error
-            raise
         try:
             yield connection
         finally:
@@ -148,7 +144,7 @@ async def _translated(connection: PoolConnectionProxy[asyncpg.Record], identity:
     """Errors of the block as RestError. What a broken connection raises varies; that it is broken does not."""
     try:
         yield
-    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except _FAULTS as error:
         if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
             raise refused_by_database(error, anonymous=identity.is_anonymous) from error
         if _is_lost(connection):

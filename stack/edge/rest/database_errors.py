@@ -60,5 +60,6 @@ def _status(code: str, message: str, anonymous: bool) -> int:
     if code == "21000":
         return 400 if message.endswith("requires a WHERE clause") else 500
     if code.startswith("PT"):
-        return int(code[2:]) if code[2:].isdigit() else 500
+        chosen = int(code[2:]) if code[2:].isdigit() else 0
+        return chosen if 200 <= chosen <= 599 else 500
     return _STATUS_OF_CODE.get(code) or _STATUS_OF_CLASS.get(code[:2], 400)

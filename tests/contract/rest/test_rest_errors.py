@@ -246,7 +246,16 @@ async def test_a_filter_value_of_the_wrong_type_is_refused(http: httpx.AsyncClie
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("P0001", 400), ("57014", 500), ("42501", 403), ("40001", 500), ("PT418", 418), ("53300", 503), ("22023", 400)],
+    [
+        ("P0001", 400),
+        ("57014", 500),
+        ("42501", 403),
+        ("40001", 500),
+        ("PT418", 418),
+        ("PT007", 500),
+        ("53300", 503),
+        ("22023", 400),
+    ],
 )
 async def test_what_a_function_raises_keeps_its_texts(http: httpx.AsyncClient, code: str, status: int) -> None:
     response = await http.post("/rpc/fail", json={"code": code})

@@ -1,15 +1,16 @@
-"""PostgreSQL goes away and comes back; the edge says so and goes on."""
+"""The connection to PostgreSQL: as whom it is made, and what happens when it goes away and comes back."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import httpx
+import jwt
 import pytest
 import pytest_asyncio
 
 from stack.postgres import Postgres
-from tests.contract.rest.edge_process import EdgeProcess
+from tests.contract.rest.edge_process import SECRET, EdgeProcess
 
 # The server's process belongs to the session's event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,6 +56,23 @@ async def test_an_edge_that_starts_before_postgresql_serves_once_it_is_there(
 
     assert (down.status_code, down.json()["code"]) == (503, "PGRST002")
     assert (served.status_code, served.json()) == (200, 11)
+
+
+@pytest.mark.parametrize("user", ["authenticator", "supabase_admin"])
+async def test_whichever_role_the_url_names_the_edge_acts_as_the_authenticator(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory, client: httpx.AsyncClient, user: str
+) -> None:
+    postgres_token = jwt.encode({"role": "postgres"}, SECRET)
+    url = postgres.database_url("postgres", user)
+
+    async with EdgeProcess(url, tmp_path_factory.mktemp(user)) as edge:
+        served = await client.get(f"{edge.url}/rest/v1/rpc/whoami")
+        refused = await client.get(
+            f"{edge.url}/rest/v1/rpc/whoami", headers={"Authorization": f"Bearer {postgres_token}"}
+        )
+
+    assert served.json()["role"] == "service_role"
+    assert (refused.status_code, refused.json()["message"]) == (403, 'permission denied to set role "postgres"')
 
 
 async def test_a_request_whose_connection_is_cut_gets_503_and_changes_nothing(client: httpx.AsyncClient) -> None:
