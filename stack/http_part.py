@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -21,12 +21,20 @@ class HttpPart:
     """`python -m <module> --port <port>` on a port that stays the same over any number of starts."""
 
     def __init__(
-        self, name: str, module: str, log_file: Path, *, ready_path: str, environment: Callable[[], Mapping[str, str]]
+        self,
+        name: str,
+        module: str,
+        log_file: Path,
+        *,
+        ready_path: str,
+        environment: Callable[[], Mapping[str, str]],
+        arguments: Sequence[str] = (),
     ) -> None:
         """`environment` is asked at each start; `ready_path` answers 200 once the part can serve."""
         self.port = free_port()
         self._module = module
         self._environment = environment
+        self._arguments = arguments
         self._ready_url = f"{self.url}{ready_path}"
         self._server = ChildProcess(name, log_file.absolute())
 
@@ -45,7 +53,7 @@ class HttpPart:
         if not is_free(self.port):
             raise PartFailed(f"{self._server.name} cannot start: port {self.port} is taken")
         path = {"PYTHONPATH": str(_PROJECT)}
-        command = [sys.executable, "-m", self._module, "--port", str(self.port)]
+        command = [sys.executable, "-m", self._module, "--port", str(self.port), *self._arguments]
         await self._server.start(command, {**path, **self._environment()})
         async with httpx.AsyncClient(timeout=_PROBE_SECONDS, trust_env=False, verify=False) as http:
             await self._server.wait_until_ready(lambda: self._serves(http), _READY_SECONDS)

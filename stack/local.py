@@ -50,6 +50,8 @@ class LocalStack:
             self.state_directory / "novu_sink.log",
             ready_path="/",
             environment=lambda: {"NOVU_SECRET_KEY": self._novu_secret_key},
+            # It remembers what it accepted when it is killed, as Novu does.
+            arguments=["--record", str(self.state_directory / "novu_sink.record")],
         )
 
     @cached_property
