@@ -1,0 +1,128 @@
+"""`make bench`: figures on real load, to the terminal and to build/bench.json."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.temporal.names import notification_processing_id
+from tests.benchmarks import burst, ceiling, http_requests, single, temporal_cost
+from tests.benchmarks.memory import PeakMemory
+from tests.benchmarks.system import System, running_system
+
+OUTPUT = Path("build/bench.json")
+FEED_INTERVAL_MS = 500
+"""The edge's idle poll, as the real server's (its default: EDGE_IDLE_POLL_INTERVAL_MS)."""
+
+WARM_UP_ROWS = 300
+
+
+async def measure(system: System) -> dict[str, float]:
+    """Every figure, by its name in the JSON."""
+    await system.database.execute("select pg_stat_reset()")
+    await burst.measure(system, WARM_UP_ROWS)
+    memory = PeakMemory({"listener": _pid(system.listener.pid), "worker": _pid(system.worker.pid)})
+    limit = await ceiling.measure(system.temporal, system.stack.environment)
+    async with memory.sampling():
+        batch = await http_requests.measure(system)
+        one = await single.measure(system)
+        many = await burst.measure(system)
+    first = system.enterprises[0].enterprise_id
+    single_cost = await temporal_cost.of_workflow(
+        system.temporal, notification_processing_id(first, [one.notification_ids[0]])
+    )
+    batch_cost = await temporal_cost.of_workflow(
+        system.temporal, notification_processing_id(first, batch.notification_ids)
+    )
+    return {
+        "burst_rows": many.rows,
+        "burst_rows_per_s": round(many.rows_per_second, 1),
+        "lost": many.lost,
+        "duplicates": many.duplicates,
+        "wrong_status": many.wrong_status,
+        "single_p50_ms": round(one.p50_ms, 1),
+        "single_p95_ms": round(one.p95_ms, 1),
+        "ceiling_p50_ms": round(limit.p50_ms, 1),
+        "ceiling_per_s": round(limit.per_second, 1),
+        "feed_interval_ms": FEED_INTERVAL_MS,
+        "actions_single": single_cost.actions,
+        "actions_per_row_batched": batch_cost.actions / len(batch.notification_ids),
+        "events_single": single_cost.events,
+        "events_per_row_batched": batch_cost.events / len(batch.notification_ids),
+        "http_per_batch_100": batch.http_requests,
+        "rss_mb_listener": round(memory.peak["listener"] / 2**20, 1),
+        "rss_mb_worker": round(memory.peak["worker"] / 2**20, 1),
+    }
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure in the table, and what the project asks of it: `limit` at most, or at least."""
+
+    name: str
+    limit: float | None = None
+    at_least: bool = False
+
+
+def lines(figures: Mapping[str, float]) -> list[Line]:
+    """The table's lines; limits in relation to what the same run measured where they are meant so."""
+    return [
+        Line("burst_rows"),
+        Line("burst_rows_per_s", 1_000, at_least=True),
+        Line("lost", 0),
+        Line("duplicates", 0),
+        Line("wrong_status", 0),
+        Line("single_p50_ms", 1.5 * figures["ceiling_p50_ms"] + figures["feed_interval_ms"]),
+        Line("single_p95_ms"),
+        Line("ceiling_p50_ms"),
+        Line("ceiling_per_s"),
+        Line("feed_interval_ms"),
+        Line("actions_single", 3),
+        Line("actions_per_row_batched", 0.06),
+        Line("events_single"),
+        Line("events_per_row_batched"),
+        Line("http_per_batch_100", 4),
+        Line("rss_mb_listener"),
+        Line("rss_mb_worker", 300 - figures["rss_mb_listener"]),
+    ]
+
+
+def show(figures: Mapping[str, float]) -> None:
+    """Print the table."""
+    table = Table(title="Benchmark: two cores, every server on the same machine")
+    for heading in ("figure", "measured", "asked", ""):
+        table.add_column(heading, justify="left" if heading in ("figure", "") else "right")
+    for line in lines(figures):
+        value = figures[line.name]
+        if line.limit is None:
+            table.add_row(line.name, f"{value:g}", "", "")
+            continue
+        holds = value >= line.limit if line.at_least else value <= line.limit
+        asked = f"{'>=' if line.at_least else '<='} {line.limit:g}"
+        table.add_row(line.name, f"{value:g}", asked, "[green]holds[/]" if holds else "[red]missed[/]")
+    Console().print(table)
+
+
+async def main() -> None:
+    """Run everything once."""
+    with tempfile.TemporaryDirectory(prefix="xnovu-bench-") as directory:
+        async with running_system(Path(directory)) as system:
+            figures = await measure(system)
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
+    show(figures)
+
+
+def _pid(pid: int | None) -> int:
+    if pid is None:
+        raise RuntimeError("the listener or the worker is not running; its log is in the state directory")
+    return pid
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,56 @@
+"""A burst: thousands of rows in one transaction, until the last one has its final status."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stack.sample_data import insert_notifications, sample_payload
+from tests.benchmarks.sink import count_deliveries
+from tests.benchmarks.system import System
+from tests.benchmarks.waiting import wait_until_settled
+
+ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Rows per second from the commit to the last status; rows that did not end as SENT, or were delivered twice."""
+
+    rows: int
+    rows_per_second: float
+    lost: int
+    duplicates: int
+    wrong_status: int
+
+
+async def measure(system: System, rows: int = ROWS) -> Burst:
+    """Half of the rows are STATIC, half are DYNAMIC with an email to render; a third for each enterprise."""
+    ids: dict[int, str] = {}
+    async with system.database.transaction():
+        for index, enterprise in enumerate(system.enterprises):
+            share = rows // len(system.enterprises) + (index < rows % len(system.enterprises))
+            batch = [
+                {
+                    "notification_workflow_id": enterprise.dynamic if number % 2 else enterprise.static,
+                    "payload": sample_payload(number),
+                    "channels": ["EMAIL"],
+                }
+                for number in range(share)
+            ]
+            for notification_id in await insert_notifications(system.database, enterprise.enterprise_id, batch):
+                ids[notification_id] = f"xnovu.{enterprise.enterprise_id}.{notification_id}"
+    started = time.perf_counter()
+    with suppress(TimeoutError):  # what is not settled by then is counted below
+        await wait_until_settled(system, list(ids))
+    seconds = time.perf_counter() - started
+    deliveries = await count_deliveries(system, set(ids.values()))
+    wrong = await system.database.fetchval(
+        "select count(*) from notify.ent_notification where id = any($1) and notification_status <> 'SENT'", list(ids)
+    )
+    return Burst(
+        rows=len(ids),
+        rows_per_second=len(ids) / seconds,
+        lost=sum(deliveries.get(key, 0) == 0 for key in ids.values()),
+        duplicates=sum(max(0, count - 1) for count in deliveries.values()),
+        wrong_status=wrong,
+    )

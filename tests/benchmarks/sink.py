@@ -1,0 +1,37 @@
+"""What the Novu sink saw."""
+
+from collections import Counter
+from typing import Any
+
+from tests.benchmarks.system import System
+
+
+async def read_arrivals(system: System) -> dict[str, float]:
+    """When each transaction id first arrived, in Unix seconds."""
+    arrivals: dict[str, float] = {}
+    for call in await _calls(system):
+        arrivals.setdefault(call["transaction_id"], call["received_at_ns"] / 1e9)
+    return arrivals
+
+
+async def count_deliveries(system: System, transaction_ids: set[str]) -> Counter[str]:
+    """How often each of these transaction ids was sent to Novu and accepted."""
+    return Counter(
+        call["transaction_id"]
+        for call in await _calls(system)
+        if call["status"] == "processed" and call["transaction_id"] in transaction_ids
+    )
+
+
+async def count_requests(system: System) -> int:
+    """HTTP requests to Novu's event endpoints so far."""
+    response = await system.http.get(f"{system.stack.novu_sink.url}/_sink/summary")
+    response.raise_for_status()
+    return int(response.json()["requests"])
+
+
+async def _calls(system: System) -> list[dict[str, Any]]:
+    response = await system.http.get(f"{system.stack.novu_sink.url}/_sink/calls")
+    response.raise_for_status()
+    calls: list[dict[str, Any]] = response.json()["calls"]
+    return calls
