@@ -1,4 +1,4 @@
-"""One server for the session, a template database for each shape of project, and a copy of one for every test."""
+"""One server for the session, with one database for each shape of project; every test leaves it without rows."""
 
 import shutil
 import tempfile
@@ -27,10 +27,10 @@ def server_directory() -> Iterator[Path]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(server_directory: Path) -> AsyncIterator[Postgres]:
-    """A server with the template databases "fresh" and "existing"."""
+    """A server with a migrated database for each shape."""
     async with Postgres(server_directory, migrations=None) as postgres:
-        await _make_template(postgres, "fresh", "select")
-        await _make_template(postgres, "existing", EXISTING_PROJECT)
+        await _make_project(postgres, "fresh", "select")
+        await _make_project(postgres, "existing", EXISTING_PROJECT)
         yield postgres
 
 
@@ -44,6 +44,14 @@ async def unmigrated(server: Postgres) -> AsyncIterator[Project]:
 @pytest.fixture(params=["fresh", "existing"])
 async def project(request: pytest.FixtureRequest, server: Postgres) -> AsyncIterator[Project]:
     """A migrated project without rows."""
+    project = Project(server.database_url(request.param), request.param)
+    yield project
+    await _delete_rows(project)
+
+
+@pytest.fixture(params=["fresh", "existing"])
+async def separate_project(request: pytest.FixtureRequest, server: Postgres) -> AsyncIterator[Project]:
+    """A migrated project that no other test sees: for what deleting rows does not undo."""
     async for url in _copy_of(request.param, server):
         yield Project(url, request.param)
 
@@ -55,13 +63,18 @@ async def connection(project: Project) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def _make_template(server: Postgres, shape: str, before: str) -> None:
+async def _make_project(server: Postgres, shape: str, before: str) -> None:
     project = Project(await server.create_database(shape), shape)
     async with project.connect("postgres") as connection:
         await connection.execute(before)
     await apply_migrations(project.url, MIGRATIONS)
-    async with project.connect("postgres") as connection:
-        await connection.execute("delete from notify.ent_notification; delete from notify.ent_notification_workflow")
+    await _delete_rows(project)
+
+
+async def _delete_rows(project: Project) -> None:
+    async with project.connect() as connection:
+        for table in ("ent_notification", "ent_notification_workflow", "ent_notification_template", "listener_canary"):
+            await connection.execute(f"delete from notify.{table}")
 
 
 async def _copy_of(template: str, server: Postgres) -> AsyncIterator[str]:

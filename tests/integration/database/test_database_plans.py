@@ -28,32 +28,33 @@ pytestmark = pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "f
 
 
 @pytest.fixture
-async def administrator(project: Project, plan_cache_mode: str) -> AsyncIterator[Connection]:
+async def administrator(separate_project: Project, plan_cache_mode: str) -> AsyncIterator[Connection]:
     """A superuser's connection, which may log plans; statistics are only what a test makes of them."""
-    async with project.connect(SUPERUSER) as connection:
+    async with separate_project.connect(SUPERUSER) as connection:
         await connection.execute("alter table notify.ent_notification set (autovacuum_enabled = false)")
         await connection.execute(f"load 'auto_explain'; set plan_cache_mode = {plan_cache_mode}")
         yield connection
 
 
 async def test_when_nothing_is_due_each_enterprise_costs_a_probe_of_each_index(
-    project: Project, administrator: Connection
+    separate_project: Project, administrator: Connection
 ) -> None:
     for columns in (SENT, SCHEDULED_LATER, HELD):
-        await _fill(project, administrator, columns)
+        await _fill(separate_project, administrator, columns)
     await administrator.execute("vacuum analyze notify.ent_notification")
 
     plan = await _plan_of(administrator, DUE_STATEMENT, ENTERPRISES)
     pages_read = await _pages_read(administrator, DUE_STATEMENT, ENTERPRISES)
 
     assert _scans(plan) == DUE_INDEXES
-    assert pages_read <= 8 * len(ENTERPRISES)
+    # Six for each enterprise, and what planning reads of the catalogue; the table itself has thousands.
+    assert pages_read <= 20 * len(ENTERPRISES)
 
 
 async def test_statistics_from_the_middle_of_a_burst_do_not_lead_to_reading_the_table(
-    project: Project, administrator: Connection
+    separate_project: Project, administrator: Connection
 ) -> None:
-    await _fill(project, administrator, DUE)
+    await _fill(separate_project, administrator, DUE)
     await administrator.execute("analyze notify.ent_notification")
     await administrator.execute("update notify.ent_notification set notification_status = 'SENT'")
 
@@ -62,9 +63,9 @@ async def test_statistics_from_the_middle_of_a_burst_do_not_lead_to_reading_the_
     assert _scans(plan) == DUE_INDEXES
 
 
-async def test_a_backlog_is_read_through_the_indexes(project: Project, administrator: Connection) -> None:
-    await _fill(project, administrator, SENT)
-    await _fill(project, administrator, DUE)
+async def test_a_backlog_is_read_through_the_indexes(separate_project: Project, administrator: Connection) -> None:
+    await _fill(separate_project, administrator, SENT)
+    await _fill(separate_project, administrator, DUE)
     await administrator.execute("analyze notify.ent_notification")
 
     plan = await _plan_of(administrator, DUE_STATEMENT, ENTERPRISES)
@@ -72,8 +73,10 @@ async def test_a_backlog_is_read_through_the_indexes(project: Project, administr
     assert _scans(plan) == DUE_INDEXES
 
 
-async def test_a_batch_is_claimed_kept_and_ended_by_primary_key(project: Project, administrator: Connection) -> None:
-    await _fill(project, administrator, DUE)
+async def test_a_batch_is_claimed_kept_and_ended_by_primary_key(
+    separate_project: Project, administrator: Connection
+) -> None:
+    await _fill(separate_project, administrator, DUE)
     await administrator.execute("analyze notify.ent_notification")
     ids = [
         row["id"]
@@ -96,10 +99,10 @@ async def test_a_batch_is_claimed_kept_and_ended_by_primary_key(project: Project
 
 
 async def test_a_claim_of_a_hundred_rows_reads_a_bounded_number_of_pages(
-    project: Project, administrator: Connection
+    separate_project: Project, administrator: Connection
 ) -> None:
     """About twenty pages for each row: its lookup, its lock, and its new version's entries in up to seven indexes."""
-    await _fill(project, administrator, DUE)
+    await _fill(separate_project, administrator, DUE)
     await administrator.execute("vacuum analyze notify.ent_notification")
     every_id = [row["id"] for row in await administrator.fetch("select id from notify.ent_notification order by id")]
     ours = every_id[:: len(ENTERPRISES)]
