@@ -33,7 +33,6 @@ class Listener:
         handed_over: HandedOver | None = None,
     ) -> None:
         self.counters = ListenerCounters()
-        self.feed_status = feed.status
         self._feed = feed
         self._handed_over = handed_over or HandedOver()
         self._dispatcher = Dispatcher(start, self.counters, on_recovery=self._start_afresh)
@@ -94,7 +93,16 @@ class Listener:
                     task.cancel()
         finally:
             await self._feed.close()
-            log.info("listener_stopped", extra=dataclasses.asdict(self.counters))
+            log.info("listener_stopped", extra=self._counts())
+
+    def _counts(self) -> dict[str, int]:
+        status = self._feed.status
+        return dataclasses.asdict(self.counters) | {
+            "changes_received": status.changes_received,
+            "changes_malformed": status.changes_malformed,
+            "callbacks_failed": status.callbacks_failed,
+            "reconnects": status.reconnects,
+        }
 
     async def _hear(self) -> None:
         async for event in self._feed.events():

@@ -36,6 +36,7 @@ class PostgresChangesFeed:
         self.status = self._observer.status
         self._key = key
         self._outbox = Outbox()
+        url = f"{supabase_url}{PATH}"
         self._sockets = [
             self._socket(
                 number, enterprise_ids[first : first + SEATS_PER_SOCKET], store, f"{supabase_url}{PATH}", timing
@@ -67,9 +68,9 @@ class PostgresChangesFeed:
             await asyncio.wait({self._running})
 
     def _socket(
-        self, number: int, enterprise_ids: Sequence[str], store: NotificationStore, url: str, timing: FeedTiming
+        self, name: str, enterprise_ids: Sequence[str], store: NotificationStore, url: str, timing: FeedTiming
     ) -> SocketSupervisor:
-        canary = Canary(f"listener-{number}", store, self._observer)
+        canary = Canary(name, store, self._observer)
         callbacks = ReaderCallbacks(self._outbox, self._observer, canary)
         return SocketSupervisor(
             url, self._key, enterprise_ids, canary=canary, callbacks=callbacks, observer=self._observer, timing=timing
