@@ -38,9 +38,7 @@ class PostgresChangesFeed:
         self._outbox = Outbox()
         url = f"{supabase_url}{PATH}"
         self._sockets = [
-            self._socket(
-                number, enterprise_ids[first : first + SEATS_PER_SOCKET], store, f"{supabase_url}{PATH}", timing
-            )
+            self._socket(f"listener-{number}", enterprise_ids[first : first + SEATS_PER_SOCKET], store, url, timing)
             for number, first in enumerate(range(0, len(enterprise_ids), SEATS_PER_SOCKET), start=1)
         ]
         self._running: asyncio.Task[None] | None = None
