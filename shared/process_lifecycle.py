@@ -40,7 +40,7 @@ def run_process(
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         _exit(EXIT_BAD_SETTINGS)
     except BaseException:
-        log.exception("process_failed", extra={"process": name})
+        log.exception("process_failed", extra={"program": name})
         _exit(EXIT_FAILED)
     _exit(EXIT_OK)
 
@@ -52,9 +52,9 @@ async def _run_until_signalled(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    log.info("process_starting", extra={"process": name, "pid": os.getpid()})
+    log.info("process_starting", extra={"program": name, "pid": os.getpid()})
     await main(settings, stop)
-    log.info("process_stopped", extra={"process": name, "pid": os.getpid()})
+    log.info("process_stopped", extra={"program": name, "pid": os.getpid()})
 
 
 def _exit(code: int) -> NoReturn:

@@ -108,11 +108,17 @@ def show(figures: Mapping[str, float]) -> None:
     Console().print(table)
 
 
-async def main() -> None:
-    """Run everything once."""
+async def measure_everything() -> dict[str, float]:
+    """Start the system, measure, stop it."""
     with tempfile.TemporaryDirectory(prefix="xnovu-bench-") as directory:
         async with running_system(Path(directory)) as system:
             figures = await measure(system)
+    return figures
+
+
+def main() -> None:
+    """Measure once; to the file and the terminal."""
+    figures = asyncio.run(measure_everything())
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
     show(figures)
@@ -125,4 +131,4 @@ def _pid(pid: int | None) -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
