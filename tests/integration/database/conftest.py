@@ -9,11 +9,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from stack.migrations import apply_migrations
-from stack.postgres import MIGRATIONS, Postgres
-from tests.integration.database.project import Connection, Project
-
-EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(encoding="utf-8")
+from stack.postgres import Postgres
+from tests.integration.database.project import EXISTING_PROJECT, Connection, Project, migrate
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +36,13 @@ async def unmigrated(server: Postgres) -> AsyncIterator[Project]:
     """A Supabase project without schema `notify`."""
     async for url in _copy_of("template1", server):
         yield Project(url, "unmigrated")
+
+
+@pytest.fixture
+async def owner(unmigrated: Project) -> AsyncIterator[Connection]:
+    """The owner's connection to a project without schema `notify`; as with Supabase, the owner is no superuser."""
+    async with unmigrated.connect("postgres") as connection:
+        yield connection
 
 
 @pytest.fixture(params=["fresh", "existing"])
@@ -67,7 +71,7 @@ async def _make_project(server: Postgres, shape: str, before: str) -> None:
     project = Project(await server.create_database(shape), shape)
     async with project.connect("postgres") as connection:
         await connection.execute(before)
-    await apply_migrations(project.url, MIGRATIONS)
+    await migrate(project)
     await _delete_rows(project)
 
 

@@ -5,16 +5,43 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import asyncpg
+
+from stack.migrations import apply_migrations
+from stack.postgres import MIGRATIONS
 
 OURS = "00000000-0000-4000-8000-000000000001"
 THEIRS = "00000000-0000-4000-8000-000000000002"
 """Enterprise ids are uuids, because an existing project's column takes nothing else."""
 
 RECIPIENT = "00000000-0000-4000-8000-0000000000ff"
+
+EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(encoding="utf-8")
+"""Makes a project as it was before our migrations."""
+
+TABLES = {
+    "ent_notification",
+    "ent_notification_rule",
+    "ent_notification_template",
+    "ent_notification_workflow",
+    "listener_canary",
+    "typ_notification_category",
+    "typ_notification_priority",
+}
+
+FUNCTIONS = {
+    "beat_canary",
+    "claim_notifications",
+    "due_notifications",
+    "record_outcomes",
+    "release_claims",
+    "renew_claims",
+    "retract_notifications",
+}
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -37,6 +64,13 @@ class Project:
             yield connection
         finally:
             await connection.close()
+
+
+async def migrate(project: Project) -> None:
+    """Apply every migration, those applied before as well."""
+    async with project.connect("postgres") as connection:
+        await connection.execute("drop schema if exists supabase_migrations cascade")
+    await apply_migrations(project.url, MIGRATIONS)
 
 
 async def call(connection: Connection, function: str, **arguments: Any) -> Any:

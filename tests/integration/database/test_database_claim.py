@@ -1,4 +1,4 @@
-"""claim_notifications, renew_claims, release_claims: who gets a row, for how long, and with what."""
+"""claim_notifications: who gets a row, and with what."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -187,71 +187,3 @@ async def test_a_claim_without_owner_or_lease_is_an_error(
             p_claim_owner=owner,
             p_lease_seconds=lease_seconds,
         )
-
-
-async def _renew(connection: Connection, owner: str, chunks_sent: dict[str, int], lease_seconds: int) -> Any:
-    return await call(
-        connection,
-        "renew_claims",
-        p_enterprise_id=OURS,
-        p_claim_owner=owner,
-        p_chunks_sent=chunks_sent,
-        p_lease_seconds=lease_seconds,
-    )
-
-
-async def test_renewing_extends_the_lease_and_never_lowers_the_progress(connection: Connection) -> None:
-    notification_id = await insert_notification(connection)
-    await claim(connection, [notification_id])
-
-    answers = [await _renew(connection, "owner", {str(notification_id): count}, 600) for count in (3, 2)]
-
-    row = await read(connection, notification_id)
-    assert answers == [{"held": [notification_id]}] * 2
-    assert row["chunks_sent"] == 3
-    assert row["lease_expires_at"] - row["updated_at"] == timedelta(seconds=600)
-    assert row["attempts"] == 1
-
-
-async def test_only_rows_still_held_are_renewed(connection: Connection) -> None:
-    held, retracted, taken_over = await insert_notifications(connection, 3)
-    await claim(connection, [held, retracted, taken_over])
-    await update(connection, [retracted], "notification_status = 'RETRACTED'")
-    await update(connection, [taken_over], "lease_expires_at = now()")
-    await claim(connection, [taken_over], "other")
-
-    answer = await _renew(connection, "owner", {str(key): 1 for key in (held, retracted, taken_over)}, 60)
-
-    assert answer == {"held": [held]}
-    assert (await read(connection, taken_over))["chunks_sent"] == 0
-
-
-async def test_progress_outlives_the_claim(connection: Connection) -> None:
-    notification_id = await insert_notification(connection)
-    await claim(connection, [notification_id])
-    await _renew(connection, "owner", {str(notification_id): 7}, 60)
-    await update(connection, [notification_id], "lease_expires_at = now()")
-
-    answer = await claim(connection, [notification_id], "other")
-
-    assert [(row["chunks_sent"], row["attempts"]) for row in answer["notifications"]] == [(7, 2)]
-
-
-async def test_released_rows_are_pending_and_anybodys(connection: Connection) -> None:
-    held, foreign = await insert_notifications(connection, 2)
-    await claim(connection, [held])
-    await claim(connection, [foreign], "other")
-
-    answer = await call(
-        connection,
-        "release_claims",
-        p_enterprise_id=OURS,
-        p_claim_owner="owner",
-        p_notification_ids=[held, foreign],
-    )
-
-    row = await read(connection, held)
-    assert answer == {"released": [held]}
-    assert (row["notification_status"], row["claim_owner"], row["lease_expires_at"]) == ("PENDING", None, None)
-    assert (await read(connection, foreign))["notification_status"] == "PROCESSING"
-    assert ids_of(await claim(connection, [held], "another")) == [held]
