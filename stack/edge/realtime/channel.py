@@ -1,0 +1,141 @@
+"""One joined topic of one socket: its token, its subscriptions, and what it pushes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stack.edge.realtime.change_requests import ChangeRequestRefused, entry_id, parse_change_request
+from stack.edge.realtime.frames import compact
+from stack.edge.realtime.hub import Subscription
+from stack.edge.realtime.subscriber import Subscriber
+from stack.edge.realtime.subscription_check import SubscriptionRefused
+from stack.edge.realtime.tokens import Token, TokenRefused, expiry_text, verify_token
+
+if TYPE_CHECKING:
+    from stack.edge.realtime.socket import RealtimeSocket
+
+TOPIC_PREFIX = "realtime:"
+_POSTGRES_CHANGES = "postgres_changes"
+_SUBSCRIBED = "Subscribed to PostgreSQL"
+
+
+class Channel:
+    """Lives from its join until it is left, replaced, or closed by the server."""
+
+    def __init__(
+        self,
+        socket: RealtimeSocket,
+        topic: str,
+        join_ref: str | None,
+        token: Token,
+        entries: Sequence[Mapping[str, Any]],
+        *,
+        acknowledges_broadcasts: bool,
+    ) -> None:
+        self.socket = socket
+        self.topic = topic
+        self.join_ref = join_ref
+        self.token = token
+        self.acknowledges_broadcasts = acknowledges_broadcasts
+        self.subscriptions: tuple[Subscription, ...] = ()
+        self._entries = entries
+        self._subscribing: asyncio.Task[None] | None = None
+        self._token_check: asyncio.TimerHandle | None = None
+
+    @property
+    def wants_changes(self) -> bool:
+        return bool(self._entries)
+
+    def described_entries(self) -> list[dict[str, Any]]:
+        """The entries as the join's reply echoes them, each with its id."""
+        return [{"id": entry_id(entry), **{key: entry[key] for key in sorted(entry)}} for entry in self._entries]
+
+    def start(self) -> None:
+        """Watch the token, and subscribe to changes if any are asked for."""
+        self._watch_token()
+        if self.wants_changes:
+            self._subscribing = asyncio.create_task(self._subscribe(lambda subscriber: subscriber.first_subscription()))
+
+    def resubscribe(self) -> None:
+        """Check the entries and say "Subscribed" again, after a while; until then the old subscriptions serve."""
+        if self.wants_changes:
+            self._stop_subscribing()
+            self._subscribing = asyncio.create_task(self._subscribe(lambda subscriber: subscriber.later_subscription()))
+
+    def take_token(self, pushed: object) -> None:
+        """An `access_token` push. Anything but another token is ignored; a bad one closes the channel."""
+        if not isinstance(pushed, str) or pushed.startswith("sb_") or pushed == self.token.text:
+            return
+        try:
+            self.token = verify_token(pushed, self.socket.jwt_secret)
+        except TokenRefused as refusal:
+            self.shut_down(refusal.on_push())
+            return
+        self._watch_token()
+        self.resubscribe()
+
+    def push_change(self, payload: str) -> None:
+        """A `postgres_changes` frame around `payload`, JSON already."""
+        self.socket.push(None, None, self.topic, _POSTGRES_CHANGES, payload)
+
+    def push_system(self, status: str, message: str, extension: str = _POSTGRES_CHANGES) -> None:
+        payload = {
+            "message": message,
+            "status": status,
+            "extension": extension,
+            "channel": self.topic.removeprefix(TOPIC_PREFIX),
+        }
+        self.socket.push(self.join_ref, None, self.topic, "system", compact(payload))
+
+    def push_event(self, event: str) -> None:
+        """`phx_close` or `phx_error`, named for this join."""
+        self.socket.push(self.join_ref, self.join_ref, self.topic, event, "{}")
+
+    def shut_down(self, message: str) -> None:
+        """What the server does with a channel whose token no longer holds: say so, and close it."""
+        self.push_system("error", message, "system")
+        self.socket.close_channel(self)
+
+    def stop(self) -> None:
+        """End everything of the channel; sends nothing."""
+        self.subscriptions = ()
+        self._entries = ()
+        self._stop_subscribing()
+        if self._token_check is not None:
+            self._token_check.cancel()
+
+    def _stop_subscribing(self) -> None:
+        if self._subscribing is not None:
+            self._subscribing.cancel()
+
+    async def _subscribe(self, ready: Callable[[Subscriber], Any]) -> None:
+        try:
+            requests = [parse_change_request(entry) for entry in self._entries]
+            token = self.token
+            await ready(self.socket.subscriber)
+            tables = await self.socket.subscriber.check(requests, token.role)
+        except (ChangeRequestRefused, SubscriptionRefused) as refusal:
+            self.push_system("error", str(refusal))
+            return
+        self.subscriptions = tuple(
+            Subscription(self, entry_id(entry), request, oids, token.role, token.claims)
+            for entry, request, oids in zip(self._entries, requests, tables, strict=True)
+        )
+        self.push_system("ok", _SUBSCRIBED)
+
+    def _watch_token(self) -> None:
+        if self._token_check is not None:
+            self._token_check.cancel()
+        remaining = self.token.expires_at - time.time()
+        delay = min(max(remaining, 0.0), self.socket.settings.token_check_seconds)
+        self._token_check = asyncio.get_running_loop().call_later(delay, self._check_token)
+
+    def _check_token(self) -> None:
+        overdue = time.time() - self.token.expires_at
+        if overdue >= 0:
+            self.shut_down(expiry_text(int(overdue)))
+        else:
+            self._watch_token()

@@ -1,0 +1,100 @@
+"""What is to go wrong, and for how long. The parts of the server ask; stack/edge/faults.py is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Disturbance:
+    """In force until a moment of the clock, for a number of times, or both, whichever ends first."""
+
+    name: str
+    detail: str
+    until: float | None
+    times_left: int | None
+
+    def in_force(self, now: float) -> bool:
+        return (self.until is None or now < self.until) and (self.times_left is None or self.times_left > 0)
+
+
+@dataclass
+class JoinRefusal(Disturbance):
+    """Joins are answered with an error of this reason, after the usual delay or `delay_seconds`."""
+
+    reason: str = ""
+    delay_seconds: float | None = None
+
+
+@dataclass
+class HandshakeRefusal(Disturbance):
+    """Handshakes are answered with this status and body."""
+
+    status: int = 500
+    body: str = ""
+
+
+@dataclass
+class EventDelay(Disturbance):
+    """Every change event comes this much later."""
+
+    seconds: float = 0
+
+
+@dataclass
+class EventLoss(Disturbance):
+    """No change event comes, and nothing shows it."""
+
+
+@dataclass
+class Freeze(Disturbance):
+    """Handshakes get no answer; sockets are frozen one by one."""
+
+
+@dataclass
+class Disturbances:
+    """The disturbances in force. At most one of a kind: a new one takes the old one's place."""
+
+    clock: Callable[[], float]
+    _by_kind: dict[type[Disturbance], Disturbance] = field(default_factory=dict)
+
+    def begin(self, disturbance: Disturbance) -> None:
+        self._by_kind[type(disturbance)] = disturbance
+
+    def end_all(self) -> None:
+        self._by_kind.clear()
+
+    def active(self) -> list[Disturbance]:
+        return [disturbance for disturbance in self._by_kind.values() if disturbance.in_force(self.clock())]
+
+    def join_refusal(self) -> JoinRefusal | None:
+        """The refusal the next join meets; it counts as met."""
+        refusal = self._by_kind.get(JoinRefusal)
+        return refusal if isinstance(refusal, JoinRefusal) and self._meet(refusal) else None
+
+    def handshake_refusal(self) -> HandshakeRefusal | None:
+        """The refusal the next handshake meets; it counts as met."""
+        refusal = self._by_kind.get(HandshakeRefusal)
+        return refusal if isinstance(refusal, HandshakeRefusal) and self._meet(refusal) else None
+
+    def event_delay_seconds(self) -> float:
+        delay = self._by_kind.get(EventDelay)
+        return delay.seconds if isinstance(delay, EventDelay) and delay.in_force(self.clock()) else 0.0
+
+    def events_are_lost(self) -> bool:
+        loss = self._by_kind.get(EventLoss)
+        return loss is not None and loss.in_force(self.clock())
+
+    def freeze_seconds_left(self) -> float:
+        freeze = self._by_kind.get(Freeze)
+        if freeze is None or freeze.until is None or not freeze.in_force(self.clock()):
+            return 0.0
+        return freeze.until - self.clock()
+
+    def _meet(self, disturbance: Disturbance) -> bool:
+        if not disturbance.in_force(self.clock()):
+            return False
+        if disturbance.times_left is not None:
+            disturbance.times_left -= 1
+        return True

@@ -1,0 +1,90 @@
+"""Who is connected and what they are subscribed to; the limits that hold for all of them together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stack.edge.realtime.change_requests import ChangeRequest
+from stack.edge.realtime.disturbances import Disturbances
+from stack.edge.realtime.rate_counter import RateCounter
+from stack.edge.realtime.settings import RealtimeSettings
+
+if TYPE_CHECKING:
+    from stack.edge.realtime.channel import Channel
+    from stack.edge.realtime.socket import RealtimeSocket
+
+
+@dataclass(frozen=True, eq=False)
+class Subscription:
+    """One entry of a channel's join, checked: it is for changes of `tables` (oids), seen as `role` with `claims`."""
+
+    channel: Channel
+    id: int
+    request: ChangeRequest
+    tables: frozenset[int]
+    role: str
+    claims: str
+
+
+@dataclass
+class Counts:
+    """What happened since the start."""
+
+    events_sent: int = 0
+    events_lost: int = 0
+    polls: int = 0
+    slots_created: int = 0
+    handshakes_refused: int = 0
+    joins_refused: int = 0
+
+
+@dataclass
+class Hub:
+    """The registry of sockets and subscriptions."""
+
+    settings: RealtimeSettings
+    sockets: set[RealtimeSocket] = field(default_factory=set)
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        clock = asyncio.get_running_loop().time
+        self.disturbances = Disturbances(clock)
+        self.events = RateCounter(self.settings.max_events_per_second, clock)
+        self.joins = RateCounter(self.settings.max_joins_per_second, clock)
+        # Set while some channel wants changes, subscribed already or not: then there must be a slot.
+        self.changes_wanted = asyncio.Event()
+
+    def channels(self) -> list[Channel]:
+        return [channel for socket in self.sockets for channel in socket.channels.values()]
+
+    def subscriptions(self) -> list[Subscription]:
+        return [subscription for channel in self.channels() for subscription in channel.subscriptions]
+
+    def interest_changed(self) -> None:
+        """To be called when a channel that wants changes comes or goes."""
+        if any(channel.wants_changes for channel in self.channels()):
+            self.changes_wanted.set()
+        else:
+            self.changes_wanted.clear()
+
+    def deliver(self, events: Iterable[Event]) -> None:
+        """Put change events into their sockets' mailboxes, unless a limit or a fault silently eats them."""
+        for event in events:
+            if self.disturbances.events_are_lost() or self.events.tripped:
+                self.counts.events_lost += 1
+                continue
+            self.events.add(event.subscription_count)
+            self.counts.events_sent += 1
+            event.channel.push_change(event.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change for one channel: its frame's payload as JSON, and how many subscriptions it serves."""
+
+    channel: Channel
+    payload: str
+    subscription_count: int

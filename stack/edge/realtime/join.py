@@ -1,0 +1,73 @@
+"""Whether a join is admitted: the real server's order of checks and its words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
+from stack.edge.realtime.tokens import Token, TokenRefused, verify_token
+
+if TYPE_CHECKING:
+    from stack.edge.realtime.frames import ClientFrame
+    from stack.edge.realtime.socket import RealtimeSocket
+
+
+class JoinRefused(Exception):
+    """A join answered with an error after `delay_seconds`; with `ends_socket` the server then closes."""
+
+    def __init__(self, reason: str, delay_seconds: float, *, ends_socket: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay_seconds = delay_seconds
+        self.ends_socket = ends_socket
+
+
+def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
+    """The channel that `frame` asks for, not started. Raises JoinRefused."""
+    hub, settings = socket.hub, socket.settings
+    delay = settings.join_error_delay_seconds
+    hub.joins.add()
+    refusal = hub.disturbances.join_refusal()
+    if refusal is not None:
+        raise JoinRefused(refusal.reason, delay if refusal.delay_seconds is None else refusal.delay_seconds)
+    if frame.topic == TOPIC_PREFIX:
+        raise JoinRefused("TopicNameRequired: You must provide a topic name", delay)
+    if hub.joins.tripped:
+        raise JoinRefused("ClientJoinRateLimitReached: Too many joins per second", delay, ends_socket=True)
+    if frame.topic not in socket.channels and len(socket.channels) >= settings.max_channels_per_socket:
+        raise JoinRefused("ChannelRateLimitReached: Too many channels", delay)
+    payload = frame.payload if isinstance(frame.payload, dict) else {}
+    config = payload.get("config") or {}
+    if not isinstance(config, dict):
+        raise JoinRefused("UnknownErrorOnChannel: no function clause matching in Access.get/3", delay)
+    return Channel(
+        socket,
+        frame.topic,
+        frame.join_ref,
+        _token(socket, payload.get("access_token"), delay),
+        _entries(config, delay),
+        acknowledges_broadcasts=_acknowledges_broadcasts(config),
+    )
+
+
+def _token(socket: RealtimeSocket, offered: object, delay: float) -> Token:
+    """The join's own token; without one, or with an API key in its place, the one of the handshake."""
+    text = offered if isinstance(offered, str) and offered and not offered.startswith("sb_") else socket.token.text
+    try:
+        return verify_token(text, socket.jwt_secret)
+    except TokenRefused as refusal:
+        raise JoinRefused(refusal.on_join(), delay) from refusal
+
+
+def _entries(config: dict[str, Any], delay: float) -> list[dict[str, Any]]:
+    entries = config.get("postgres_changes")
+    if not isinstance(entries, list):
+        return []
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise JoinRefused("UnknownErrorOnChannel: no function clause matching in Access.get/3", delay)
+    return entries
+
+
+def _acknowledges_broadcasts(config: dict[str, Any]) -> bool:
+    broadcast = config.get("broadcast")
+    return isinstance(broadcast, dict) and broadcast.get("ack") is True

@@ -1,0 +1,60 @@
+"""The Realtime half's settings: the real server's defaults, each to be changed by one environment variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+
+class SettingRefused(ValueError):
+    """An environment variable holds something that is not its setting's kind of number."""
+
+
+@dataclass(frozen=True)
+class RealtimeSettings:
+    """Delays, limits and intervals. The environment variable of a setting is `EDGE_` and its name in capitals."""
+
+    poll_interval_ms: float = 100
+    idle_poll_interval_ms: float = 500
+    query_timeout_seconds: float = 15
+    # Deliberate delays of the real server before it answers what it refuses.
+    connect_error_delay_seconds: float = 2
+    join_error_delay_seconds: float = 5
+    # A subscription that must wait (cold start) or is made anew (new token) comes after a random third to all of this.
+    subscribe_retry_seconds: float = 3
+    # How long "Subscribed" waits for a slot that is being created; it is sent even if that takes longer.
+    slot_wait_seconds: float = 1
+    # After a lost connection: a random wait between these two.
+    retry_min_seconds: float = 0.1
+    retry_max_seconds: float = 5
+    retries_before_resubscribing: int = 6
+    publication_refresh_seconds: float = 60
+    idle_slot_seconds: float = 600
+    socket_idle_seconds: float = 60
+    no_channel_seconds: float = 600
+    token_check_seconds: float = 300
+    max_events_per_second: int = 100
+    max_joins_per_second: int = 100
+    max_channels_per_socket: int = 100
+    max_sockets: int = 200
+    max_record_bytes: int = 1024 * 1024
+    max_mailbox_bytes: int = 50_000_000
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> RealtimeSettings:
+        """The defaults, with what `environment` says instead. Raises SettingRefused naming the variable."""
+        given: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"EDGE_{field.name.upper()}"
+            if variable not in environment:
+                continue
+            number = int if field.type == "int" else float
+            try:
+                value = number(environment[variable])
+            except ValueError as error:
+                raise SettingRefused(f"{variable} must be a number, not {environment[variable]!r}") from error
+            if value < 0:
+                raise SettingRefused(f"{variable} must not be negative")
+            given[field.name] = value
+        return replace(cls(), **given)

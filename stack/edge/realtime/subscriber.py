@@ -1,0 +1,75 @@
+"""When and how subscriptions are made: the waits of the real server, and the connections the checks run on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+import asyncpg
+
+from stack.edge.realtime.change_requests import ChangeRequest
+from stack.edge.realtime.change_slot import DATABASE_AWAY, SESSION
+from stack.edge.realtime.feed import ChangeFeed
+from stack.edge.realtime.settings import RealtimeSettings
+from stack.edge.realtime.subscription_check import check_subscription
+
+_log = logging.getLogger(__name__)
+_POOL_SIZE = 3
+
+
+class Subscriber:
+    """Checks subscriptions on connections of its own: a long poll keeps no join waiting."""
+
+    def __init__(self, database_url: str, feed: ChangeFeed, settings: RealtimeSettings) -> None:
+        self._database_url = database_url
+        self._feed = feed
+        self._settings = settings
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def open(self) -> None:
+        """Make the pool; it connects when first used."""
+        self._pool = await asyncpg.create_pool(
+            self._database_url,
+            min_size=0,
+            max_size=_POOL_SIZE,
+            server_settings=SESSION,
+            command_timeout=self._settings.query_timeout_seconds,
+        )
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def first_subscription(self) -> None:
+        """At once while the feed runs; after a cold start's wait while it is being started.
+
+        Whether the slot is there by then is not asked for long: "Subscribed" does not mean that changes flow.
+        """
+        if self._feed.has_slot.is_set():
+            return
+        await self.later_subscription()
+        try:
+            await asyncio.wait_for(self._feed.has_slot.wait(), self._settings.slot_wait_seconds)
+        except TimeoutError:
+            _log.info("a subscription is confirmed although no replication slot is there yet")
+
+    async def later_subscription(self) -> None:
+        longest = self._settings.subscribe_retry_seconds
+        await asyncio.sleep(random.uniform(longest / 3, longest))
+
+    async def check(self, requests: Sequence[ChangeRequest], role: str) -> list[frozenset[int]]:
+        """The tables of each request. While the database is away it waits; the client is told nothing.
+
+        Raises SubscriptionRefused.
+        """
+        if self._pool is None:
+            raise RuntimeError("Subscriber.open has not been called")
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    return await check_subscription(connection, requests, role)
+            except DATABASE_AWAY as error:
+                _log.warning("a subscription waits for the database: %r", error)
+            await asyncio.sleep(random.uniform(self._settings.retry_min_seconds, self._settings.retry_max_seconds))
