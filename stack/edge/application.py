@@ -1,15 +1,18 @@
-"""The edge as one ASGI application: REST under /rest/v1, and whatever other routes share its process."""
+"""The edge as one ASGI application: REST under /rest/v1, Realtime's websocket, and a probe."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
+from stack.edge.realtime.routes import realtime_routes
+from stack.edge.realtime.service import RealtimeService
+from stack.edge.realtime.settings import RealtimeSettings
 from stack.edge.rest.application import RestApplication
 from stack.edge.rest.database import Database
 
@@ -17,37 +20,29 @@ EXPOSED_SCHEMAS = ("public", "notify")
 REST_PATH = "/rest/v1"
 
 
-def create_application(
-    database_url: str,
-    jwt_secret: str,
-    *,
-    further_routes: Sequence[BaseRoute] = (),
-    further_services: Sequence[AbstractAsyncContextManager[object]] = (),
-) -> Starlette:
-    """The edge on the database at `database_url`, trusting tokens signed with `jwt_secret`.
+def create_application(database_url: str, jwt_secret: str, realtime_settings: RealtimeSettings) -> Starlette:
+    """The edge on the database at `database_url` (a superuser's), trusting tokens signed with `jwt_secret`.
 
-    `further_services` run from before the first request until after the last; they end in reverse order.
+    The database may come later than the edge, go away and come back. Run it with uvicorn's `ws=RealtimeWire`.
     """
     database = Database(database_url, EXPOSED_SCHEMAS)
+    realtime = RealtimeService(database_url, jwt_secret, realtime_settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as running:
-            await database.open()
-            running.push_async_callback(database.close)
-            for service in further_services:
-                await running.enter_async_context(service)
+        async with database.opened(), realtime.running():
             yield
 
     routes = [
         Route("/health", _health),
         Mount(REST_PATH, RestApplication(database, jwt_secret)),
-        *further_routes,
+        *realtime_routes(realtime),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _no_route})
 
 
 async def _health(_: Request) -> Response:
+    """That the edge serves; whether the database does, each request is told."""
     return JSONResponse({"status": "serving"})
 
 

@@ -72,16 +72,20 @@ class Database:
         self._catalogue: Catalogue | None = None
         self._loading = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Make the pool; nothing connects before the first request, so PostgreSQL may start later."""
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The pool, for the block. Nothing connects before the first request: PostgreSQL may start later.
+
+        At the end every connection is cut, without waiting for what still runs on it.
+        """
         self._pool = await asyncpg.create_pool(
             self._url, min_size=0, max_size=_POOL_SIZE, init=_log_in, reset=_nothing_to_reset
         )
-
-    async def close(self) -> None:
-        """End every connection, without waiting for what still runs on them."""
-        if self._pool is not None:
+        try:
+            yield
+        finally:
             self._pool.terminate()
+            self._pool = None
 
     async def catalogue(self) -> Catalogue:
         """The catalogue as last read. Raises RestError PGRST002 if it was never read and cannot be."""
@@ -126,7 +130,7 @@ class Database:
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:
         if self._pool is None:
-            raise RuntimeError("Database.open has not been called")
+            raise RuntimeError("the database is used outside of its opened() block")
         try:
             connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
         except TimeoutError as error:
