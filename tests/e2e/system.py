@@ -1,7 +1,6 @@
 """The whole system from outside: the stack, a listener and a worker as processes that a test may kill."""
 
 import asyncio
-import os
 import sys
 import time
 from collections import Counter
@@ -35,7 +34,6 @@ class System:
         self.listener = ChildProcess("listener", directory / "listener.log")
         self.worker = ChildProcess("worker", directory / "worker.log")
         self.enterprises: list[SampleEnterprise] = []
-        self.expected: dict[int, int] = {}
         self.sink = httpx.AsyncClient(base_url=stack.environment["NOVU_API_URL"], timeout=30)
         self.edge = httpx.AsyncClient(base_url=stack.environment["SUPABASE_URL"], timeout=30)
 
@@ -100,9 +98,31 @@ class System:
             await self.insert(portion)
             await asyncio.sleep(seconds / 20)
 
-    async def fault(self, name: str, **body: Any) -> None:
-        """Ask the edge for a fault."""
-        (await self.edge.post(f"/_faults/{name}", json=body)).raise_for_status()
+    async def edge_fault(self, name: str, **order: Any) -> None:
+        """Ask the edge for a fault (stack/edge/faults.py)."""
+        (await self.edge.post(f"/_faults/{name}", json=order)).raise_for_status()
+
+    async def sink_faults(self, *faults: Mapping[str, Any]) -> None:
+        """Ask the Novu sink for faults, in order (stack/novu_sink/faults.py)."""
+        (await self.sink.post("/_sink/faults", json=faults)).raise_for_status()
+
+    async def deliveries(self) -> Counter[str]:
+        """How often each transaction id reached people: what Novu recognises as a duplicate reaches nobody."""
+        response = await self.sink.get("/_sink/calls")
+        response.raise_for_status()
+        return Counter(
+            call["transaction_id"]
+            for call in response.json()["calls"]
+            if call["status"] == "processed" and not call["duplicate"]
+        )
+
+    async def has_sent_something(self) -> bool:
+        return (await self.statuses())["SENT"] > 0
+
+    async def is_settled(self) -> bool:
+        """Whether no row is PENDING or PROCESSING."""
+        statuses = await self.statuses()
+        return bool(statuses) and not statuses["PENDING"] and not statuses["PROCESSING"]
 
     async def statuses(self) -> Counter[str]:
         connection = await self.connect()
@@ -154,7 +174,3 @@ async def eventually(check: Callable[[], Awaitable[bool]], *, within: float, wha
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {what}")
         await asyncio.sleep(0.1)
-
-
-PYTHON = sys.executable
-ENVIRONMENT = os.environ
