@@ -15,6 +15,9 @@ class Disturbance:
     until: float | None
     times_left: int | None
 
+    def seconds_left(self, now: float) -> float | None:
+        return None if self.until is None else round(self.until - now, 3)
+
     def in_force(self, now: float) -> bool:
         return (self.until is None or now < self.until) and (self.times_left is None or self.times_left > 0)
 
@@ -64,6 +67,12 @@ class Disturbances:
 
     def end_all(self) -> None:
         self._by_kind.clear()
+
+    def end(self, name: str) -> bool:
+        """End those of that name; False if none was in force."""
+        ended = [disturbance for disturbance in self.active() if disturbance.name == name]
+        self._by_kind = {kind: kept for kind, kept in self._by_kind.items() if kept not in ended}
+        return bool(ended)
 
     def active(self) -> list[Disturbance]:
         return [disturbance for disturbance in self._by_kind.values() if disturbance.in_force(self.clock())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,14 @@ from stack.edge.realtime.settings import RealtimeSettings
 from stack.edge.realtime.socket import RealtimeSocket
 from stack.edge.realtime.subscriber import Subscriber
 from stack.edge.realtime.wire import wire_of
+
+_log = logging.getLogger(__name__)
+
+
+def _log_death(polling: asyncio.Task[None]) -> None:
+    """The feed outlives every fault of the database; should it end all the same, that must not be silent here too."""
+    if not polling.cancelled() and polling.exception() is not None:
+        _log.critical("the change feed has ended", exc_info=polling.exception())
 
 
 class RealtimeService:
@@ -39,6 +48,7 @@ class RealtimeService:
         await subscriber.open()
         self._started = (hub, feed, subscriber)
         polling = asyncio.create_task(feed.run())
+        polling.add_done_callback(_log_death)
         try:
             yield
         finally:

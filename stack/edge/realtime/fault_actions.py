@@ -1,0 +1,206 @@
+"""What each fault does to the sockets and channels of a running service. Each returns how many it affected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
+from stack.edge.realtime.disturbances import (
+    Disturbance,
+    EventDelay,
+    EventLoss,
+    Freeze,
+    HandshakeRefusal,
+    JoinRefusal,
+)
+from stack.edge.realtime.fault_orders import (
+    CloseOrder,
+    DelayEventsOrder,
+    FaultOrder,
+    FreezeOrder,
+    LoseEventsOrder,
+    MalformedEventOrder,
+    PlainOrder,
+    RefuseHandshakesOrder,
+    RefuseJoinsOrder,
+    SocketsOrder,
+    TopicOrder,
+)
+from stack.edge.realtime.service import RealtimeService
+from stack.edge.realtime.socket import RealtimeSocket
+from stack.edge.realtime.tokens import expiry_text
+
+# A change like any other, for the faults that send one of their own.
+_EVENT: dict[str, Any] = {
+    "table": "unknown",
+    "type": "INSERT",
+    "record": {},
+    "columns": [],
+    "errors": None,
+    "schema": "public",
+    "commit_timestamp": "2026-01-01T00:00:00.000Z",
+}
+Action = tuple[type[FaultOrder], Callable[[Any], Awaitable[int]]]
+
+
+class FaultActions:
+    """The faults by name. Those that last are kept by the hub's disturbances."""
+
+    def __init__(self, service: RealtimeService) -> None:
+        self._service = service
+
+    def by_name(self) -> dict[str, Action]:
+        """Each fault's order and what carries it out."""
+        return {
+            "drop": (SocketsOrder, self.drop),
+            "freeze": (FreezeOrder, self.freeze),
+            "close": (CloseOrder, self.close),
+            "phx_close": (TopicOrder, self.phx_close),
+            "phx_error": (TopicOrder, self.phx_error),
+            "expire_token": (TopicOrder, self.expire_token),
+            "refuse_joins": (RefuseJoinsOrder, self.refuse_joins),
+            "refuse_handshakes": (RefuseHandshakesOrder, self.refuse_handshakes),
+            "delay_events": (DelayEventsOrder, self.delay_events),
+            "lose_events": (LoseEventsOrder, self.lose_events),
+            "rate_limit": (LoseEventsOrder, self.rate_limit),
+            "kill_slot": (PlainOrder, self.kill_slot),
+            "malformed_event": (MalformedEventOrder, self.malformed_event),
+            "unauthorized_event": (TopicOrder, self.unauthorized_event),
+        }
+
+    def described(self) -> list[dict[str, Any]]:
+        """What is in force, for a person to read."""
+        disturbances = self._service.hub.disturbances
+        return [
+            {
+                "fault": disturbance.name,
+                "detail": disturbance.detail,
+                "seconds_left": None
+                if disturbance.until is None
+                else round(disturbance.until - disturbances.clock(), 3),
+                "times_left": disturbance.times_left,
+            }
+            for disturbance in disturbances.active()
+        ]
+
+    def end_all(self) -> None:
+        self._service.hub.disturbances.end_all()
+        self._thaw()
+
+    def end(self, name: str) -> bool:
+        """End the fault of that name; False if it is not in force."""
+        ended = self._service.hub.disturbances.end(name)
+        if name == "freeze":
+            ended = self._thaw() or ended
+        return ended
+
+    async def drop(self, order: SocketsOrder) -> int:
+        """TCP reset, no close frame."""
+        sockets = self._sockets(order)
+        for socket in sockets:
+            socket.wire.abort()
+        return len(sockets)
+
+    async def freeze(self, order: FreezeOrder) -> int:
+        """Sockets stay open; nothing is read or written, pings are not answered."""
+        sockets = self._sockets(order)
+        for socket in sockets:
+            socket.freeze(order.seconds)
+        if order.sockets is None:
+            self._begin(Freeze("freeze", "handshakes hang, sockets are frozen", self._until(order.seconds), None))
+        return len(sockets)
+
+    async def close(self, order: CloseOrder) -> int:
+        """A close frame from the server."""
+        sockets = self._sockets(order)
+        for socket in sockets:
+            await socket.close(order.code, order.reason)
+        return len(sockets)
+
+    async def phx_close(self, order: TopicOrder) -> int:
+        """The channel ends on the server's side, the socket stays."""
+        return self._on_channels(order, lambda channel: channel.socket.close_channel(channel))
+
+    async def phx_error(self, order: TopicOrder) -> int:
+        """The channel's process has crashed: the client is told, the channel is gone."""
+
+        def crash(channel: Channel) -> None:
+            channel.push_event("phx_error")
+            channel.socket.forget_channel(channel)
+
+        return self._on_channels(order, crash)
+
+    async def expire_token(self, order: TopicOrder) -> int:
+        """What happens when the channel's token expires, now."""
+        return self._on_channels(order, lambda channel: channel.shut_down(expiry_text(0)))
+
+    async def refuse_joins(self, order: RefuseJoinsOrder) -> int:
+        """Joins are answered with an error, and the socket is blocked meanwhile."""
+        until = self._until(order.seconds)
+        self._begin(JoinRefusal("refuse_joins", order.reason, until, order.joins, order.reason, order.delay_seconds))
+        return 0
+
+    async def refuse_handshakes(self, order: RefuseHandshakesOrder) -> int:
+        """Handshakes are answered with an HTTP status, after the usual delay."""
+        detail, until = f"status {order.status}", self._until(order.seconds)
+        self._begin(HandshakeRefusal("refuse_handshakes", detail, until, order.handshakes, order.status, order.body))
+        return 0
+
+    async def delay_events(self, order: DelayEventsOrder) -> int:
+        """Change events come late, in order."""
+        detail, until = f"{order.delay_seconds} s each", self._until(order.seconds)
+        self._begin(EventDelay("delay_events", detail, until, None, order.delay_seconds))
+        return 0
+
+    async def lose_events(self, order: LoseEventsOrder) -> int:
+        """Change events vanish while everything else looks well."""
+        self._begin(EventLoss("lose_events", "change events vanish", self._until(order.seconds), None))
+        return 0
+
+    async def rate_limit(self, order: LoseEventsOrder) -> int:
+        """As when the tenant's event limit has tripped: on the wire a silent loss like any other."""
+        self._begin(EventLoss("rate_limit", "too many events a second", self._until(order.seconds), None))
+        return 0
+
+    async def kill_slot(self, _: PlainOrder) -> int:
+        """pg_terminate_backend of the feed's connection: the slot is gone, what is committed meanwhile is lost."""
+        return int(await self._service.kill_slot())
+
+    async def malformed_event(self, order: MalformedEventOrder) -> int:
+        """A change event that fails the client's model."""
+        return self._send(order, {**_EVENT, order.field: None})
+
+    async def unauthorized_event(self, order: TopicOrder) -> int:
+        """A change event as a role gets it that may not select the primary key."""
+        return self._send(order, {**_EVENT, "errors": ["Error 401: Unauthorized"], "commit_timestamp": None})
+
+    def _send(self, order: TopicOrder, data: dict[str, Any]) -> int:
+        def push(channel: Channel) -> None:
+            ids = [subscription.id for subscription in channel.subscriptions]
+            channel.push_change(json.dumps({"data": data, "ids": ids}))
+
+        return self._on_channels(order, push)
+
+    def _sockets(self, order: SocketsOrder) -> list[RealtimeSocket]:
+        return list(self._service.hub.sockets)[: order.sockets]
+
+    def _on_channels(self, order: TopicOrder, act: Callable[[Channel], None]) -> int:
+        topic = None if order.topic is None else TOPIC_PREFIX + order.topic.removeprefix(TOPIC_PREFIX)
+        channels = [channel for channel in self._service.hub.channels() if topic in (None, channel.topic)]
+        for channel in channels:
+            act(channel)
+        return len(channels)
+
+    def _thaw(self) -> bool:
+        frozen = [socket for socket in self._service.hub.sockets if socket.wire.frozen]
+        for socket in frozen:
+            socket.thaw()
+        return bool(frozen)
+
+    def _begin(self, disturbance: Disturbance) -> None:
+        self._service.hub.disturbances.begin(disturbance)
+
+    def _until(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._service.hub.disturbances.clock() + seconds
