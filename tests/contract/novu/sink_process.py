@@ -1,0 +1,101 @@
+"""The Novu sink as its own process, on a free port, ended with the block that started it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+SECRET_KEY = "a-novu-key-for-tests"
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class SinkProcess:
+    """A running sink, and what a test asks of it beside the interface under test."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+
+    @classmethod
+    @contextmanager
+    def started(cls, *arguments: str) -> Iterator[SinkProcess]:
+        """Run `python -m stack.novu_sink` until the block ends."""
+        port = _free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stack.novu_sink", "--port", str(port), *arguments],
+            env={**os.environ, "NOVU_SECRET_KEY": SECRET_KEY},
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url) as client:
+                sink = cls(url, process, client)
+                sink._wait_until_serving()
+                yield sink
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+
+    def reset(self) -> None:
+        """As if it had just been started."""
+        self._control("DELETE", "calls")
+        self._control("DELETE", "faults")
+        self._control("POST", "workflows", json={})
+
+    def fail(self, *faults: Mapping[str, Any]) -> None:
+        self._control("POST", "faults", json=list(faults))
+
+    def set_workflows(self, **states: str) -> None:
+        self._control("POST", "workflows", json={"workflows": states})
+
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = self._control("GET", "summary").json()
+        return summary
+
+    def calls(self, **chosen: str) -> list[dict[str, Any]]:
+        calls: list[dict[str, Any]] = self._control("GET", "calls", params=chosen).json()["calls"]
+        return calls
+
+    def requests(self) -> list[dict[str, Any]]:
+        requests: list[dict[str, Any]] = self._control("GET", "requests").json()["requests"]
+        return requests
+
+    def inbox(self, **chosen: str) -> httpx.Response:
+        return self.client.get("/", params=chosen).raise_for_status()
+
+    def paths(self) -> list[str]:
+        return [request["path"].removeprefix("/v1/events/") for request in self.requests()]
+
+    def transaction_ids(self) -> list[str]:
+        return [call["transaction_id"] for call in self.calls()]
+
+    def _control(self, method: str, what: str, **how: Any) -> httpx.Response:
+        return self.client.request(method, f"/_sink/{what}", **how).raise_for_status()
+
+    def _wait_until_serving(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._control("GET", "health")
+                return
+            except httpx.TransportError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
