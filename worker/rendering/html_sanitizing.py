@@ -23,6 +23,9 @@ _IGNORED_IN_ADDRESS: Final = re.compile(r"[\x00-\x20]+")
 _ANCHOR: Final = re.compile(r'<a((?: [^\s=>"]+="[^"]*")*)>')
 _WEB_HREF: Final = re.compile(r' href="\s*(?:https?:|[/\\]{2})', re.IGNORECASE)
 
+_PASSES: Final = 8
+"""The most times a text is cleaned. Two or three do for the worst that people write."""
+
 _OPEN_TAGS: Final = 150
 """The most elements open at once. HTML's repair rules copy open elements, which a hostile text can multiply."""
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
@@ -84,8 +87,14 @@ def require_few_open_tags(html: str) -> None:
 
 
 def _clean(cleaner: nh3.Cleaner, html: str) -> str:
-    require_few_open_tags(html)
-    return _ANCHOR.sub(_mark_external, cleaner.clean(html))
+    """Clean until nothing changes: without an element that went, a browser may read the rest as another tree."""
+    for _ in range(_PASSES):
+        require_few_open_tags(html)
+        cleaned = cleaner.clean(html)
+        if cleaned == html:
+            return _ANCHOR.sub(_mark_external, cleaned)
+        html = cleaned
+    raise LimitExceeded("html_nesting")
 
 
 def _mark_external(anchor: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ _DECLARATION: Final = re.compile(r"""(?:[^;"'()]|"[^"]*"|'[^']*'|\([^()]*(?:\([^
 _PROPERTY: Final = re.compile(r"-?[a-zA-Z][a-zA-Z-]*")
 _VALUE: Final = re.compile(r"""[\w\s#%.,()"'!/+*:?&=~@;-]+""")
 _URL: Final = re.compile(r"""url\(\s*(["']?)(?P<target>[^"')]*)\1\s*\)""", re.IGNORECASE)
-_FORBIDDEN: Final = re.compile(r"expression|javascript|vbscript|data:|-moz-binding|@import|url\(", re.IGNORECASE)
+_FORBIDDEN: Final = re.compile(r"expression|javascript|vbscript|data:|-moz-binding|@import|url\(|/\*", re.IGNORECASE)
 _FORBIDDEN_PROPERTIES: Final = frozenset({"behavior", "-moz-binding"})
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ def clean_style(style: str) -> str:
     Escapes (`\\65xpression`) are dropped, not decoded. Repeating it changes nothing.
     """
     kept = []
-    for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style)):
+    for declaration in _DECLARATION.findall(_COMMENT.sub("", style)):
         name, separator, value = declaration.partition(":")
         name, value = name.strip().lower(), " ".join(value.split())
         if separator and _PROPERTY.fullmatch(name) and name not in _FORBIDDEN_PROPERTIES and _is_harmless(value):

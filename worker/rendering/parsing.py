@@ -4,8 +4,9 @@ import re
 from collections import OrderedDict
 from typing import Final
 
-from liquid import Environment
+from liquid import Environment, Token
 from liquid.exceptions import LiquidError
+from liquid.token import TOKEN_EOF
 
 from worker.rendering.budget import LimitExceeded
 from worker.rendering.guards import guard
@@ -65,6 +66,9 @@ class TemplateParser:
         except LiquidError as error:
             if isinstance(error.__cause__, RecursionError):
                 raise LimitExceeded("expression_nesting") from error
+            if source and (error.token is None or error.token.start_index < 0):
+                # Only the end was in the way: of a block that nobody closed, or of a tag that lacks something.
+                error.token = Token(TOKEN_EOF, "", len(source) - 1, source)
             raise
         if steps > STEPS:
             raise LimitExceeded("template_steps")

@@ -1,0 +1,76 @@
+import pytest
+
+from shared.notification.outcomes import RefusalCode
+from tests.unit.rendering.builders import refusal
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        ("\n{{ a | }}", 2),
+        ("\n\n{% unknown %}", 3),
+        ("{% if %}{% endif %}", 1),
+        ("{% if a %}\n", 1),
+        ("a\n{{ a", 2),
+        ("a\n{% for x y %}{% endfor %}", 2),
+        ("{% endif %}", 1),
+        ("{% raw %}", 1),
+        ("a\n{% break %}", 2),
+    ],
+)
+def test_a_syntax_error_is_refused_with_template_and_line(template: str, line: int) -> None:
+    refused = refusal(template)
+
+    assert refused.code == RefusalCode.TEMPLATE_INVALID
+    assert (refused.details["template"], refused.details["line"]) == ("welcome", line)
+
+
+def test_an_unknown_filter_is_refused_by_name() -> None:
+    refused = refusal("\n{{ 'x' | shout }}")
+
+    assert refused.code == RefusalCode.TEMPLATE_INVALID
+    assert refused.details == {"template": "welcome", "line": 2, "filter": "shout"}
+
+
+@pytest.mark.parametrize(
+    ("template", "filter_name"),
+    [
+        ("{{ secret | divided_by: 0 }}", "divided_by"),
+        ("{{ secret | slice: 'seventeen' }}", "slice"),
+        ("{{ secret | upcase: 1, 2, 3 }}", "upcase"),
+        ("{{ secret | truncate: 'seventeen' }}", "truncate"),
+        ("{{ list | map: 'a' | concat: secret }}", "map"),
+        ("{{ secret | base64_decode }}", "base64_decode"),
+        ("{{ 'now' | date: '%Y' }}", "date"),
+        ("{{ secret | json: 99 }}", "json"),
+    ],
+)
+def test_a_filter_refuses_a_wrong_value_without_showing_it(template: str, filter_name: str) -> None:
+    refused = refusal(template, {"secret": "secret value", "list": [1]})
+
+    assert refused.code == RefusalCode.TEMPLATE_INVALID
+    assert refused.details["filter"] == filter_name
+    assert "secret value" not in str(refused)
+    assert "seventeen" not in str(refused)
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**5000], ids=["lone surrogate", "5001 digits"])
+def test_a_value_that_is_no_text_is_refused(value: object) -> None:
+    assert refusal("{{ value }}", {"value": value}).code == RefusalCode.TEMPLATE_INVALID
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'my own words' | shout }}",
+        "my own words {{ missing }}",
+        "{% my-own-words and more %}",
+        "{% if 'my own words' ~ a %}{% endif %}",
+        "{{ 'my own words' 'my own words' }}",
+        "{% liquid\n 'my own words' \n%}",
+        "{% cycle %}my own words",
+        "{{ a | replace: 'my own words', }}{{ 'my own words",
+    ],
+)
+def test_no_refusal_quotes_the_template(template: str) -> None:
+    assert "own words" not in str(refusal(template))
