@@ -1,4 +1,4 @@
-"""The edge as one ASGI application: REST under /rest/v1, Realtime's websocket, and a probe."""
+"""The edge as one ASGI application: REST under /rest/v1, Realtime's websocket, faults on request, and a probe."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from stack.edge.faults import fault_routes
 from stack.edge.realtime.routes import realtime_routes
 from stack.edge.realtime.service import RealtimeService
 from stack.edge.realtime.settings import RealtimeSettings
@@ -37,6 +38,7 @@ def create_application(database_url: str, jwt_secret: str, realtime_settings: Re
         Route("/health", _health),
         Mount(REST_PATH, RestApplication(database, jwt_secret)),
         *realtime_routes(realtime),
+        *fault_routes(realtime),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _no_route})
 
