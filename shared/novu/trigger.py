@@ -119,14 +119,12 @@ class NovuTrigger:
 
 
 @asynccontextmanager
-async def open_trigger(
-    api_url: str, secret_key: str, *, request_timeout: httpx.Timeout = REQUEST_TIMEOUT
-) -> AsyncIterator[NovuTrigger]:
+async def open_trigger(api_url: str, secret_key: str) -> AsyncIterator[NovuTrigger]:
     """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
-        timeout=request_timeout,
+        timeout=REQUEST_TIMEOUT,
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
         yield NovuTrigger(client)

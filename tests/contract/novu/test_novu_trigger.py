@@ -17,6 +17,11 @@ from tests.contract.novu.sink_process import SECRET_KEY, SinkProcess
 ACCEPTED = TriggerAccepted()
 
 
+async def test_a_trigger_opened_for_an_address_and_a_key_reaches_novu(sink: SinkProcess) -> None:
+    async with open_trigger(sink.url, SECRET_KEY) as trigger:
+        assert await trigger.trigger([event()]) == [ACCEPTED]
+
+
 async def test_no_events_make_no_call(trigger: NovuTrigger, sink: SinkProcess) -> None:
     assert await trigger.trigger([]) == []
     assert sink.paths() == []
