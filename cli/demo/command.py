@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +22,9 @@ from cli.demo.sink import read_calls
 from cli.demo.table import show
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
 from stack.local import LocalStack
-from stack.processes import ChildProcess
+from stack.processes import ChildProcess, PartFailed
 
+READY_WITHIN_SECONDS = 20.0
 SETTLED_WITHIN_SECONDS = 30.0
 QUIET_SECONDS = 1.0
 """How long to go on looking after the last row has settled, for calls that should not come."""
@@ -42,6 +44,9 @@ def demo(
         holds = asyncio.run(_run(console, keep))
     except KeyboardInterrupt:
         holds = True
+    except PartFailed as error:
+        console.print(str(error), markup=False)
+        holds = False
     raise typer.Exit(0 if holds else 1)
 
 
@@ -49,66 +54,78 @@ async def _run(console: Console, keep: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="xnovu-demo-") as name:
         directory = Path(name)
         console.print("Starting Temporal, PostgreSQL, the Supabase edge and the Novu sink ...")
-        async with LocalStack(directory) as stack, _daemon(stack, directory):
-            holds = await _send_and_judge(console, stack)
-            if keep:
-                await _keep_running(console, stack)
+        async with LocalStack(directory) as stack, _database(stack) as connection:
+            ledger = Ledger()
+            load = DemoLoad(connection, ledger, partial(_cut_websockets, stack))
+            await load.seed()
+            console.print("Starting the daemon ...")
+            async with _daemon(stack, directory):
+                await _send_and_watch(console, stack, load, ledger)
+                holds = await _judge(console, stack, connection, ledger)
+                if keep:
+                    await _keep_running(console, stack)
         return holds
 
 
 @asynccontextmanager
+async def _database(stack: LocalStack) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def _daemon(stack: LocalStack, directory: Path) -> AsyncIterator[None]:
+    """The daemon, from the moment its log says that every enterprise is subscribed."""
     daemon = ChildProcess("daemon", directory / "daemon.log")
     environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(CONFIGURED), **DAEMON_SETTINGS}
-    await daemon.start([sys.executable, "-m", "cli", "daemon", "start"], environment)
+
+    async def is_subscribed() -> bool:
+        log = await asyncio.to_thread(daemon.log_file.read_text)
+        return log.count('"subscription_subscribed"') >= len(CONFIGURED)
+
     try:
+        await daemon.start([sys.executable, "-m", "cli", "daemon", "start"], environment)
+        await daemon.wait_until_ready(is_subscribed, READY_WITHIN_SECONDS)
         yield
     finally:
         await daemon.stop(within_seconds=15)
 
 
-async def _send_and_judge(console: Console, stack: LocalStack) -> bool:
-    ledger = Ledger()
-    connection = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
-    try:
-        async with httpx.AsyncClient(timeout=10) as http:
+async def _cut_websockets(stack: LocalStack) -> None:
+    async with httpx.AsyncClient() as http:
+        (await http.post(f"{stack.edge.url}/_faults/drop", json={})).raise_for_status()
 
-            async def cut_websockets() -> None:
-                (await http.post(f"{stack.edge.url}/_faults/drop", json={})).raise_for_status()
 
-            load = DemoLoad(connection, ledger, cut_websockets)
-            await load.seed()
-            await _send_and_watch(console, stack, load, ledger)
-            states = await read_states(connection, ledger)
-            calls = await read_calls(http, stack.novu_sink.url)
-    finally:
-        await connection.close()
+async def _judge(console: Console, stack: LocalStack, connection: asyncpg.Connection, ledger: Ledger) -> bool:
+    states = await read_states(connection, ledger)
+    async with httpx.AsyncClient() as http:
+        calls = await read_calls(http, stack.novu_sink.url)
     return show(console, stack.environment, judge(ledger, states, calls), unexpected_calls(ledger, calls))
 
 
 async def _send_and_watch(console: Console, stack: LocalStack, load: DemoLoad, ledger: Ledger) -> None:
     """Send the load with live progress; returns when every row has settled, or time is up."""
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    watcher = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
-    try:
+    async with _database(stack) as watcher:
         with Progress(*columns, console=console) as progress:
             written = progress.add_task("written", total=None)
             settled = progress.add_task("settled", total=None)
             sending = asyncio.create_task(load.send())
             deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
             while time.monotonic() < deadline:
-                total = len(ledger.rows)
+                all_written = sending.done()
+                rows = len(ledger.rows)
                 done = count_settled(ledger, await read_states(watcher, ledger))
-                finished = sending.done()
-                progress.update(written, completed=total, total=total if finished else None)
-                progress.update(settled, completed=done, total=total if finished else None)
-                if finished and done == total == len(ledger.rows):
+                progress.update(written, completed=rows, total=rows if all_written else None)
+                progress.update(settled, completed=done, total=rows if all_written else None)
+                if all_written and done == rows:
                     break
                 await asyncio.sleep(0.2)
             await sending
         await asyncio.sleep(QUIET_SECONDS)
-    finally:
-        await watcher.close()
 
 
 async def _keep_running(console: Console, stack: LocalStack) -> None:

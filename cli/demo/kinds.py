@@ -17,17 +17,19 @@ class Kind:
     error_code: str | None = None
 
 
+BEFORE_THE_START = Kind("waiting before the start", "SENT", 1)
 STATIC = Kind("static", "SENT", 1)
-DYNAMIC = Kind("dynamic, every channel", "SENT", 1)
+DYNAMIC = Kind("dynamic, five channels", "SENT", 1)
 FAN_OUT = Kind("250 recipients", "SENT", 3)
 BROKEN_TEMPLATE = Kind("broken template", "FAILED", 0, "template_invalid")
 UNDEFINED_VARIABLE = Kind("undefined variable", "FAILED", 0, "template_undefined_variable")
 PUBLISHED_LATER = Kind("draft, published later", "SENT", 1)
-RETRACTED = Kind("retracted before it was due", "RETRACTED", 0)
-NOT_CONFIGURED = Kind("enterprise not configured", "PENDING", 0)
-WEBSOCKET_CUT = Kind("while the websocket was cut", "SENT", 1)
+RETRACTED = Kind("retracted in time", "RETRACTED", 0)
+NOT_CONFIGURED = Kind("not our enterprise", "PENDING", 0)
+WEBSOCKET_CUT = Kind("after the websocket was cut", "SENT", 1)
 
 KINDS = (
+    BEFORE_THE_START,
     STATIC,
     DYNAMIC,
     FAN_OUT,

@@ -16,7 +16,8 @@ NOT_CONFIGURED = "umbrella"
 
 STATIC_ROWS = 50
 DYNAMIC_ROWS = 20
-ROWS_DURING_THE_CUT = 20
+ROWS_AFTER_THE_CUT = 20
+ROWS_BEFORE_THE_START = 5
 
 
 class DemoLoad:
@@ -28,9 +29,11 @@ class DemoLoad:
         self._cut_websockets = cut_websockets
 
     async def seed(self) -> None:
-        """Create every enterprise's workflows and templates."""
+        """Create every enterprise's workflows and templates, and rows that wait for the daemon."""
         self._enterprises = [await seed_enterprise(self._connection, name) for name in CONFIGURED]
         self._stranger = await seed_enterprise(self._connection, NOT_CONFIGURED)
+        for enterprise in self._enterprises:
+            await self._insert(kinds.BEFORE_THE_START, enterprise, static_rows(enterprise, ROWS_BEFORE_THE_START))
 
     async def send(self) -> None:
         """Write the whole load; takes a few seconds, so that a person can watch it arrive."""
@@ -46,7 +49,7 @@ class DemoLoad:
             await asyncio.sleep(0.5)
         await self._cut_websockets()
         for enterprise in self._enterprises:
-            await self._insert(kinds.WEBSOCKET_CUT, enterprise, static_rows(enterprise, ROWS_DURING_THE_CUT))
+            await self._insert(kinds.WEBSOCKET_CUT, enterprise, static_rows(enterprise, ROWS_AFTER_THE_CUT))
 
     async def _insert(self, kind: kinds.Kind, enterprise: SampleEnterprise, rows: list[dict[str, Any]]) -> None:
         due_at = time.time()

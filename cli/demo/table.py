@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import quantiles
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,26 +14,29 @@ def show(
     console: Console, environment: Mapping[str, str], verdicts: Sequence[KindVerdict], unexpected: Sequence[str]
 ) -> bool:
     """Print every kind's line and the addresses to look further; returns whether all of it held."""
-    table = Table(title="Rows, as expected and as seen")
-    for heading in ("kind", "must end as"):
-        table.add_column(heading)
-    for heading in ("rows", "did", "Novu calls", "seen", "p50 ms", "p95 ms"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    table = Table(title="Rows, as expected and as seen", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("kind", no_wrap=True)
+    table.add_column("must be", no_wrap=True)
+    for heading in ("rows", "are", "calls", "seen", "p50", "p95"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("holds", no_wrap=True)
     for verdict in verdicts:
         kind = verdict.kind
         table.add_row(
             kind.name,
-            f"{kind.status} ({kind.error_code})" if kind.error_code else kind.status,
+            kind.status,
             str(verdict.rows),
             str(verdict.as_expected),
             str(verdict.calls_expected),
             str(verdict.calls_seen),
             percentile(verdict.latencies_ms, 50),
             percentile(verdict.latencies_ms, 95),
-            "[green]holds[/]" if verdict.holds else "[red]DOES NOT HOLD[/]",
+            "[green]yes[/]" if verdict.holds else "[red]NO[/]",
         )
     console.print(table)
+    console.print(
+        "calls, seen: events sent to Novu, expected and received. Times run from the commit to Novu's request."
+    )
     console.print(f"Temporal UI  {environment['XNOVU_STACK_TEMPORAL_UI_URL']}", highlight=False)
     console.print(f"Inbox        {environment['XNOVU_STACK_INBOX_URL']}", highlight=False)
     for transaction_id in unexpected:
