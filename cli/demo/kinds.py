@@ -26,7 +26,7 @@ UNDEFINED_VARIABLE = Kind("undefined variable", "FAILED", 0, "template_undefined
 PUBLISHED_LATER = Kind("draft, published later", "SENT", 1)
 RETRACTED = Kind("retracted in time", "RETRACTED", 0)
 NOT_CONFIGURED = Kind("not our enterprise", "PENDING", 0)
-WEBSOCKET_CUT = Kind("after the websocket was cut", "SENT", 1)
+WEBSOCKET_CUT = Kind("after a websocket cut", "SENT", 1)
 
 KINDS = (
     BEFORE_THE_START,

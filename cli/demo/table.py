@@ -34,9 +34,8 @@ def show(
             "[green]yes[/]" if verdict.holds else "[red]NO[/]",
         )
     console.print(table)
-    console.print(
-        "calls, seen: events sent to Novu, expected and received. Times run from the commit to Novu's request."
-    )
+    console.print("must be, are: the rows' status, and the reason in a FAILED one. calls, seen: events sent to Novu.")
+    console.print("p50, p95: milliseconds from the row's commit to Novu's request.")
     console.print(f"Temporal UI  {environment['XNOVU_STACK_TEMPORAL_UI_URL']}", highlight=False)
     console.print(f"Inbox        {environment['XNOVU_STACK_INBOX_URL']}", highlight=False)
     for transaction_id in unexpected:
