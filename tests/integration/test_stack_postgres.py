@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from stack.postgres import Postgres
 from stack.processes import PartFailed
+from tests.integration.process_ends import assert_gone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +122,7 @@ async def test_committed_rows_are_there_after_a_stop_and_after_a_kill(
 
     await end(postgres)
     connection.terminate()
-    assert not [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE]
+    assert_gone(family, within_seconds=0)
     await postgres.start()
 
     assert postgres.url == url

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from stack.processes import ChildProcess, PartFailed, bound_command, free_port, is_free
+from tests.integration.process_ends import assert_gone
 
 SLEEP_FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
 
@@ -23,13 +24,6 @@ signal.pause()
 """
 
 
-def is_gone(process: psutil.Process, within_seconds: float = 10) -> bool:
-    """Whether the process ends in time; one that nobody has waited for yet has ended."""
-    if process.is_running() and process.status() == psutil.STATUS_ZOMBIE:
-        return True
-    return not psutil.wait_procs([process], timeout=within_seconds)[1] or process.status() == psutil.STATUS_ZOMBIE
-
-
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", STARTS_A_CHILD], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -38,7 +32,7 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 
         parent.kill()
 
-    assert is_gone(child)
+    assert_gone([child])
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_start() -> None:
@@ -66,8 +60,7 @@ async def test_killing_a_child_takes_its_descendants(tmp_path: Path) -> None:
 
     await family.kill()
 
-    assert not process.is_running()
-    assert is_gone(child, within_seconds=0)
+    assert_gone([process, child], within_seconds=0)
 
 
 async def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`python -m stack up`: everything answers, and nothing is left behind, whatever ends it."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -19,7 +20,9 @@ from temporalio.client import Client
 from stack.__main__ import environment_lines, json_object
 from stack.local import LocalStack
 from stack.processes import bound_command
+from tests.integration.process_ends import assert_gone
 
+PYTHON = Path(sys.executable).resolve().name
 COMMAND = [sys.executable, "-m", "stack", "up"]
 
 
@@ -39,15 +42,9 @@ def up(temporary: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
+def next_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
-
-
-def assert_gone(processes: list[psutil.Process], within_seconds: float = 15) -> None:
-    """Each ends in time; one that its new parent has not waited for yet has ended."""
-    _, alive = psutil.wait_procs(processes, timeout=within_seconds)
-    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def service_headers(environment: Mapping[str, str]) -> dict[str, str]:
@@ -117,29 +114,38 @@ def test_lines_and_json_say_the_same() -> None:
 
 def test_a_stop_ends_every_process_and_removes_the_state(tmp_path: Path, local_stack: Mapping[str, str]) -> None:
     with up(tmp_path) as process:
-        name, _, address = first_line(process).strip().partition("=")
+        lines = [next_line(process) for _ in local_stack]
         family = psutil.Process(process.pid).children(recursive=True)
         assert list(tmp_path.iterdir()) != []
 
         process.terminate()
-        lines, errors = process.communicate()
+        rest, errors = process.communicate()
 
-    assert (process.returncode, errors) == (0, "")
-    assert (name, address.partition(":")[0]) == ("TEMPORAL_ADDRESS", "127.0.0.1")
-    assert [name, *(line.partition("=")[0] for line in lines.splitlines())] == list(local_stack)
+    assert (process.returncode, rest, errors) == (0, "", "")
+    assert [line.partition("=")[0] for line in lines] == list(local_stack)
     assert_gone(family, within_seconds=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_stack_leaves_no_process(tmp_path: Path) -> None:
+async def test_a_killed_stack_leaves_no_process_not_even_one_that_is_busy(tmp_path: Path) -> None:
     with up(tmp_path, "--json") as process:
-        json.loads(first_line(process))
+        environment = json.loads(next_line(process))
+        database = await asyncpg.connect(environment["XNOVU_STACK_POSTGRES_URL"])
+        busy = psutil.Process(await database.fetchval("select pg_backend_pid()"))
+        observer = await asyncpg.connect(environment["XNOVU_STACK_POSTGRES_URL"])
+        query = asyncio.create_task(database.execute("do $$ begin loop null; end loop; end $$"))
+        while await observer.fetchval("select state from pg_stat_activity where pid = $1", busy.pid) != "active":
+            assert not query.done()
         family = psutil.Process(process.pid).children(recursive=True)
-        assert {"temporal", "postgres", "python3.11"} <= {Path(member.exe()).name for member in family}
+        assert {"temporal", "postgres", PYTHON} <= {Path(member.exe()).name for member in family}
+        assert busy in family
 
         process.kill()
         process.wait()
 
+    with pytest.raises(asyncpg.PostgresConnectionError):
+        await query
+    observer.terminate()
     assert_gone(family)
 
 
