@@ -19,7 +19,7 @@ def show(
     table.add_column("must be", no_wrap=True)
     for heading in ("rows", "are", "calls", "seen", "p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("holds", no_wrap=True)
+    table.add_column("ok", no_wrap=True)
     for verdict in verdicts:
         kind = verdict.kind
         table.add_row(
