@@ -7,12 +7,13 @@ import logging
 import random
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 
 import asyncpg
 
 from stack.edge.realtime.change_requests import ANY
 from stack.edge.realtime.change_slot import DATABASE_AWAY, ChangeSlot
-from stack.edge.realtime.events import NumberedChange, NumberedEvent, events_of
+from stack.edge.realtime.events import events_of
 from stack.edge.realtime.hub import Event, Hub, Subscription
 from stack.edge.realtime.pgoutput import decode
 
@@ -135,9 +136,9 @@ class ChangeFeed:
         return _Polled(len(messages), len(events))
 
     async def _events(self, slot: ChangeSlot, messages: list[bytes]) -> list[Event]:
-        subscriptions = self._hub.subscriptions()
+        """The events of what was polled, in commit order."""
         of_table: dict[int, list[Subscription]] = defaultdict(list)
-        for subscription in subscriptions:
+        for subscription in self._hub.subscriptions():
             for table in subscription.tables:
                 of_table[table].append(subscription)
         wanted = frozenset(
@@ -146,16 +147,19 @@ class ChangeFeed:
             for action in _ACTIONS
             if any(subscription.request.action in (ANY, action) for subscription in interested)
         )
-        changes: dict[int, list[NumberedChange]] = defaultdict(list)
-        for number, change in enumerate(decode(messages, wanted)):
-            changes[change.relation.oid].append((number, change))
-        numbered: list[NumberedEvent] = []
-        for table, numbered_changes in changes.items():
-            numbered += await events_of(
-                slot.connection, numbered_changes, of_table[table], self._settings.max_record_bytes
+        changes = list(decode(messages, wanted))
+        events: list[list[Event]] = [[] for _ in changes]
+        for table in {change.relation.oid: None for change in changes}:
+            numbers = [number for number, change in enumerate(changes) if change.relation.oid == table]
+            of_changes = await events_of(
+                slot.connection,
+                [changes[number] for number in numbers],
+                of_table[table],
+                self._settings.max_record_bytes,
             )
-        numbered.sort(key=lambda pair: pair[0])
-        return [event for _, event in numbered]
+            for number, of_change in zip(numbers, of_changes, strict=True):
+                events[number] = of_change
+        return list(chain.from_iterable(events))
 
     def _deliver(self, events: list[Event]) -> None:
         loop = asyncio.get_running_loop()

@@ -39,7 +39,8 @@ class RealtimeSettings:
     max_channels_per_socket: int = 100
     max_sockets: int = 200
     max_record_bytes: int = 1024 * 1024
-    max_mailbox_bytes: int = 50_000_000
+    # Memory a client that does not read may cost before it is cut off.
+    max_mailbox_bytes: int = 256 * 1024 * 1024
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> RealtimeSettings:
