@@ -25,11 +25,11 @@ class BulkRefused(Exception):
 class Answered:
     """One result for each event of a request, in order.
 
-    `stop_sending` says that other requests would fare the same now: a wrong key, a rate limit, no connection.
+    `concerns_every_request` says that others would fare the same now: a wrong key, a rate limit, no connection.
     """
 
     results: list[TriggerResult]
-    stop_sending: TriggerFault | None = None
+    concerns_every_request: bool = False
 
 
 def read_single(response: httpx.Response, event: EncodedEvent) -> Answered:
@@ -72,7 +72,7 @@ def unanswered(error: httpx.RequestError, events: int) -> Answered:
     """Nobody knows whether Novu took the events; their transaction ids make another attempt harmless."""
     fault = TriggerFault(type(error).__name__)
     unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    return Answered([fault] * events, fault if unreachable else None)
+    return Answered([fault] * events, concerns_every_request=unreachable)
 
 
 def _read_item(item: Any, event: EncodedEvent) -> TriggerResult:
@@ -84,8 +84,8 @@ def _read_item(item: Any, event: EncodedEvent) -> TriggerResult:
 
 
 def _faulted(response: httpx.Response, events: int) -> Answered:
-    fault = _fault(response)
-    return Answered([fault] * events, fault if response.status_code in _CONCERNS_EVERY_REQUEST else None)
+    concerns_every_request = response.status_code in _CONCERNS_EVERY_REQUEST
+    return Answered([_fault(response)] * events, concerns_every_request)
 
 
 def _fault(response: httpx.Response) -> TriggerFault:

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import httpx
 
-from shared.novu.answers import Answered, BulkRefused, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
 from shared.ports import TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 
@@ -56,14 +57,10 @@ class NovuTrigger:
                 results[position] = TriggerRefused("payload too large")
             else:
                 sendable.append(encoded)
-        stop_sending: TriggerFault | None = None
+        outage = Outage()
         for group in pack(sendable):
-            if stop_sending:
-                answered = Answered([stop_sending] * len(group), stop_sending)
-            else:
-                answered = await self._send(group)
-                stop_sending = answered.stop_sending
-            results |= {event.position: result for event, result in zip(group, answered.results, strict=True)}
+            answers = await self._send(group, outage)
+            results |= {event.position: result for event, result in zip(group, answers, strict=True)}
         return [results[position] for position in range(len(events))]
 
     async def cancel(self, transaction_id: str) -> bool:
@@ -81,38 +78,34 @@ class NovuTrigger:
             raise CancelFailed(cancelled)
         return cancelled
 
-    async def _send(self, group: Sequence[EncodedEvent]) -> Answered:
+    async def _send(self, group: Sequence[EncodedEvent], outage: Outage) -> list[TriggerResult]:
+        if outage.fault:
+            return [outage.fault] * len(group)
         if len(group) < BULK_PAYS_FROM:
-            return await self._send_singly(group)
+            return await self._send_singly(group, outage)
         try:
-            return read_bulk(await self._post(_BULK_PATH, bulk_body(group)), group)
+            answered = read_bulk(await self._post(_BULK_PATH, bulk_body(group)), group)
         except httpx.RequestError as error:
-            return unanswered(error, len(group))
+            answered = unanswered(error, len(group))
         except BulkRefused:
-            return await self._send_singly(group)
+            return await self._send_singly(group, outage)
+        return outage.observe(answered)
 
-    async def _send_singly(self, group: Sequence[EncodedEvent]) -> Answered:
-        """A call for each event, a few at a time; after an answer that concerns them all, none is begun."""
+    async def _send_singly(self, group: Sequence[EncodedEvent], outage: Outage) -> list[TriggerResult]:
+        """A call for each event, a few at a time; in an outage, none is begun."""
         places = asyncio.Semaphore(SINGLE_CALLS_AT_ONCE)
-        stop_sending: TriggerFault | None = None
 
         async def send(event: EncodedEvent) -> TriggerResult:
-            nonlocal stop_sending
             async with places:
-                if stop_sending:
-                    return stop_sending
-                answered = await self._send_one(event)
-                stop_sending = stop_sending or answered.stop_sending
-                return answered.results[0]
+                if outage.fault:
+                    return outage.fault
+                try:
+                    answered = read_single(await self._post(_TRIGGER_PATH, event.body), event)
+                except httpx.RequestError as error:
+                    answered = unanswered(error, 1)
+                return outage.observe(answered)[0]
 
-        results = await asyncio.gather(*(send(event) for event in group))
-        return Answered(list(results), stop_sending)
-
-    async def _send_one(self, event: EncodedEvent) -> Answered:
-        try:
-            return read_single(await self._post(_TRIGGER_PATH, event.body), event)
-        except httpx.RequestError as error:
-            return unanswered(error, 1)
+        return await asyncio.gather(*(send(event) for event in group))
 
     async def _post(self, path: str, body: bytes) -> httpx.Response:
         return await self._client.post(path, content=body, headers=_JSON)

@@ -159,3 +159,13 @@ async def test_subscribers_and_topics_are_recipients(novu: httpx.AsyncClient, si
     )
 
     assert sink.summary()["recipients"] == 3
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/trigger/broadcast"), ("GET", "/trigger"), ("GET", "/")])
+async def test_an_endpoint_that_the_sink_does_not_have_is_not_found(
+    novu: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await novu.request(method, path)
+
+    assert answer.status_code == 404
+    assert answer.json()["message"].startswith(f"Cannot {method} /v1/events")

@@ -248,6 +248,27 @@ async def test_a_failing_request_does_not_keep_the_next_one_from_being_made(
     assert results == [TriggerFault("HTTP 500")] * 100 + [ACCEPTED] * 3
 
 
+async def test_three_faults_in_a_row_are_an_outage_and_end_the_sending(trigger: NovuTrigger, sink: SinkProcess) -> None:
+    sink.fail({"kind": "server_error", "requests": None})
+
+    results = await trigger.trigger(events(500))
+
+    assert results == [TriggerFault("HTTP 500")] * 500
+    assert sink.summary()["requests"] == 3
+
+
+async def test_a_single_event_that_novu_chokes_on_does_not_fail_the_others(
+    trigger: NovuTrigger, sink: SinkProcess
+) -> None:
+    sink.fail(
+        {"kind": "unreadable_answer", "status": 422}, {"kind": "server_error", "workflow": "poison", "requests": None}
+    )
+
+    results = await trigger.trigger([event("p1", workflow="poison"), *events(50), event("p2", workflow="poison")])
+
+    assert results == [TriggerFault("HTTP 500"), *[ACCEPTED] * 50, TriggerFault("HTTP 500")]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 async def test_accepted_events_whose_answer_never_comes_are_delivered_once_in_the_end(
     trigger: NovuTrigger, sink: SinkProcess, count: int
