@@ -33,7 +33,13 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
         supabase, http = await supabase_client.connect(settings.supabase_url, key)
         await stack.enter_async_context(http)
         store = SupabaseNotificationStore(supabase)
-        temporal = await temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config)
+        log.info("temporal_connecting", extra={"address": settings.temporal_address})
+        temporal = await _unless_stopped(
+            stop,
+            temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config),
+        )
+        if temporal is None:
+            return
         feed = PostgresChangesFeed(
             settings.supabase_url,
             key,

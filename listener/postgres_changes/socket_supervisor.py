@@ -54,27 +54,25 @@ class SocketSupervisor:
         """Connect, hold, and connect again, until cancelled."""
         unreadable_frames.on_unreadable_frame.set(partial(self._callbacks.on_unreadable_frame, self._enterprise_ids))
         backoff = self._backoff()
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
             loss = SocketLost("the socket's tasks ended")
             try:
-                await self._hold_socket()
+                await self._hold_socket(backoff)
             except* SocketLost as group:
                 loss = _first(group)
-            backoff.served(loop.time() - began)
             seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
             self._observer.socket_lost(loss.reason, failures=backoff.failures, is_configuration=loss.is_configuration)
             self._observer.lost(self._enterprise_ids, loss.reason, failures=backoff.failures)
             await asyncio.sleep(seconds)
 
-    async def _hold_socket(self) -> None:
+    async def _hold_socket(self, backoff: Backoff) -> None:
         timing = self._timing
         client = AsyncRealtimeClient(
             self._url, self._key, auto_reconnect=False, max_retries=1, timeout=_whole_seconds(timing)
         )
         try:
             await self._connect(client)
+            backoff.works()
             async with asyncio.TaskGroup() as seats:
                 seats.create_task(self._keep_canary(client))
                 for enterprise_id in self._enterprise_ids:
@@ -95,9 +93,7 @@ class SocketSupervisor:
         """Take the enterprise's seat, and take it again whenever it is lost while the socket is well."""
         timing = self._timing
         backoff = self._backoff()
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
             try:
                 async with take_seat(
                     client,
@@ -106,11 +102,11 @@ class SocketSupervisor:
                     on_subscribed=partial(self._callbacks.on_subscribed, enterprise_id),
                     timeout_seconds=timing.confirm_timeout,
                 ) as seat:
+                    backoff.works()
                     await seat.hold(probe_every_seconds=timing.canary_every, probe_timeout_seconds=timing.probe_timeout)
             except SeatLost as loss:
                 if not client.is_connected:
                     raise SocketLost(loss.reason) from loss
-                backoff.served(loop.time() - began)
                 seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
                 self._observer.lost((enterprise_id,), loss.reason, failures=backoff.failures)
                 if loss.is_configuration:

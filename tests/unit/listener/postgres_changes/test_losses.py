@@ -58,15 +58,31 @@ def test_the_backoff_grows_to_its_cap_and_stays_there() -> None:
 
 
 def test_only_a_steady_while_forgives_failures() -> None:
-    backoff = Backoff(1.0, cap_seconds=30.0)
+    now = 0.0
+    backoff = Backoff(1.0, cap_seconds=30.0, clock=lambda: now)
     for _ in range(5):
         backoff.next_seconds()
 
-    backoff.served(29.0)
-    assert backoff.failures == 5
+    backoff.works()
+    now += 29.0
+    backoff.next_seconds()
+    assert backoff.failures == 6
 
-    backoff.served(30.0)
-    assert backoff.failures == 0
+    backoff.works()
+    now += 30.0
+    backoff.next_seconds()
+    assert backoff.failures == 1
+
+
+def test_a_slow_failure_is_a_failure_all_the_same() -> None:
+    now = 0.0
+    backoff = Backoff(1.0, cap_seconds=30.0, clock=lambda: now)
+
+    for _ in range(3):
+        now += 100.0
+        backoff.next_seconds()
+
+    assert backoff.failures == 3
 
 
 def test_patience_asked_for_is_kept() -> None:
