@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.notification.models import ClaimedBatch
-from shared.notification.outcomes import Outcome
+from shared.notification.outcomes import Outcome, RefusalCode
 
 
 class StoreUnavailable(Exception):
@@ -92,9 +92,13 @@ class TriggerAccepted:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRefused:
-    """Novu will never process the event as it is; `reason` is Novu's own word for it."""
+    """Novu will never process the event as it is; `reason` is Novu's own word for it.
+
+    Under any other `code` the event was not sent at all, because Novu would not have taken it, and `reason` is ours.
+    """
 
     reason: str
+    code: RefusalCode = RefusalCode.NOVU_REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.notification.outcomes import RefusalCode
 from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
@@ -51,10 +52,10 @@ class NovuTrigger:
             try:
                 encoded = encode(position, event)
             except NotJson:
-                results[position] = TriggerRefused("payload is not JSON")
+                results[position] = TriggerRefused("payload is not JSON", RefusalCode.PAYLOAD_INVALID)
                 continue
             if encoded.is_too_large:
-                results[position] = TriggerRefused("payload too large")
+                results[position] = TriggerRefused("payload too large", RefusalCode.PAYLOAD_TOO_LARGE)
             else:
                 sendable.append(encoded)
         outage = Outage()

@@ -7,7 +7,7 @@ from itertools import groupby, takewhile
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.transaction_id import transaction_id
-from shared.ports import NotificationTrigger, TriggerAccepted, TriggerEvent, TriggerFault, TriggerResult
+from shared.ports import NotificationTrigger, TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 
 EVENTS_PER_ROUND = 100
 FAULTS_THAT_MEAN_AN_OUTAGE = 3
@@ -104,7 +104,12 @@ def _apply(
             result.fault = answer
         else:
             assert not isinstance(answer, TriggerAccepted)
-            details = {"novu": answer.reason, "chunks_sent": pending.chunks_sent}
-            refusal = Refusal(RefusalCode.NOVU_REFUSED, f"Novu refused the event: {answer.reason}", details)
-            result.outcomes.append(Failed(notification_id, refusal))
+            result.outcomes.append(Failed(notification_id, _refusal(answer, pending.chunks_sent)))
     return unfinished
+
+
+def _refusal(answer: TriggerRefused, chunks_sent: int) -> Refusal:
+    if answer.code is RefusalCode.NOVU_REFUSED:
+        details = {"novu": answer.reason, "chunks_sent": chunks_sent}
+        return Refusal(answer.code, f"Novu refused the event: {answer.reason}", details)
+    return Refusal(answer.code, f"not sent to Novu: {answer.reason}", {"chunks_sent": chunks_sent})

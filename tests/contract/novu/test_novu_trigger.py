@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.notification.outcomes import RefusalCode
 from shared.novu import CancelFailed, NovuTrigger, open_trigger
 from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused
 from tests.contract.novu.events import event, events
@@ -75,7 +76,7 @@ async def test_an_event_too_large_for_novu_is_refused_without_a_call(trigger: No
 
     results = await trigger.trigger([event("t1"), heavy, event("t3")])
 
-    assert results == [ACCEPTED, TriggerRefused("payload too large"), ACCEPTED]
+    assert results == [ACCEPTED, TriggerRefused("payload too large", RefusalCode.PAYLOAD_TOO_LARGE), ACCEPTED]
     assert sorted(sink.transaction_ids()) == ["t1", "t3"]
 
 
@@ -85,7 +86,7 @@ async def test_a_payload_that_is_no_json_is_refused_without_a_call(
 ) -> None:
     results = await trigger.trigger([event("t1", payload=payload), event("t2")])
 
-    assert results == [TriggerRefused("payload is not JSON"), ACCEPTED]
+    assert results == [TriggerRefused("payload is not JSON", RefusalCode.PAYLOAD_INVALID), ACCEPTED]
     assert sink.transaction_ids() == ["t2"]
 
 
@@ -271,11 +272,11 @@ async def test_a_single_event_that_novu_chokes_on_does_not_fail_the_others(
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_accepted_events_whose_answer_never_comes_are_delivered_once_in_the_end(
-    trigger: NovuTrigger, sink: SinkProcess, count: int
+    trigger: NovuTrigger, impatient_trigger: NovuTrigger, sink: SinkProcess, count: int
 ) -> None:
     sink.fail({"kind": "accept_then_hang"})
 
-    first = await trigger.trigger(events(count))
+    first = await impatient_trigger.trigger(events(count))
     second = await trigger.trigger(events(count))
 
     assert first == [TriggerFault("ReadTimeout")] * count
@@ -334,7 +335,6 @@ async def test_a_triggered_event_can_be_cancelled(trigger: NovuTrigger, sink: Si
     [
         ({"kind": "rate_limited", "retry_after": "3"}, "HTTP 429"),
         ({"kind": "server_error"}, "HTTP 500"),
-        ({"kind": "accept_then_hang"}, "ReadTimeout"),
         ({"kind": "unreadable_answer", "status": 200}, "unreadable answer"),
     ],
 )
@@ -347,6 +347,15 @@ async def test_a_cancellation_without_an_answer_is_not_taken_for_one(
         await trigger.cancel("t1")
 
     assert raised.value.fault.reason == reason
+
+
+async def test_a_cancellation_that_is_never_answered_is_not_taken_for_one(
+    impatient_trigger: NovuTrigger, sink: SinkProcess
+) -> None:
+    sink.fail({"kind": "accept_then_hang"})
+
+    with pytest.raises(CancelFailed, match="ReadTimeout"):
+        await impatient_trigger.cancel("t1")
 
 
 async def test_no_idempotency_key_is_sent() -> None:

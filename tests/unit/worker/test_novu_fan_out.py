@@ -80,6 +80,17 @@ async def test_one_refused_event_does_not_fail_its_batch_mates() -> None:
     assert refused.refusal.details["novu"] == "trigger_not_active"
 
 
+async def test_an_event_that_novu_would_not_take_is_refused_under_its_own_code() -> None:
+    trigger = FakeTrigger(lambda _: TriggerRefused("payload too large", RefusalCode.PAYLOAD_TOO_LARGE))
+
+    result, _ = await send(trigger, pending(1))
+
+    [refused] = result.outcomes
+    assert isinstance(refused, Failed)
+    assert refused.refusal.code is RefusalCode.PAYLOAD_TOO_LARGE
+    assert refused.refusal.details == {"chunks_sent": 0}
+
+
 async def test_a_fault_leaves_its_notification_unsettled_with_the_chunks_that_went_before() -> None:
     fault = TriggerFault("429", retry_after_seconds=7)
     trigger = FakeTrigger(lambda event: fault if event.transaction_id == "xnovu.ent1.1.1" else TriggerAccepted())
