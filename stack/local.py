@@ -119,7 +119,7 @@ class LocalStack:
 
     async def stop(self) -> None:
         """Stop everything, and remove a temporary state directory."""
-        # The edge reads the database's log of changes: with such a reader a fast shutdown of PostgreSQL may hang.
+        # The database last: the edge lives on it.
         await asyncio.gather(self.edge.stop(), self.novu_sink.stop(), self.temporal.stop())
         await self.postgres.stop()
         if self._is_temporary:

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 from temporalio.client import Client
+from websockets.asyncio.client import connect
 
 from stack.__main__ import environment_lines, json_object
 from stack.local import LocalStack
@@ -73,6 +74,27 @@ async def test_rest_answers_the_service_key_and_refuses_the_public_one(local_sta
         )
 
     assert (served.status_code, refused.status_code) == (200, 401)
+
+
+async def test_realtime_subscribes_and_rings(local_stack: Mapping[str, str]) -> None:
+    address = local_stack["SUPABASE_URL"].replace("http://", "ws://") + "/realtime/v1/websocket"
+    wanted = {"event": "INSERT", "schema": "notify", "table": "ent_notification", "filter": "name=eq.rings"}
+    payload = {"config": {"postgres_changes": [wanted]}}
+    join = {"topic": "realtime:stack", "event": "phx_join", "ref": "1", "join_ref": "1", "payload": payload}
+
+    url = f"{address}?apikey={local_stack['SUPABASE_SERVICE_ROLE_KEY']}&vsn=1.0.0"
+    async with asyncio.timeout(20), connect(url) as socket:
+        await socket.send(json.dumps(join))
+        frames = [json.loads(await socket.recv()) for _ in ("phx_reply", "system")]
+        database = await asyncpg.connect(local_stack["XNOVU_STACK_POSTGRES_URL"])
+        await database.execute(
+            "insert into notify.ent_notification (name, payload, recipients) values ('rings', '{}', '{ada}')"
+        )
+        await database.close()
+        frames.append(json.loads(await socket.recv()))
+
+    assert [frame["event"] for frame in frames] == ["phx_reply", "system", "postgres_changes"]
+    assert frames[1]["payload"]["message"] == "Subscribed to PostgreSQL"
 
 
 async def test_temporal_answers(local_stack: Mapping[str, str]) -> None:
