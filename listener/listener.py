@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from listener.batcher import WINDOW_SECONDS, Batcher
@@ -16,6 +16,7 @@ from shared.ports import FeedGap, FeedState, NotificationStore, RowChange, RowCh
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 DRAIN_SECONDS = 5.0
+UNHEARD_SWEEP_SECONDS = 5.0
 
 
 class Listener:
@@ -29,12 +30,14 @@ class Listener:
         enterprise_ids: Collection[str],
         *,
         sweep_interval_seconds: float,
+        unheard_sweep_seconds: float = UNHEARD_SWEEP_SECONDS,
         window_seconds: float = WINDOW_SECONDS,
-        handed_over: HandedOver | None = None,
     ) -> None:
+        """Every enterprise is swept each `sweep_interval_seconds`; one without a seat each `unheard_sweep_seconds`."""
         self.counters = ListenerCounters()
         self._feed = feed
-        self._handed_over = handed_over or HandedOver()
+        self._handed_over = HandedOver()
+        self._unheard_sweep_seconds = unheard_sweep_seconds
         self._dispatcher = Dispatcher(start, self.counters, on_recovery=self._start_afresh)
         self._batchers = {
             enterprise_id: Batcher(
@@ -80,7 +83,10 @@ class Listener:
         try:
             async with asyncio.TaskGroup() as parts:
                 hearing = parts.create_task(self._hear(), name="feed")
-                sweeping = parts.create_task(self._sweeper.run(), name="sweeper")
+                sweeping = [
+                    parts.create_task(self._sweeper.run(), name="sweeper"),
+                    parts.create_task(self._sweep_the_unheard(), name="sweeper of the unheard"),
+                ]
                 batching = [
                     parts.create_task(batcher.run(), name=f"batcher {enterprise_id}")
                     for enterprise_id, batcher in self._batchers.items()
@@ -115,6 +121,13 @@ class Listener:
         if not self._stopping:
             raise RuntimeError("the feed of row changes ended by itself")
 
+    async def _sweep_the_unheard(self) -> None:
+        """While the doorbell is out of order, look more often."""
+        while True:
+            await asyncio.sleep(self._unheard_sweep_seconds)
+            states = self._feed.status.states
+            self._sweeper.request(each for each, state in states.items() if state is not FeedState.SUBSCRIBED)
+
     def _take(self, change: RowChange) -> None:
         self.counters.changes += 1
         batcher = self._batchers[change.enterprise_id]
@@ -133,10 +146,11 @@ class Listener:
         self._handed_over.forget_all()
         self._sweeper.request_all()
 
-    async def _drain(self, hearing: asyncio.Task[None], sweeping: asyncio.Task[None]) -> None:
+    async def _drain(self, hearing: asyncio.Task[None], sweeping: Iterable[asyncio.Task[None]]) -> None:
         """What cannot be handed over in time stays due in the table, for the next listener's first sweep."""
         self._stopping = True
-        sweeping.cancel()
+        for task in sweeping:
+            task.cancel()
         await self._feed.close()
         await hearing
         try:

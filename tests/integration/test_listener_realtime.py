@@ -111,7 +111,14 @@ async def listening(stack: Mapping[str, str], *, timing: FeedTiming = IMPATIENT)
         bench.feed = PostgresChangesFeed(
             stack["SUPABASE_URL"], key, bench.enterprise_ids, store, max_retries=3, timing=timing
         )
-        bench.listener = Listener(bench.feed, store, bench.start, bench.enterprise_ids, sweep_interval_seconds=NEVER)
+        bench.listener = Listener(
+            bench.feed,
+            store,
+            bench.start,
+            bench.enterprise_ids,
+            sweep_interval_seconds=NEVER,
+            unheard_sweep_seconds=NEVER,
+        )
         stop = asyncio.Event()
         running = asyncio.create_task(bench.listener.run(stop))
         try:

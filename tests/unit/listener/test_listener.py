@@ -26,7 +26,7 @@ class Bench:
 
 @asynccontextmanager
 async def listening(
-    due: Mapping[str, Collection[int]] | None = None, *, sweep_interval_seconds: float = NEVER
+    due: Mapping[str, Collection[int]] | None = None, *, unheard_sweep_seconds: float = NEVER
 ) -> AsyncIterator[Bench]:
     enterprise_ids = ["ent1", "ent2"]
     feed, store, temporal, stop = FakeFeed(enterprise_ids), FakeStore(due), FakeTemporal(), asyncio.Event()
@@ -35,7 +35,8 @@ async def listening(
         store,
         temporal.start,
         enterprise_ids,
-        sweep_interval_seconds=sweep_interval_seconds,
+        sweep_interval_seconds=NEVER,
+        unheard_sweep_seconds=unheard_sweep_seconds,
         window_seconds=0.001,
     )
     running = asyncio.create_task(listener.run(stop))
@@ -78,6 +79,17 @@ async def test_an_enterprise_catches_up_until_its_gap_is_swept() -> None:
 
         await eventually(lambda: bench.listener.states()["ent2"] is FeedState.CATCHING_UP)
         assert bench.listener.states()["ent1"] is FeedState.SUBSCRIBED
+
+
+async def test_an_enterprise_without_a_seat_is_swept_more_often() -> None:
+    async with listening(unheard_sweep_seconds=0.01) as bench:
+        bench.feed.status.states["ent2"] = FeedState.FAILED
+        await eventually(lambda: bench.listener.counters.sweeps >= 3)
+        bench.store.due = {"ent1": {1}, "ent2": {2}}
+
+        await eventually(lambda: bench.temporal.started == [("ent2", (2,))])
+
+        assert bench.store.calls[-1] == (frozenset({"ent2"}), 0)
 
 
 async def test_an_outage_of_temporal_loses_nothing() -> None:

@@ -54,8 +54,8 @@ class PhoenixServer:
         """Every join of the enterprise's topic so far, the current one last."""
         return [join for join in self.joins if join.topic.startswith(f"realtime:notifications-{enterprise_id}:")]
 
-    def canaries(self) -> list[Join]:
-        return [join for join in self.joins if join.topic.startswith("realtime:canary-")]
+    def canaries(self, listener_id: str = "listener-1") -> list[Join]:
+        return [join for join in self.joins if join.topic.startswith(f"realtime:canary-{listener_id}:")]
 
     async def send_change(self, seat: Join, record: dict[str, Any] | None, **data: Any) -> None:
         """An INSERT on the seat's topic; `data` replaces parts of the event."""
@@ -151,5 +151,5 @@ class SingingStore:
         if not self.mute:
             record = {"listener_id": listener_id, "beat": self.beats}
             with suppress(ConnectionClosed):
-                await self._server.send_change(self._server.canaries()[-1], record, type="UPDATE")
+                await self._server.send_change(self._server.canaries(listener_id)[-1], record, type="UPDATE")
         return self.beats

@@ -1,7 +1,7 @@
 """Every way in which a subscription was seen to fall silent, and that the feed comes back from it, saying so."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -42,7 +42,7 @@ class Bench:
 
     async def subscribed(self, *enterprise_ids: str) -> None:
         """Wait until these (all by default) are subscribed and told to catch up."""
-        wanted = set(enterprise_ids or ENTERPRISES)
+        wanted = set(enterprise_ids or self.feed.status.states)
         await eventually(
             lambda: (
                 all(self.feed.status.states[each] is FeedState.SUBSCRIBED for each in wanted)
@@ -71,11 +71,13 @@ def a_row(notification_id: int, enterprise_id: str = "ent1", **columns: Any) -> 
 
 
 @asynccontextmanager
-async def feeding(*, timing: FeedTiming = IMPATIENT, max_retries: int = 10) -> AsyncIterator[Bench]:
+async def feeding(
+    *, timing: FeedTiming = IMPATIENT, max_retries: int = 10, enterprise_ids: Sequence[str] = ENTERPRISES
+) -> AsyncIterator[Bench]:
     async with phoenix_server() as server:
         store = SingingStore(server)
         feed = PostgresChangesFeed(
-            server.url, "key", ENTERPRISES, cast(NotificationStore, store), max_retries=max_retries, timing=timing
+            server.url, "key", enterprise_ids, cast(NotificationStore, store), max_retries=max_retries, timing=timing
         )
         bench = Bench(server, store, feed)
 
@@ -395,6 +397,20 @@ async def test_a_callback_that_raises_is_survived_counted_and_caught_up_with(
         assert caplog.messages.count("callback_failed") == 1
         await bench.rings("ent1", 3)
         assert bench.server.handshakes == 1
+
+
+async def test_many_enterprises_share_few_sockets_and_one_sockets_failure_is_its_own() -> None:
+    enterprise_ids = [f"ent{number:03}" for number in range(120)]
+    async with feeding(enterprise_ids=enterprise_ids) as bench:
+        await bench.subscribed()
+        assert bench.server.handshakes == 3
+        bench.gaps.clear()
+
+        bench.server.seats_of("ent075")[-1].connection.transport.abort()
+
+        await bench.subscribed("ent075")
+        assert bench.server.handshakes == 4
+        assert bench.told_to_catch_up() <= set(enterprise_ids[50:100])
 
 
 async def test_closing_leaves_the_seats() -> None:
