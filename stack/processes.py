@@ -117,14 +117,18 @@ class ChildProcess:
             await asyncio.sleep(_PROBE_INTERVAL_SECONDS)
 
     async def run(self, command: Sequence[str], within_seconds: float) -> None:
-        """Run a command to its end. Raises PartFailed where that is not exit code 0."""
+        """Run a command to its end. Raises PartFailed where that is not exit code 0.
+
+        It does not go on when time is up, or when the caller is cancelled.
+        """
         await self.start(command)
         try:
             async with asyncio.timeout(within_seconds):
                 await self.wait()
         except TimeoutError:
-            await self.kill()
             raise self._failure(f"did not end within {within_seconds:g} s") from None
+        finally:
+            await self.kill()
         if self._returncode() != 0:
             raise self._failure(f"ended with code {self._returncode()}")
 

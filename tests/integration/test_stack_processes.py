@@ -1,5 +1,6 @@
 """The stack's child processes: they end with us, and say why they did not start."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -102,6 +103,29 @@ async def test_a_child_that_is_never_ready_is_reported(tmp_path: Path) -> None:
             await child.wait_until_ready(never, within_seconds=0.1)
     finally:
         await child.kill()
+
+
+async def test_a_command_does_not_outlive_who_waits_for_it(tmp_path: Path) -> None:
+    command = ChildProcess("command", tmp_path / "log")
+    waiting = asyncio.create_task(command.run(SLEEP_FOR_EVER, within_seconds=60))
+    while (pid := command.pid) is None:  # noqa: ASYNC110 (a start sets no event)
+        await asyncio.sleep(0)
+    process = psutil.Process(pid)
+
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert_gone([process], within_seconds=0)
+
+
+async def test_a_command_that_takes_too_long_is_ended_and_reported(tmp_path: Path) -> None:
+    command = ChildProcess("command", tmp_path / "log")
+
+    with pytest.raises(PartFailed, match=r"command did not end within 0.1 s"):
+        await command.run(SLEEP_FOR_EVER, within_seconds=0.1)
+
+    assert command.pid is None
 
 
 def test_a_free_port_can_be_listened_on() -> None:
