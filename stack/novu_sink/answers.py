@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import JSONResponse
+
+
+class AsciiJSONResponse(JSONResponse):
+    """JSON that can carry what JSON can: half a surrogate pair, which was sent escaped, goes back escaped."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 class Refused(Exception):
@@ -34,9 +42,9 @@ def refusal(refused: Refused, path: str) -> JSONResponse:
     if refused.errors is not None:
         content["errors"] = dict(refused.errors)
     headers = {} if refused.retry_after is None else {"Retry-After": refused.retry_after}
-    return JSONResponse(content, refused.status, headers)
+    return AsciiJSONResponse(content, refused.status, headers)
 
 
 def data(content: Any, status: int) -> JSONResponse:
     """What Novu's response interceptor writes around every result."""
-    return JSONResponse({"data": content}, status)
+    return AsciiJSONResponse({"data": content}, status)

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from stack.novu_sink.answers import AsciiJSONResponse
 from stack.novu_sink.faults import FAULTS, Faults
 from stack.novu_sink.journal import Call, Journal, ReceivedRequest
 from stack.novu_sink.triggering import EventEndpoints
@@ -38,18 +39,18 @@ class ControlEndpoints:
         ]
 
     async def health(self, _: Request) -> Response:
-        return JSONResponse({"status": "serving"})
+        return AsciiJSONResponse({"status": "serving"})
 
     async def calls(self, request: Request) -> Response:
         """Events in the order they came; `transaction_id_prefix`, `workflow` and `limit` choose, as text."""
         query = request.query_params
         limit = query.get("limit")
         if limit is not None and not limit.isdigit():
-            return JSONResponse({"error": "limit must be a whole number"}, 422)
+            return AsciiJSONResponse({"error": "limit must be a whole number"}, 422)
         calls = self._journal.calls(
             transaction_id_prefix=query.get("transaction_id_prefix", ""), workflow=query.get("workflow")
         )
-        return JSONResponse({"calls": [self._call(call) for call in islice(calls, int(limit) if limit else None)]})
+        return AsciiJSONResponse({"calls": [self._call(call) for call in islice(calls, int(limit) if limit else None)]})
 
     async def reset(self, _: Request) -> Response:
         """Forget all calls, transaction ids and cancellations."""
@@ -58,13 +59,13 @@ class ControlEndpoints:
 
     async def requests(self, _: Request) -> Response:
         """Every HTTP request to an event endpoint, the refused ones too."""
-        return JSONResponse({"requests": [_request(request) for request in self._journal.requests()]})
+        return AsciiJSONResponse({"requests": [_request(request) for request in self._journal.requests()]})
 
     async def summary(self, _: Request) -> Response:
-        return JSONResponse(self._journal.summary())
+        return AsciiJSONResponse(self._journal.summary())
 
     async def list_faults(self, _: Request) -> Response:
-        return JSONResponse({"faults": self._faults.as_json()})
+        return AsciiJSONResponse({"faults": self._faults.as_json()})
 
     async def add_faults(self, request: Request) -> Response:
         """A list of faults, which take effect in its order (see faults.py)."""

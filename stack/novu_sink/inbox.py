@@ -86,7 +86,9 @@ class Inbox:
             subscriber=subscriber,
             nonce=nonce,
         )
-        return HTMLResponse(page, headers={"Content-Security-Policy": _policy(nonce), "Cache-Control": "no-store"})
+        # Half a surrogate pair is valid JSON and no valid text.
+        content = page.encode(errors="replace")
+        return HTMLResponse(content, headers={"Content-Security-Policy": _policy(nonce), "Cache-Control": "no-store"})
 
     def _message(self, call: Call) -> Message:
         event = call.event

@@ -24,15 +24,8 @@ from stack.novu_sink.event_rules import (
     require_valid,
     valid_recipients,
 )
-from stack.novu_sink.faults import (
-    AcceptThenHang,
-    AnswerFault,
-    Faults,
-    RateLimited,
-    ServerError,
-    Unauthorized,
-    UnreadableAnswer,
-)
+from stack.novu_sink.fault_effects import answer_under, fail_before_accepting, status_under
+from stack.novu_sink.faults import Faults
 from stack.novu_sink.journal import ERROR, PROCESSED, Journal, ReceivedEvent
 from stack.novu_sink.workflows import Workflows, WorkflowState
 
@@ -74,13 +67,13 @@ class EventEndpoints:
             self._require_key(request)
             await asyncio.sleep(self._faults.take_latency_seconds(()))
             fault = self._faults.take_answer(())
-            _fail_before_accepting(fault)
+            fail_before_accepting(fault)
         except Refused as refused:
             self._journal.record(received_at_ns, path, refused.status, (), b"")
             return refusal(refused, path)
         cancelled = self._journal.cancel(request.path_params["transaction_id"])
-        self._journal.record(received_at_ns, path, _status_under(fault, 200), (), b"")
-        return await _answer_under(fault, request, data(cancelled, 200))
+        self._journal.record(received_at_ns, path, status_under(fault, 200), (), b"")
+        return await answer_under(fault, request, data(cancelled, 200))
 
     async def _accept(self, request: Request, judge: Judge) -> Response:
         received_at_ns = time.time_ns()
@@ -93,14 +86,14 @@ class EventEndpoints:
             names = _workflow_names(content)
             await asyncio.sleep(self._faults.take_latency_seconds(names))
             fault = self._faults.take_answer(names)
-            _fail_before_accepting(fault)
+            fail_before_accepting(fault)
             events = judge(content, len(body))
         except Refused as refused:
             self._journal.record(received_at_ns, path, refused.status, (), body)
             return refusal(refused, path)
-        self._journal.record(received_at_ns, path, _status_under(fault, 201), events, body)
+        self._journal.record(received_at_ns, path, status_under(fault, 201), events, body)
         items = [_item(event) for event in events]
-        return await _answer_under(fault, request, data(items if judge == self._judge_bulk else items[0], 201))
+        return await answer_under(fault, request, data(items if judge == self._judge_bulk else items[0], 201))
 
     def _judge_single(self, content: dict[str, Any], size_bytes: int) -> list[ReceivedEvent]:
         require_valid(content)
@@ -172,43 +165,3 @@ async def _read_body(request: Request) -> bytes:
         if len(body) > BODY_LIMIT_BYTES:
             raise Refused(413, "request entity too large")
     return bytes(body)
-
-
-def _fail_before_accepting(fault: AnswerFault | None) -> None:
-    match fault:
-        case RateLimited():
-            raise Refused(429, "API rate limit exceeded", retry_after=fault.retry_after)
-        case Unauthorized():
-            raise Refused(401, "API Key not found")
-        case ServerError(accepted=False):
-            raise _server_error(fault)
-
-
-def _status_under(fault: AnswerFault | None, status: int) -> int | None:
-    """The HTTP status that an accepted request gets; None if it gets no answer."""
-    match fault:
-        case AcceptThenHang():
-            return None
-        case ServerError() | UnreadableAnswer():
-            return fault.status
-        case _:
-            return status
-
-
-async def _answer_under(fault: AnswerFault | None, request: Request, answer: Response) -> Response:
-    match fault:
-        case AcceptThenHang():
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            return Response(status_code=504)
-        case ServerError():
-            return refusal(_server_error(fault), request.url.path)
-        case UnreadableAnswer():
-            return Response(fault.body, fault.status, media_type="text/html")
-        case _:
-            return answer
-
-
-def _server_error(fault: ServerError) -> Refused:
-    message = "Internal server error, contact support and provide them with the errorId"
-    return Refused(fault.status, message, retry_after=fault.retry_after)

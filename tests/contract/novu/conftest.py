@@ -41,7 +41,13 @@ async def novu(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[httpx.As
 
 @pytest.fixture
 async def trigger(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[NovuTrigger]:
-    """The adapter, impatient enough for tests."""
-    timeout = httpx.Timeout(0.5, connect=5.0)
-    async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=timeout, verify=tls) as client:
+    """The adapter."""
+    async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=15, verify=tls) as client:
+        yield NovuTrigger(client)
+
+
+@pytest.fixture
+async def impatient_trigger(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[NovuTrigger]:
+    """The adapter, for answers that never come."""
+    async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=0.5, verify=tls) as client:
         yield NovuTrigger(client)

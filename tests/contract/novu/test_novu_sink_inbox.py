@@ -71,6 +71,16 @@ async def test_messages_can_be_chosen_by_workflow_and_subscriber(novu: httpx.Asy
     assert ("t-bob" in by_subscriber, "t-ada" in by_subscriber) == (False, True)
 
 
+async def test_half_a_surrogate_pair_is_shown_and_told(novu: httpx.AsyncClient, sink: SinkProcess) -> None:
+    body = rb'{"name": "\ud800", "to": "ada", "transactionId": "t\udfff", "payload": {"text": "\ud800"}}'
+
+    answer = await novu.post("/trigger", content=body)
+
+    assert answer.status_code == 201
+    assert sink.calls()[0]["transaction_id"] == "t\udfff"
+    assert "<h2>?</h2>" in sink.inbox().text
+
+
 async def test_malformed_content_is_shown_too(novu: httpx.AsyncClient, sink: SinkProcess) -> None:
     odd = [event_body(payload="text"), 7, event_body("t2", payload={"rendered": {"EMAIL": 7, "SMS": {"body": None}}})]
     await novu.post("/trigger/bulk", json={"events": odd})
