@@ -98,21 +98,29 @@ class System:
             await self.insert(portion)
             await asyncio.sleep(seconds / 20)
 
-    async def edge_fault(self, name: str, **order: Any) -> None:
-        """Ask the edge for a fault (stack/edge/faults.py)."""
-        (await self.edge.post(f"/_faults/{name}", json=order)).raise_for_status()
+    async def edge_fault(self, name: str, **order: Any) -> int:
+        """Ask the edge for a fault (stack/edge/faults.py); returns how many sockets or channels it befell."""
+        response = await self.edge.post(f"/_faults/{name}", json=order)
+        response.raise_for_status()
+        affected: int = response.json()["affected"]
+        return affected
 
     async def sink_faults(self, *faults: Mapping[str, Any]) -> None:
         """Ask the Novu sink for faults, in order (stack/novu_sink/faults.py)."""
         (await self.sink.post("/_sink/faults", json=faults)).raise_for_status()
 
+    async def sink_calls(self, transaction_id_prefix: str = "") -> list[dict[str, Any]]:
+        """Every event that Novu accepted, in the order they came (stack/novu_sink/control.py)."""
+        response = await self.sink.get("/_sink/calls", params={"transaction_id_prefix": transaction_id_prefix})
+        response.raise_for_status()
+        calls: list[dict[str, Any]] = response.json()["calls"]
+        return calls
+
     async def deliveries(self) -> Counter[str]:
         """How often each transaction id reached people: what Novu recognises as a duplicate reaches nobody."""
-        response = await self.sink.get("/_sink/calls")
-        response.raise_for_status()
         return Counter(
             call["transaction_id"]
-            for call in response.json()["calls"]
+            for call in await self.sink_calls()
             if call["status"] == "processed" and not call["duplicate"]
         )
 
