@@ -58,6 +58,7 @@ class Postgres:
         self._migrations = migrations
         self._data = self.directory / "data"
         self._password_file = self.directory / "password"
+        self._initialised = self.directory / "initialised"
         user = _ACCOUNT_INSTEAD_OF_ROOT if os.geteuid() == 0 else None
         self._server = ChildProcess(
             "postgres",
@@ -105,7 +106,7 @@ class Postgres:
         """
         if not is_free(self.port):
             raise PartFailed(f"postgres cannot start: port {self.port} is taken")
-        is_new = not (self._data / "PG_VERSION").exists()
+        is_new = not self._initialised.exists()
         if is_new:
             await self._initialise()
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
@@ -113,6 +114,7 @@ class Postgres:
         await self._server.wait_until_ready(self._answers, _READY_SECONDS)
         if is_new:
             await self._make_supabase_project()
+            self._initialised.touch()
         if self._migrations is not None:
             try:
                 await apply_migrations(self.url, self._migrations)
@@ -137,24 +139,19 @@ class Postgres:
 
         template1 is a Supabase project before its first migration, `postgres` the migrated one.
         """
-        connection = await asyncpg.connect(self.database_url("template1" if template == "postgres" else "postgres"))
-        try:
-            await connection.execute(f'create database "{name}" template "{template}" owner postgres')
-        finally:
-            await connection.close()
+        at = "template1" if template == "postgres" else "postgres"
+        await self._execute_with_names(at, "create database %I template %I owner postgres", name, template)
         return self.database_url(name)
 
     async def drop_database(self, name: str) -> None:
         """Drop a database, ending its connections; a missing one is no error."""
-        connection = await asyncpg.connect(self.database_url("template1"))
-        try:
-            await connection.execute(f'drop database if exists "{name}" with (force)')
-        finally:
-            await connection.close()
+        await self._execute_with_names("template1", "drop database if exists %I with (force)", name)
 
     async def _initialise(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._data.mkdir(mode=0o700, exist_ok=True)
+        if self._data.exists():  # from a first start that was killed before it came to an end
+            shutil.rmtree(self._data)
+        self._data.mkdir(mode=0o700)
         self._password_file.touch(mode=0o600)
         self._password_file.write_text(secrets.token_hex(16))
         if self._user is not None:
@@ -182,6 +179,15 @@ class Postgres:
         connection = await asyncpg.connect(self.database_url(database))
         try:
             await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    async def _execute_with_names(self, database: str, statement: str, *names: str) -> None:
+        """Each %I stands for a name, which PostgreSQL itself quotes."""
+        connection = await asyncpg.connect(self.database_url(database))
+        try:
+            quoted = await connection.fetchval("select format($1, variadic $2::text[])", statement, names)
+            await connection.execute(quoted)
         finally:
             await connection.close()
 

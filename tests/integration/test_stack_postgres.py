@@ -129,6 +129,14 @@ async def test_committed_rows_are_there_after_a_stop_and_after_a_kill(
     assert await fetch_value(url, f"select true from kitchen where id = {number}")
 
 
+async def test_a_first_start_that_was_cut_short_is_begun_again(tmp_path: Path, migrations: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "PG_VERSION").write_text("18")
+
+    async with Postgres(tmp_path, migrations=migrations) as postgres:
+        assert await fetch_value(postgres.url, "select to_regclass('public.kitchen')::text") == "kitchen"
+
+
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
