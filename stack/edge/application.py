@@ -27,6 +27,7 @@ def create_application(database_url: str, jwt_secret: str, realtime_settings: Re
     The database may come later than the edge, go away and come back. Run it with uvicorn's `ws=RealtimeWire`.
     """
     database = Database(database_url, EXPOSED_SCHEMAS)
+    rest = RestApplication(database, jwt_secret)
     realtime = RealtimeService(database_url, jwt_secret, realtime_settings)
 
     @asynccontextmanager
@@ -34,18 +35,17 @@ def create_application(database_url: str, jwt_secret: str, realtime_settings: Re
         async with database.opened(), realtime.running():
             yield
 
+    async def health(_: Request) -> Response:
+        """That the edge serves, and what it has; whether the database serves, each request is told."""
+        return JSONResponse({"status": "serving", "rest_requests": rest.requests})
+
     routes = [
-        Route("/health", _health),
-        Mount(REST_PATH, RestApplication(database, jwt_secret)),
+        Route("/health", health),
+        Mount(REST_PATH, rest),
         *realtime_routes(realtime),
         *fault_routes(realtime),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _no_route})
-
-
-async def _health(_: Request) -> Response:
-    """That the edge serves; whether the database does, each request is told."""
-    return JSONResponse({"status": "serving"})
 
 
 async def _no_route(_: Request, __: Exception) -> Response:

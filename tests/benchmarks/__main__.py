@@ -24,7 +24,6 @@ WARM_UP_ROWS = 300
 
 async def measure(system: System) -> dict[str, float]:
     """Every figure, by its name in the JSON."""
-    await system.database.execute("select pg_stat_reset()")
     await burst.measure(system, WARM_UP_ROWS)
     memory = PeakMemory({"listener": _pid(system.listener.pid), "worker": _pid(system.worker.pid)})
     limit = await ceiling.measure(system.temporal, system.stack.environment)

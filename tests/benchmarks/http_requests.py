@@ -1,9 +1,5 @@
-"""HTTP requests that one full batch takes: those to Novu as the sink counts them, those to Supabase as PostgreSQL does.
+"""HTTP requests that one full batch takes, as the edge and the Novu sink count them."""
 
-Each request of the worker to Supabase is one call of an SQL function, and PostgreSQL counts those (`track_functions`).
-"""
-
-import asyncio
 from dataclasses import dataclass
 
 from stack.sample_data import insert_notifications, sample_payload
@@ -11,7 +7,7 @@ from tests.benchmarks.sink import count_requests
 from tests.benchmarks.system import System
 from tests.benchmarks.waiting import wait_until_settled
 
-WORKER_FUNCTIONS = ("claim_notifications", "record_outcomes", "renew_claims", "release_claims")
+WORKER_PATHS = ("/rpc/claim_notifications", "/rpc/record_outcomes", "/rpc/renew_claims", "/rpc/release_claims")
 
 
 @dataclass(frozen=True)
@@ -22,36 +18,19 @@ class FullBatch:
     notification_ids: list[int]
 
 
-async def count_calls(system: System) -> int:
-    """Calls of the worker's SQL functions so far."""
-    await system.database.execute("select pg_stat_clear_snapshot()")
-    calls: int = await system.database.fetchval(
-        """
-        select coalesce(sum(calls), 0)::bigint from pg_stat_user_functions
-         where schemaname = 'notify' and funcname = any($1)
-        """,
-        list(WORKER_FUNCTIONS),
-    )
-    return calls
-
-
 async def measure(system: System) -> FullBatch:
     """Send exactly one batch of 100 and count."""
-    before = await count_calls(system) + await count_requests(system)
+    before = await _count(system)
     enterprise = system.enterprises[0]
     rows = [{"notification_workflow_id": enterprise.static, "payload": sample_payload(number)} for number in range(100)]
     ids = await insert_notifications(system.database, enterprise.enterprise_id, rows)
     await wait_until_settled(system, ids)
-    await _statistics_flushed(system, before)
-    return FullBatch(await count_calls(system) + await count_requests(system) - before, ids)
+    return FullBatch(await _count(system) - before, ids)
 
 
-async def _statistics_flushed(system: System, before: int) -> None:
-    """PostgreSQL's sessions report their counts within a second of going idle: wait until they have."""
-    previous = before
-    for _ in range(10):
-        await asyncio.sleep(1.0)
-        now = await count_calls(system) + await count_requests(system)
-        if now == previous and now > before:
-            return
-        previous = now
+async def _count(system: System) -> int:
+    """The worker's requests so far, to Supabase and to Novu."""
+    response = await system.http.get(f"{system.stack.edge.url}/health")
+    response.raise_for_status()
+    to_supabase: dict[str, int] = response.json()["rest_requests"]
+    return sum(to_supabase.get(path, 0) for path in WORKER_PATHS) + await count_requests(system)

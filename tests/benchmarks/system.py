@@ -40,8 +40,6 @@ async def running_system(directory: Path) -> AsyncIterator[System]:
         http = httpx.AsyncClient(timeout=30)
         environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES)}
         try:
-            await database.execute("alter system set track_functions = 'all'")
-            await database.execute("select pg_reload_conf()")
             enterprises = [await seed_enterprise(database, name) for name in ENTERPRISES]
             await listener.start([sys.executable, "-m", "listener"], environment)
             await worker.start([sys.executable, "-m", "worker"], environment)

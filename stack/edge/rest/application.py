@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -22,9 +24,13 @@ class RestApplication:
     def __init__(self, database: Database, secret: str) -> None:
         self._database = database
         self._secret = secret
+        self.requests: Counter[str] = Counter()
+        """Requests answered so far, by path below /rest/v1."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(Request(scope, receive))
+        request = Request(scope, receive)
+        self.requests[request.url.path.removeprefix(scope["root_path"])] += 1
+        response = await self._respond(request)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
