@@ -17,14 +17,14 @@ Result = dict[Channel, RenderedContent] | Refusal
 
 @dataclass(eq=False, slots=True)
 class Item:
-    """One notification to render. `crashes` counts the children lost while they had it."""
+    """One notification to render. `losses` counts the children lost while they were at it."""
 
     call: "RenderCall"
     place: int
     frame: bytes
-    templates: tuple[str, ...]
+    templates: list[str]
     fingerprint: int
-    crashes: int = 0
+    losses: int = 0
 
 
 class RenderCall:
@@ -46,34 +46,36 @@ class RenderCall:
     def add(self, request: RenderRequest) -> int:
         """Queue a request; returns its place. One whose payload cannot be sent is answered at once."""
         place = len(self._results)
-        self._results.append(None)
-        self._unanswered += 1
-        roots = _roots(request)
         try:
             frame = item_frame(self.number, request)
-        except RecursionError:
-            self._set(place, Refusal(RefusalCode.PAYLOAD_INVALID, "The payload is nested too deeply"))
-        else:
-            keys = tuple(template.key for template in roots)
-            content = hash(tuple((template.id, template.subject, template.body) for template in roots))
-            self.waiting.append(Item(self, place, frame, keys, content))
+        except (RecursionError, ValueError):
+            self._results.append(
+                Refusal(RefusalCode.PAYLOAD_INVALID, "The payload nests too deeply or has a number that is too long")
+            )
+            return place
+        roots = _roots(request)
+        content = hash(tuple((template.id, template.subject, template.body) for template in roots))
+        self.waiting.append(Item(self, place, frame, [template.key for template in roots], content))
+        self._results.append(None)
+        self._unanswered += 1
         return place
+
+    def complete_if_answered(self) -> None:
+        """Set `done` once nothing is left to answer."""
+        if self._unanswered == 0 and not self.done.done():
+            self.done.set_result(None)
 
     def answer(self, item: Item, result: Result) -> None:
         """Take an item's result; the last one completes the call."""
-        self._set(item.place, result)
+        self._results[item.place] = result
+        self._unanswered -= 1
+        self.complete_if_answered()
 
     def result(self, place: int) -> Result:
         """The result at a place, once the call is done."""
         result = self._results[place]
         assert result is not None, "a call is done when every item is answered"
         return result
-
-    def _set(self, place: int, result: Result) -> None:
-        self._results[place] = result
-        self._unanswered -= 1
-        if self._unanswered == 0 and not self.done.done():
-            self.done.set_result(None)
 
 
 def _roots(request: RenderRequest) -> list[Template]:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import sys
+from enum import StrEnum
 from typing import Any, Final, Self
 
 import psutil
@@ -24,12 +26,29 @@ class RenderPoolUnavailable(Exception):
     """No child process can be had, or the pool is closed: a passing fault, worth trying again."""
 
 
-class ChildLost(Exception):
-    """The child is gone or no longer of use. `out_of_time` says that its current item used up its time."""
+class Loss(StrEnum):
+    """How a child was lost. Only TIME is surely its item's doing; CRASH may be what earlier items left behind."""
 
-    def __init__(self, *, out_of_time: bool) -> None:
-        super().__init__("out of time" if out_of_time else "exited")
-        self.out_of_time = out_of_time
+    TIME = "time"
+    CRASH = "crash"
+    OUTSIDE = "outside"
+
+
+class ChildLost(Exception):
+    """The child is gone or no longer of use."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+_LOSS_BY_STATUS: Final = {
+    -signal.SIGPROF: Loss.TIME,
+    -signal.SIGKILL: Loss.OUTSIDE,
+    -signal.SIGTERM: Loss.OUTSIDE,
+    0: Loss.OUTSIDE,
+}
+"""By exit status; any other is a crash. The child's own limits never end it by these signals but SIGPROF."""
 
 
 class ChildProcess:
@@ -49,6 +68,26 @@ class ChildProcess:
     @classmethod
     async def start(cls, *, deadline_seconds: float, memory_bytes: int) -> Self:
         """A child that has loaded everything and waits for frames. Raises RenderPoolUnavailable."""
+        creation = asyncio.ensure_future(cls._create(deadline_seconds, memory_bytes))
+        try:
+            child = await asyncio.shield(creation)
+        except asyncio.CancelledError:
+            # Half a process cannot be waited for: let it be whole first.
+            await (await creation).kill()
+            raise
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                child._take_usage(await child._receive())
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+            await child.kill()
+            raise RenderPoolUnavailable("the rendering process did not start") from error
+        except asyncio.CancelledError:
+            await child.kill()
+            raise
+        return child
+
+    @classmethod
+    async def _create(cls, deadline_seconds: float, memory_bytes: int) -> Self:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -60,17 +99,7 @@ class ChildProcess:
             # Hostile templates run there: it gets the parent's import path, and none of its secrets.
             env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
         )
-        child = cls(process, deadline_seconds)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                child._take_usage(await child._receive())
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
-            await child.kill()
-            raise RenderPoolUnavailable("the rendering process did not start") from error
-        except asyncio.CancelledError:
-            await child.kill()
-            raise
-        return child
+        return cls(process, deadline_seconds)
 
     @property
     def process_id(self) -> int:
@@ -92,12 +121,14 @@ class ChildProcess:
                 self._take_usage(answer)
                 return answer
             except TimeoutError as error:
-                used_up = self._used_seconds() >= _BUSY_SHARE * self._deadline_seconds
-                if used_up or clock() - began > _HARD_DEADLINES * self._deadline_seconds:
-                    raise ChildLost(out_of_time=used_up) from error
+                if self._used_seconds() >= _BUSY_SHARE * self._deadline_seconds:
+                    raise ChildLost(Loss.TIME) from error
+                if clock() - began > _HARD_DEADLINES * self._deadline_seconds:
+                    raise ChildLost(Loss.OUTSIDE) from error
                 patience = _LOOK_AGAIN_SECONDS
             except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise ChildLost(out_of_time=False) from error
+                # It has closed its output, and a process does that only by ending.
+                raise ChildLost(_LOSS_BY_STATUS.get(await self._process.wait(), Loss.CRASH)) from error
 
     async def kill(self) -> None:
         """End the process and wait until it is gone."""

@@ -10,7 +10,7 @@ from typing import Final
 from shared.notification.models import Channel
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.render_pool.calls import Item, RenderCall
-from worker.render_pool.child_process import ChildLost, ChildProcess, RenderPoolUnavailable
+from worker.render_pool.child_process import ChildLost, ChildProcess, Loss, RenderPoolUnavailable
 from worker.render_pool.quarantine import Quarantine
 from worker.render_pool.wire import forget_frame, read_result
 from worker.rendering.renderer import RenderedContent
@@ -22,8 +22,11 @@ _IN_FLIGHT: Final = 8
 _RESTART_SECONDS: Final = 1.0
 """Pause before another try when a child did not start."""
 
-_CRASHES: Final = 2
-"""An item is refused when it has crashed this many children. One crash may be another item's leavings."""
+_LOSSES: Final = {Loss.TIME: 1, Loss.CRASH: 2, Loss.OUTSIDE: 10}
+"""How many children an item may cost, by how the last was lost, before it is refused."""
+
+_LIMITS: Final = {Loss.TIME: "time", Loss.CRASH: "memory", Loss.OUTSIDE: "attempts"}
+"""The limit that a refusal names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -74,6 +77,9 @@ class RenderPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Those that a task was just about to bury when it was cancelled.
+        await asyncio.gather(*(child.kill() for child in self._children.values()))
+        self._children.clear()
         self._fail_open_calls(RenderPoolUnavailable("the render pool is closed"))
 
     async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
@@ -92,6 +98,8 @@ class RenderPool:
             places.append((call, call.add(request)))
         self._open_calls.update(calls.values())
         self._calls.extend(call for call in calls.values() if call.waiting)
+        for call in calls.values():
+            call.complete_if_answered()
         self._work.set()
         try:
             await asyncio.gather(*(call.done for call in calls.values()))
@@ -125,8 +133,8 @@ class RenderPool:
             except ChildLost as lost:
                 self._recover(in_flight, lost)
             finally:
-                del self._children[seat]
                 await child.kill()
+                del self._children[seat]
 
     async def _feed(self, child: ChildProcess, in_flight: deque[Item]) -> None:
         """Give the child its items and take its answers until it is lost."""
@@ -168,12 +176,12 @@ class RenderPool:
         if not in_flight:
             return
         suspect = in_flight[0]
-        suspect.crashes += 1
-        _logger.warning("render_child_lost", extra={"templates": suspect.templates, "out_of_time": lost.out_of_time})
-        self._quarantine.strike(suspect.fingerprint)
-        if lost.out_of_time or suspect.crashes >= _CRASHES:
+        suspect.losses += 1
+        _logger.warning("render_child_lost", extra={"templates": suspect.templates, "loss": lost.loss.value})
+        if suspect.losses >= _LOSSES[lost.loss]:
             in_flight.popleft()
-            suspect.call.answer(suspect, self._refusal(suspect, "time" if lost.out_of_time else "memory"))
+            self._quarantine.strike(suspect.fingerprint)
+            suspect.call.answer(suspect, self._refusal(suspect, _LIMITS[lost.loss]))
         for item in reversed(in_flight):
             item.call.waiting.appendleft(item)
             with suppress(ValueError):
@@ -186,6 +194,7 @@ class RenderPool:
         reasons = {
             "time": f"takes more than {self._deadline_seconds:g} s",
             "memory": f"takes more than {self._memory_bytes // 2**20} MB",
+            "attempts": f"was cut short {_LOSSES[Loss.OUTSIDE]} times",
             "quarantine": "has brought down the renderer before and is refused for some minutes",
         }
         return Refusal(

@@ -18,7 +18,10 @@ HEADER: Final = struct.Struct(">I")
 
 
 def frame(message: Mapping[str, Any]) -> bytes:
-    """One message with its length before it. Raises RecursionError when a payload nests too deeply to be written."""
+    """One message with its length before it.
+
+    Raises RecursionError or ValueError for a payload that nests too deeply or holds a number too long to be written.
+    """
     body = json.dumps(message, separators=(",", ":")).encode("ascii")
     return HEADER.pack(len(body)) + body
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from liquid.exceptions import ResourceLimitError
 
-WORK_LIMIT: Final = 8_000_000
+WORK_LIMIT: Final = 6_000_000
 """Units one rendering may spend. A unit is about one character handled; all of them take a few tenths of a second."""
 
 VALUE_LIMIT: Final = 300_000

@@ -24,7 +24,7 @@ STEPS: Final = 25_000
 TAG_CHARACTERS: Final = 5_000
 """The longest tag or output: the lexer's patterns look ahead to its end from many places."""
 
-RAW_BLOCKS: Final = 100
+RAW_BLOCKS: Final = 50
 """The most `raw` and `doc` blocks: the lexer looks for the end of each through the whole source."""
 
 _RAW_OR_DOC: Final = re.compile(r"\{%-?\s{0,200}(?:raw|doc)\b")
