@@ -52,8 +52,8 @@ class Hub:
     def __post_init__(self) -> None:
         clock = asyncio.get_running_loop().time
         self.disturbances = Disturbances(clock)
-        self.events = RateCounter(self.settings.max_events_per_second, clock)
-        self.joins = RateCounter(self.settings.max_joins_per_second, clock)
+        self.events = RateCounter(self.settings.max_events_per_second, self.settings.rate_bucket_seconds, clock)
+        self.joins = RateCounter(self.settings.max_joins_per_second, self.settings.rate_bucket_seconds, clock)
         # Set while some channel wants changes, subscribed already or not: then there must be a slot.
         self.changes_wanted = asyncio.Event()
 

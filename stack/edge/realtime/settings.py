@@ -34,6 +34,8 @@ class RealtimeSettings:
     socket_idle_seconds: float = 60
     no_channel_seconds: float = 600
     token_check_seconds: float = 300
+    # Rates are averages over up to twelve of these.
+    rate_bucket_seconds: float = 5
     max_events_per_second: int = 100
     max_joins_per_second: int = 100
     max_channels_per_socket: int = 100
