@@ -42,14 +42,14 @@ async def execute(system: System, statement: str, *arguments: Any) -> Any:
 
 
 async def read(system: System, ids: Sequence[int]) -> dict[int, Row]:
-    """The rows with these ids."""
+    """The rows with these ids, in this order."""
     connection = await system.connect()
     try:
         records = await connection.fetch(
             """
             select id, notification_status::text as status, coalesce(error_details, '{}') as error, transaction_id,
                    chunks_sent, attempts = 0 and claim_owner is null and updated_at = created_at as is_untouched
-              from notify.ent_notification where id = any($1)
+              from notify.ent_notification where id = any($1) order by array_position($1, id)
             """,
             ids,
         )
@@ -75,6 +75,24 @@ async def settled(system: System, ids: Sequence[int], *, within: float = SETTLED
 
     await eventually(are_settled, within=within, what=f"{len(ids)} rows have a final status")
     return await read(system, ids)
+
+
+async def owners(system: System, ids: Sequence[int]) -> list[str]:
+    """The workflows that last claimed these rows, by id."""
+    owned: list[str] = await execute(
+        system, "select array_agg(distinct claim_owner) from notify.ent_notification where id = any($1)", ids
+    )
+    return owned
+
+
+async def calls_for(system: System, enterprise_id: str, notification_id: int) -> list[dict[str, Any]]:
+    """The calls to Novu for this row, in order, those that it recognised as repeated included."""
+    transaction_id = f"xnovu.{enterprise_id}.{notification_id}"
+    return [
+        call
+        for call in await system.sink_calls(transaction_id)
+        if call["transaction_id"] == transaction_id or call["transaction_id"].startswith(f"{transaction_id}.")
+    ]
 
 
 async def insert_template(
