@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
+from realtime import (
+    AsyncRealtimeChannel,
+    AsyncRealtimeClient,
+    RealtimePostgresChangesListenEvent,
+    RealtimeSubscribeStates,
+)
 
 from stack.postgres import Postgres
 from tests.contract.realtime.conftest import QUICK, Database
@@ -36,7 +40,7 @@ def _client(edge: Edge) -> AsyncRealtimeClient:
     return AsyncRealtimeClient(f"{edge.http}/realtime/v1", token())
 
 
-async def _listen(client: AsyncRealtimeClient, **filters: str) -> Listening:
+async def _listen(client: AsyncRealtimeClient, condition: str | None = None) -> Listening:
     told: list[object] = []
     channel = client.channel("emails")
 
@@ -46,7 +50,9 @@ async def _listen(client: AsyncRealtimeClient, **filters: str) -> Listening:
     def on_system(payload: Any) -> None:
         told.append(payload.message if hasattr(payload, "message") else payload["message"])
 
-    channel.on_postgres_changes("INSERT", callback=on_change, table="notify", schema="public", **filters)
+    channel.on_postgres_changes(
+        RealtimePostgresChangesListenEvent.Insert, callback=on_change, table="notify", schema="public", filter=condition
+    )
     channel.on_system(on_system)
     await channel.subscribe(lambda status, _: told.append(status))
     return Listening(client, channel, told)
@@ -81,8 +87,7 @@ async def test_subscribed_is_told_before_the_database_has_confirmed_and_rows_bet
         await listening.is_told("seen")
         await client.close()
 
-    assert listening.told[0] is RealtimeSubscribeStates.SUBSCRIBED
-    assert listening.told[1:3] != ["missed"]
+    assert listening.told == [RealtimeSubscribeStates.SUBSCRIBED, "Subscribed to PostgreSQL", "seen"]
 
 
 async def test_a_closed_channel_is_never_joined_again_although_the_socket_looks_well(
@@ -109,7 +114,7 @@ async def test_an_expired_token_ends_the_channel_for_good(edge: Edge, listening:
 async def test_a_database_error_makes_it_rejoin_and_close_its_own_new_channel(edge: Edge) -> None:
     client = _client(edge)
 
-    listening = await _listen(client, filter="nocol=eq.1")
+    listening = await _listen(client, "nocol=eq.1")
 
     await listening.is_told(RealtimeSubscribeStates.CLOSED)
     states = [told for told in listening.told if isinstance(told, RealtimeSubscribeStates)]
@@ -120,6 +125,8 @@ async def test_a_database_error_makes_it_rejoin_and_close_its_own_new_channel(ed
     await client.close()
 
 
+# The library reads attributes that websockets has deprecated; as an error, that would end its reader task.
+@pytest.mark.filterwarnings("ignore:ConnectionClosed:DeprecationWarning")
 async def test_a_dropped_socket_is_reconnected_and_rows_between_are_missed(
     edge: Edge, listening: Listening, database: Database
 ) -> None:
@@ -152,4 +159,3 @@ async def test_a_refused_join_is_a_channel_error(edge: Edge) -> None:
     await listening.is_told(RealtimeSubscribeStates.CHANNEL_ERROR)
     await listening.is_told(RealtimeSubscribeStates.SUBSCRIBED)
     await client.close()
-    await asyncio.sleep(0)
