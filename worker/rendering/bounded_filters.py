@@ -30,10 +30,8 @@ Filter = Callable[..., Any]
 CALL_COST: Final = 100
 """Units for calling a filter at all."""
 
-_PAIRWISE_COST: Final = 4
-"""Units for comparing one item with one other."""
-
 _TAKES_UNDEFINED: Final = frozenset({"default"})
+"""Filters that may be given a variable that is not there."""
 
 
 def _size_replaced(text: object, sought: object, replacement: object = "", *_: object) -> int:
@@ -57,14 +55,22 @@ _SIZE_OF_RESULT: Final[Mapping[str, Callable[..., int]]] = {
 }
 """Filters whose result can be far larger than what they take: its weight, found without computing it."""
 
-_PAIRWISE: Final = frozenset({"uniq"})
-"""Filters that compare every item with every other."""
 
-_MARKDOWN_COST: Final = 40
-"""Units for a character of Markdown."""
+def _cost_of_pairs(items: object) -> int:
+    """`uniq` compares every item with every other."""
+    return 4 * len(items) ** 2 if isinstance(items, list | tuple) else 0
 
-_BRACKETS_PER_UNIT: Final = 8
-"""Markdown looks for the end of a link from every bracket: brackets cost their square, divided by this."""
+
+def _cost_of_markdown(text: object) -> int:
+    """Markdown looks for the end of a link from every bracket."""
+    return 40 * len(str(text)) + str(text).count("[") ** 2 // 8
+
+
+_EXTRA_COST: Final[Mapping[str, Callable[[object], int]]] = {
+    "markdown_to_html": _cost_of_markdown,
+    "uniq": _cost_of_pairs,
+}
+"""Filters whose work grows faster than what they take."""
 
 _COSTLY: Final[Mapping[str, int]] = {
     "sort": 20,
@@ -84,26 +90,24 @@ def bounded(name: str, function: Filter) -> Filter:
     Raises LimitExceeded, UndefinedVariable or FilterRefused.
     """
     size_of_result = _SIZE_OF_RESULT.get(name)
+    takes_undefined = name in _TAKES_UNDEFINED
+    extra_cost = _EXTRA_COST.get(name)
     cost_of_unit = _COSTLY.get(name, 1)
 
     @with_context
     @wraps(function)
     def apply(left: object, *arguments: object, context: PlainDataContext, **named: object) -> object:
         budget = context.rendering.budget
-        taken = arguments if name in _TAKES_UNDEFINED else (left, *arguments)
         size = 0
         for value in (left, *arguments, *named.values()):
-            size += _admit(value)
-        for value in (*taken, *named.values()):
-            if isinstance(value, MissingVariable):
+            if isinstance(value, MissingVariable) and not (takes_undefined and value is left):
                 value.refuse()
+            size += _admit(value)
         budget.spend(CALL_COST + cost_of_unit * size)
         if size_of_result is not None:
             require_value_fits(size_of_result(left, *arguments))
-        if name == "markdown_to_html":
-            budget.spend(_MARKDOWN_COST * size + str(left).count("[") ** 2 // _BRACKETS_PER_UNIT)
-        if name in _PAIRWISE and isinstance(left, list | tuple):
-            budget.spend(_PAIRWISE_COST * len(left) ** 2)
+        if extra_cost is not None:
+            budget.spend(extra_cost(left))
         if getattr(function, "with_environment", False):
             named["environment"] = context.env
         if getattr(function, "with_context", False):
@@ -121,7 +125,6 @@ def bounded(name: str, function: Filter) -> Filter:
 
     # `wraps` copies the marks by which the library decides what to pass.
     apply.with_environment = False  # type: ignore[attr-defined]
-    apply.filter_name = name  # type: ignore[attr-defined]
     return apply
 
 

@@ -19,8 +19,8 @@ class ChannelLimits:
     body_characters: int | None = None
 
     @property
-    def raw_bytes(self) -> int:
-        """The longest text a template may write before it is sanitised: markup and white space that go may be long."""
+    def raw_size(self) -> int:
+        """The most characters a template may write before sanitising: markup and white space that go may be long."""
         return 2 * self.body_bytes
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any, TextIO
 
 from liquid import BoundTemplate, RenderContext, Token
-from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
@@ -41,15 +41,19 @@ class Rendering:
         self.include_chain.pop()
 
 
-class OutputBuffer(LimitedStringIO):
-    """Text written so far; every character is paid for, wherever it ends up."""
+class OutputBuffer(StringIO):
+    """Text written so far, at most `limit` characters; every one is paid for, wherever it ends up."""
 
     def __init__(self, rendering: Rendering, limit: int) -> None:
-        super().__init__(limit)
+        super().__init__()
         self._budget = rendering.budget
+        self.room = limit
 
     def write(self, text: str) -> int:
         self._budget.spend(len(text))
+        self.room -= len(text)
+        if self.room < 0:
+            raise LimitExceeded("output_size")
         return super().write(text)
 
 
@@ -106,5 +110,5 @@ class PlainDataContext(RenderContext):
         return super().cycle(key, length)
 
     def get_buffer(self, buf: TextIO | None = None) -> OutputBuffer:
-        written = buf.size if isinstance(buf, LimitedStringIO) else 0
-        return OutputBuffer(self.rendering, self.rendering.limits.raw_bytes - written)
+        room = buf.room if isinstance(buf, OutputBuffer) else self.rendering.limits.raw_size
+        return OutputBuffer(self.rendering, room)

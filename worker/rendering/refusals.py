@@ -11,7 +11,6 @@ from liquid.exceptions import (
     LiquidError,
     LiquidSyntaxError,
     LoopIterationLimitError,
-    OutputStreamLimitError,
     ResourceLimitError,
     UnknownFilterError,
 )
@@ -29,7 +28,6 @@ _LIBRARY_LIMITS: Final[Mapping[type[ResourceLimitError], str]] = {
     BlockNestingError: "block_nesting",
     ContextDepthError: "block_nesting",
     LoopIterationLimitError: "loop_iterations",
-    OutputStreamLimitError: "output_bytes",
 }
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NAME: Final = re.compile(r"['\"][\w\-]{1,40}['\"]")
@@ -56,7 +54,7 @@ def refusal_for(error: LiquidError, root_key: str, include_chain: Sequence[str])
     if line is not None:
         details["line"] = line
     if len(include_chain) > 1:
-        details["include_chain"] = list(include_chain)
+        details["chain"] = list(include_chain)
     where = f"Template {template}" + (f", line {line}" if line is not None else "")
 
     match error:
@@ -65,7 +63,7 @@ def refusal_for(error: LiquidError, root_key: str, include_chain: Sequence[str])
             details["variable"] = error.variable
         case IncludeCycle():
             code, what = RefusalCode.TEMPLATE_INCLUDE_CYCLE, f"includes itself: {' -> '.join(error.chain)}"
-            details["include_chain"] = list(error.chain)
+            details["chain"] = list(error.chain)
         case IncludedTemplateNotFound():
             code, what = RefusalCode.TEMPLATE_NOT_FOUND, f"no active template {error.key} to include"
             details["included"] = error.key

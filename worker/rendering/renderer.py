@@ -104,7 +104,7 @@ def _write(source: str, values: Mapping[str, Any], rendering: Rendering) -> str:
     context = PlainDataContext(parsed.template, globals=values)
     context.rendering = rendering
     rendering.budget.spend(parsed.cost)
-    buffer = OutputBuffer(rendering, rendering.limits.raw_bytes)
+    buffer = OutputBuffer(rendering, rendering.limits.raw_size)
     parsed.template.render_with_context(context, buffer)
     return buffer.getvalue()
 

@@ -134,7 +134,7 @@ HARMLESS: Mapping[str, Attack] = {
     "style space": Attack('<p style="a:url( ' + " " * 90_000 + '">x</p>'),
     "padded date": Attack("x{{ 0 | date: '%9999999999Y' }}"),
     "huge arguments": Attack(
-        "{{ a | truncate: 99999999999999999999 | slice: -99999999999999999999, 9 }}", {"a": "abc"}
+        "x{{ a | truncate: 99999999999999999999 | slice: -99999999999999999999, 9 }}", {"a": "abc"}
     ),
     "breaks": Attack("x{{ a | html_to_text }}", {"a": "<br" + " " * 100_000}),
     "open items": Attack("x{{ a | html_to_text }}", {"a": "<li " * 40_000}),

@@ -128,7 +128,7 @@ def test_a_cycle_is_refused_and_names_the_chain() -> None:
     )
 
     assert refused.code == RefusalCode.TEMPLATE_INCLUDE_CYCLE
-    assert refused.details == {"template": "b", "line": 2, "include_chain": ["welcome", "a", "b", "a"]}
+    assert refused.details == {"template": "b", "line": 2, "chain": ["welcome", "a", "b", "a"]}
     assert "welcome -> a -> b -> a" in refused.message
 
 
@@ -153,7 +153,7 @@ def test_includes_nest_as_deep_as_the_channel_allows_and_no_deeper(channel: Chan
 def test_an_error_in_an_included_template_names_it_its_line_and_the_chain() -> None:
     refused = refusal("a\nb\n{% xnovu_render 'row' %}", included={"row": "{{ x }}"})
 
-    assert refused.details == {"template": "row", "line": 1, "variable": "x", "include_chain": ["welcome", "row"]}
+    assert refused.details == {"template": "row", "line": 1, "variable": "x", "chain": ["welcome", "row"]}
 
 
 @pytest.mark.parametrize(
