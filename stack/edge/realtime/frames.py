@@ -67,9 +67,13 @@ def compact(value: object) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        if "\\u" in text:
+            # Half a surrogate pair is no text: neither PostgreSQL nor a frame could take it.
+            compact(content).encode()
     except (ValueError, RecursionError):
         return None
+    return content
 
 
 def _client_frame(join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any) -> ClientFrame | None:

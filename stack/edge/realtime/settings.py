@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -57,7 +58,7 @@ class RealtimeSettings:
                 value = number(environment[variable])
             except ValueError as error:
                 raise SettingRefused(f"{variable} must be a number, not {environment[variable]!r}") from error
-            if value < 0:
-                raise SettingRefused(f"{variable} must not be negative")
+            if not 0 <= value < math.inf:
+                raise SettingRefused(f"{variable} must be a finite number that is not negative")
             given[field.name] = value
         return replace(cls(), **given)

@@ -289,7 +289,19 @@ async def test_an_unknown_topic_is_answered_at_once(client: PhoenixClient, frame
     assert reply["payload"] == {"status": "error", "response": {"reason": "unmatched topic"}}
 
 
-@pytest.mark.parametrize("frame", ["notjson", "[]", "{}", '{"topic":"realtime:x"}', '{"topic":1,"event":2,"ref":3}'])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "notjson",
+        "[]",
+        "{}",
+        '{"topic":"realtime:x"}',
+        '{"topic":1,"event":2,"ref":3}',
+        '{"topic":"realtime:\\ud800","event":"phx_join","payload":{},"ref":"1"}',
+        "[" * 100_000,
+    ],
+    ids=["text", "list", "empty", "topic only", "numbers", "half a surrogate pair", "deep"],
+)
 async def test_what_is_no_frame_is_ignored(client: PhoenixClient, frame: str) -> None:
     await client.send_raw(frame)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from stack.postgres import Postgres
@@ -54,12 +55,15 @@ async def test_a_killed_slot_loses_what_is_committed_until_the_next_and_no_frame
     await client.heartbeat() if states == ["seen"] else await client.receive_change()
 
 
-async def test_while_postgres_is_down_heartbeats_answer_and_later_changes_come_again(own_postgres: Postgres) -> None:
+@pytest.mark.parametrize("end", [Postgres.stop, Postgres.kill], ids=["stopped", "killed"])
+async def test_while_postgres_is_down_heartbeats_answer_and_later_changes_come_again(
+    own_postgres: Postgres, end: Callable[[Postgres], Awaitable[None]]
+) -> None:
     async with serve_edge(own_postgres.url, QUICK) as edge, connected(edge) as client:
         await client.subscribe(change_request("INSERT"))
         slots = (await edge.state())["counts"]["slots_created"]
 
-        await own_postgres.stop()
+        await end(own_postgres)
         await client.heartbeat(within=2)
         await own_postgres.start()
         await _slot_is_made_anew(edge, slots)
