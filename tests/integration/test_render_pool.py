@@ -170,7 +170,7 @@ async def test_an_item_out_of_memory_is_refused_and_the_others_are_rendered() ->
     pool = RenderPool(memory_bytes=80 * 2**20)
     templates = templates_of({"hello": "hello {{ n }}", "greedy": "{{ a }}"})
     requests = [a_request("hello", templates, {"n": number}) for number in range(5)]
-    requests.insert(2, a_request("greedy", templates, {"a": [[n] for n in range(2_000_000)]}))
+    requests.insert(2, a_request("greedy", templates, {"a": [[n] for n in range(700_000)]}))
 
     results = await pool.render(requests)
     await pool.close()
@@ -344,3 +344,15 @@ def test_quarantine_ends_after_five_minutes_and_forgets_the_oldest() -> None:
         quarantine.strike(fingerprint)
     quarantine.strike(1)
     assert not quarantine.holds(1), "only the last thousand are remembered"
+
+
+async def test_a_child_that_cannot_start_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = RenderPool()
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+
+    with pytest.raises(RenderPoolUnavailable):
+        await bodies(pool, templates_of({"hello": "{{ n }}"}), 1)
+    monkeypatch.undo()
+
+    assert await bodies(pool, templates_of({"hello": "{{ n }}"}), 1) == ["0"]
+    await pool.close()

@@ -28,8 +28,11 @@ _NESTED_TOO_DEEPLY: Final = Refusal(RefusalCode.PAYLOAD_INVALID, "The payload is
 def main(memory_bytes: int, processor_seconds: float) -> None:
     """Answer every item, in order, until standard input ends."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":  # macOS refuses this limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    for sent_to_the_whole_group in (signal.SIGINT, signal.SIGTERM):
+        # The parent drains before it goes, and its going ends standard input.
+        signal.signal(sent_to_the_whole_group, signal.SIG_IGN)
     sys.excepthook = _report_without_values
 
     source, sink = sys.stdin.buffer, sys.stdout.buffer
@@ -88,5 +91,5 @@ if __name__ == "__main__":
         main(int(sys.argv[1]), float(sys.argv[2]))
     except MemoryError:
         os._exit(EXIT_OUT_OF_MEMORY)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         os._exit(0)

@@ -45,7 +45,6 @@ class ChildLost(Exception):
 _LOSS_BY_STATUS: Final = {
     -signal.SIGPROF: Loss.TIME,
     -signal.SIGKILL: Loss.OUTSIDE,
-    -signal.SIGTERM: Loss.OUTSIDE,
     0: Loss.OUTSIDE,
 }
 """By exit status; any other is a crash. The child's own limits never end it by these signals but SIGPROF."""

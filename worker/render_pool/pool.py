@@ -49,6 +49,7 @@ class RenderPool:
         self._work = asyncio.Event()
         self._children: dict[int, ChildProcess] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ready: list[asyncio.Future[None]] = []
         self._closed = False
 
     @property
@@ -67,9 +68,11 @@ class RenderPool:
             raise RenderPoolUnavailable("the render pool is closed")
         if self._tasks:
             return
-        ready = [asyncio.get_running_loop().create_future() for _ in range(self._processes)]
-        self._tasks = [asyncio.create_task(self._serve(seat, future)) for seat, future in enumerate(ready)]
-        await asyncio.gather(*ready)
+        self._ready = [asyncio.get_running_loop().create_future() for _ in range(self._processes)]
+        self._tasks = [asyncio.create_task(self._serve(seat, ready)) for seat, ready in enumerate(self._ready)]
+        for task in self._tasks:
+            task.add_done_callback(self._note_end)
+        await asyncio.gather(*self._ready)
 
     async def close(self) -> None:
         """End the children; calls still waiting get RenderPoolUnavailable."""
@@ -109,6 +112,20 @@ class RenderPool:
                 call.done.cancel()
         return [call.result(place) for call, place in places]
 
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        """A task ends only by being cancelled. Should a defect end one, the next call starts anew."""
+        if task.cancelled():
+            return
+        _logger.critical("render_pool_defect", exc_info=task.exception())
+        for other in self._tasks:
+            other.cancel()
+        self._tasks = []
+        fault = RenderPoolUnavailable("the render pool has broken down")
+        for ready in self._ready:
+            if not ready.done():
+                ready.set_exception(fault)
+        self._fail_open_calls(fault)
+
     async def _serve(self, seat: int, ready: asyncio.Future[None]) -> None:
         """Keep one child at work for ever, replacing it when it is lost."""
         while True:
@@ -134,7 +151,7 @@ class RenderPool:
                 self._recover(in_flight, lost)
             finally:
                 await child.kill()
-                del self._children[seat]
+                self._children.pop(seat, None)
 
     async def _feed(self, child: ChildProcess, in_flight: deque[Item]) -> None:
         """Give the child its items and take its answers until it is lost."""

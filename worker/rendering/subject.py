@@ -5,7 +5,7 @@ from typing import Final
 
 from worker.rendering.plain_text import strip_tags
 
-_SUBJECT_LINE: Final = re.compile(r"\s*(?:<p>\s*)?subject:[ \t]*(?P<subject>[^\n\r]*)(?:\r\n|\n|\r|$)", re.IGNORECASE)
+_SUBJECT_LINE: Final = re.compile(r"\s*subject:[ \t]*(?P<subject>[^\n\r]*)(?:\r\n|\n|\r|$)", re.IGNORECASE)
 
 
 def split_subject(body: str) -> tuple[str | None, str]:
