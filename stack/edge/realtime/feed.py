@@ -41,6 +41,7 @@ class ChangeFeed:
         self._settings = hub.settings
         self._slot: ChangeSlot | None = None
         self._failures_in_a_row = 0
+        self._messages_since_move = 0
         self._published: list[int] | None = None
         self._last_due = 0.0
         self._delayed: set[asyncio.Task[None]] = set()
@@ -131,7 +132,9 @@ class ChangeFeed:
             _log.warning("a poll's changes are lost, a subscription cannot be evaluated: %s", error)
             return _Polled(len(messages), 0)
         self._deliver(events)
-        if len(messages) >= _MANY_MESSAGES:
+        self._messages_since_move += len(messages)
+        if self._messages_since_move >= _MANY_MESSAGES:
+            self._messages_since_move = 0
             await slot.move_up()
         return _Polled(len(messages), len(events))
 

@@ -70,6 +70,7 @@ class Subscriber:
             try:
                 async with self._pool.acquire() as connection:
                     return await check_subscription(connection, requests, role)
-            except DATABASE_AWAY as error:
+            except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+                # What PostgreSQL says of the request itself is a SubscriptionRefused; this is about connecting.
                 _log.warning("a subscription waits for the database: %r", error)
             await asyncio.sleep(random.uniform(self._settings.retry_min_seconds, self._settings.retry_max_seconds))

@@ -19,6 +19,7 @@ class RealtimeWire(WebSocketsSansIOProtocol):
 
     frozen = False
     last_received_at = 0.0
+    _unread = b""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -29,7 +30,7 @@ class RealtimeWire(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         self.last_received_at = self.loop.time()
         if self.frozen:
-            self._unread = getattr(self, "_unread", b"") + data
+            self._unread += data
         else:
             super().data_received(data)
 
@@ -39,7 +40,7 @@ class RealtimeWire(WebSocketsSansIOProtocol):
     def thaw(self) -> None:
         """Look at what came in meanwhile."""
         self.frozen = False
-        unread, self._unread = getattr(self, "_unread", b""), b""
+        unread, self._unread = self._unread, b""
         if unread:
             super().data_received(unread)
 
