@@ -2,11 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
-
-from temporalio.client import Client
 
 from listener.listener import Listener
 from listener.postgres_changes.feed import PostgresChangesFeed
@@ -34,9 +30,8 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(http)
         store = SupabaseNotificationStore(supabase)
         log.info("temporal_connecting", extra={"address": settings.temporal_address})
-        temporal = await _unless_stopped(
-            stop,
-            temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config),
+        temporal = await temporal_client.connect_unless_stopped(
+            stop, settings.temporal_address, settings.temporal_namespace, connect_config
         )
         if temporal is None:
             return
@@ -56,15 +51,3 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
         )
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
-
-
-async def _unless_stopped(stop: asyncio.Event, connecting: Coroutine[Any, Any, Client]) -> Client | None:
-    """The connection, however long Temporal is away; None if told to stop before."""
-    connection = asyncio.create_task(connecting)
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return connection.result() if connection.done() else None
-    finally:
-        connection.cancel()
-        stopping.cancel()

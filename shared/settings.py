@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -15,6 +15,11 @@ _ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 class SettingsError(Exception):
     """One message that names every wrong or missing setting and never quotes a secret."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Each problem is a line: the setting's name, a colon, and what is wrong with it."""
+        super().__init__("\n  ".join(["settings are wrong:", *dict.fromkeys(problems)]))
+        self.problems = tuple(problems)
 
 
 class Settings(BaseSettings):
@@ -68,12 +73,16 @@ class Settings(BaseSettings):
         """Read the environment; `overrides` (from command line flags, None meaning "not given") win.
 
         Raises:
-            SettingsError: something is missing or wrong.
+            SettingsError: something is missing or wrong, Temporal's connection settings included.
         """
+        problems = _temporal_problems()
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            settings = cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
-            raise SettingsError(_describe(error)) from None
+            raise SettingsError([*_describe(error), *problems]) from None
+        if problems:
+            raise SettingsError(problems)
+        return settings
 
 
 class ListenerSettings(Settings):
@@ -127,16 +136,24 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
     try:
         return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
     except (OSError, RuntimeError, ValueError) as error:
-        raise SettingsError(f"settings are wrong:\n  TEMPORAL_*: {error}") from None
+        raise SettingsError([f"TEMPORAL_*: {error}"]) from None
 
 
-def _describe(error: ValidationError) -> str:
+def _temporal_problems() -> tuple[str, ...]:
+    try:
+        temporal_connect_config()
+    except SettingsError as error:
+        return error.problems
+    return ()
+
+
+def _describe(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         name = _variable_name(str(problem["loc"][0]))
         text = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {name}: {text}")
-    return "settings are wrong:\n" + "\n".join(dict.fromkeys(lines))
+        lines.append(f"{name}: {text}")
+    return lines
 
 
 def _variable_name(location: str) -> str:

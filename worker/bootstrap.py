@@ -43,7 +43,12 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             renderer,
             claim_lease_seconds=settings.notification_claim_lease_seconds,
         )
-        client = await temporal_client.connect(settings.temporal_address, settings.temporal_namespace, connect_config)
+        log.info("temporal_connecting", extra={"address": settings.temporal_address})
+        client = await temporal_client.connect_unless_stopped(
+            stop, settings.temporal_address, settings.temporal_namespace, connect_config
+        )
+        if client is None:
+            return
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,

@@ -1,5 +1,6 @@
 """The connection to Temporal, and starting notification processing through it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,20 @@ async def connect(address: str, namespace: str, connect_config: dict[str, Any]) 
         with attempt:
             return await Client.connect(**config)
     raise AssertionError("unreachable: the retry never gives up")
+
+
+async def connect_unless_stopped(
+    stop: asyncio.Event, address: str, namespace: str, connect_config: dict[str, Any]
+) -> Client | None:
+    """The connection, however long Temporal is away; None if `stop` is set before."""
+    connection = asyncio.create_task(connect(address, namespace, connect_config))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return connection.result() if connection.done() else None
+    finally:
+        connection.cancel()
+        stopping.cancel()
 
 
 class NotificationProcessingStarter:

@@ -46,6 +46,24 @@ def test_every_wrong_or_missing_setting_is_named_in_one_message() -> None:
         assert f"{name}:" in str(raised.value)
 
 
+def test_a_certificate_that_cannot_be_read_is_named_with_the_rest() -> None:
+    with (
+        environment(TEMPORAL_TLS_CLIENT_CERT_PATH="/nowhere.pem", TEMPORAL_ADDRESS="nowhere"),
+        pytest.raises(SettingsError) as raised,
+    ):
+        WorkerSettings.load()
+
+    assert [problem.split(":")[0] for problem in raised.value.problems] == ["TEMPORAL_ADDRESS", "TEMPORAL_*"]
+
+
+def test_a_certificate_that_cannot_be_read_is_enough_to_refuse() -> None:
+    with (
+        environment(TEMPORAL_TLS_CLIENT_CERT_PATH="/nowhere.pem"),
+        pytest.raises(SettingsError, match=r"TEMPORAL_\*: .*nowhere.pem"),
+    ):
+        WorkerSettings.load()
+
+
 def test_a_secret_is_never_quoted() -> None:
     with environment(SUPABASE_SERVICE_ROLE_KEY="two words"), pytest.raises(SettingsError) as raised:
         DaemonSettings.load()
