@@ -3,9 +3,15 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from temporalio.client import Client
 
 HARMLESS = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
 
@@ -60,3 +66,60 @@ async def test_a_signal_while_temporal_is_away_ends_the_process() -> None:
 
     assert process.returncode == 0, errors.decode()
     assert json.loads(output.splitlines()[-1])["event"] == "process_stopped"
+
+
+async def test_a_signal_in_the_middle_of_work_drains_and_the_memory_stays_small(local_stack: Mapping[str, str]) -> None:
+    enterprise_id = f"drain-{secrets.token_hex(4)}"
+    task_queue = f"nobody-works-{secrets.token_hex(4)}"
+    temporal = await Client.connect(local_stack["TEMPORAL_ADDRESS"])
+    process = await start({**local_stack, "DAEMON_ENTERPRISE_IDS": enterprise_id, "TEMPORAL_TASK_QUEUE": task_queue})
+    await logged(process, "subscription_subscribed")
+
+    await insert(local_stack, enterprise_id, 1000)
+    await eventually_started(temporal, task_queue, 1)
+    process.send_signal(signal.SIGTERM)
+    peak_kilobytes = peak_memory_kilobytes(process.pid)
+    counts = await logged(process, "listener_stopped")
+    _, errors = await process.communicate()
+
+    assert process.returncode == 0, errors.decode()
+    await eventually_started(temporal, task_queue, counts["workflows_started"])
+    assert counts["workflows_started"] == counts["batches"]
+    assert peak_kilobytes < 130_000
+
+
+async def eventually_started(temporal: Client, task_queue: str, workflows: int) -> None:
+    """Wait until Temporal lists at least so many; its list trails the starts."""
+    async with asyncio.timeout(30):
+        while (await temporal.count_workflows(f"TaskQueue = '{task_queue}'")).count < workflows:
+            await asyncio.sleep(0.05)
+
+
+async def logged(process: asyncio.subprocess.Process, event: str) -> dict[str, Any]:
+    """The first log line of this event from now on."""
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        async for line in process.stdout:
+            record: dict[str, Any] = json.loads(line)
+            if record["event"] == event:
+                return record
+    raise AssertionError(f"the process ended without {event}")
+
+
+async def insert(stack: Mapping[str, str], enterprise_id: str, count: int) -> None:
+    connection = await asyncpg.connect(stack["XNOVU_STACK_POSTGRES_URL"])
+    try:
+        await connection.execute(
+            "insert into notify.ent_notification (name, enterprise_id, publish_status, payload, recipients) "
+            "select 'row ' || gen_random_uuid(), $1, 'PUBLISH', '{}', '{someone}' from generate_series(1, $2)",
+            enterprise_id,
+            count,
+        )
+    finally:
+        await connection.close()
+
+
+def peak_memory_kilobytes(process_id: int) -> int:
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1])
