@@ -30,6 +30,8 @@ DATABASE_AWAY = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    # What asyncpg makes of a backend's last words that arrive between two statements.
+    asyncpg.InternalClientError,
 )
 
 
