@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 
@@ -54,6 +56,8 @@ class EventLoss(Disturbance):
 class Freeze(Disturbance):
     """Handshakes get no answer; sockets are frozen one by one."""
 
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
 
 @dataclass
 class Disturbances:
@@ -66,13 +70,17 @@ class Disturbances:
         self._by_kind[type(disturbance)] = disturbance
 
     def end_all(self) -> None:
-        self._by_kind.clear()
+        for name in {disturbance.name for disturbance in self._by_kind.values()}:
+            self.end(name)
 
     def end(self, name: str) -> bool:
         """End those of that name; False if none was in force."""
-        ended = [disturbance for disturbance in self.active() if disturbance.name == name]
-        self._by_kind = {kind: kept for kind, kept in self._by_kind.items() if kept not in ended}
-        return bool(ended)
+        ended = [disturbance for disturbance in self._by_kind.values() if disturbance.name == name]
+        for disturbance in ended:
+            del self._by_kind[type(disturbance)]
+            if isinstance(disturbance, Freeze):
+                disturbance.ended.set()
+        return any(disturbance.in_force(self.clock()) for disturbance in ended)
 
     def active(self) -> list[Disturbance]:
         return [disturbance for disturbance in self._by_kind.values() if disturbance.in_force(self.clock())]
@@ -95,11 +103,13 @@ class Disturbances:
         loss = self._by_kind.get(EventLoss)
         return loss is not None and loss.in_force(self.clock())
 
-    def freeze_seconds_left(self) -> float:
+    async def freeze_is_over(self) -> None:
+        """Until the freeze in force has run its time or is ended; at once without one."""
         freeze = self._by_kind.get(Freeze)
-        if freeze is None or freeze.until is None or not freeze.in_force(self.clock()):
-            return 0.0
-        return freeze.until - self.clock()
+        if not isinstance(freeze, Freeze) or freeze.until is None or not freeze.in_force(self.clock()):
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(freeze.ended.wait(), freeze.until - self.clock())
 
     def _meet(self, disturbance: Disturbance) -> bool:
         if not disturbance.in_force(self.clock()):

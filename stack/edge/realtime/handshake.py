@@ -19,7 +19,7 @@ async def shake_hands(websocket: WebSocket, jwt_secret: str, hub: Hub) -> tuple[
 
     All refusals but that of an unknown version come after a deliberate delay.
     """
-    await asyncio.sleep(hub.disturbances.freeze_seconds_left())
+    await hub.disturbances.freeze_is_over()
     serializer = SERIALIZERS.get(websocket.query_params.get("vsn") or _DEFAULT_VERSION)
     if serializer is None:
         hub.counts.handshakes_refused += 1

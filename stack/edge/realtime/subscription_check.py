@@ -42,11 +42,12 @@ class _Raised(Exception):
 async def check_subscription(
     connection: Connection, requests: Sequence[ChangeRequest], role: str
 ) -> list[frozenset[int]]:
-    """For each request the oids of the tables it concerns. One bad request refuses them all.
+    """For each request the oids of the tables it concerns. One bad request refuses them all; the last is named.
 
     Raises SubscriptionRefused; what DATABASE_AWAY lists if there is no database to ask.
     """
-    return [await _tables(connection, request, role) for request in requests]
+    tables = [await _tables(connection, request, role) for request in reversed(requests)]
+    return tables[::-1]
 
 
 async def _tables(connection: Connection, request: ChangeRequest, role: str) -> frozenset[int]:

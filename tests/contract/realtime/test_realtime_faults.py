@@ -76,6 +76,18 @@ async def test_a_frozen_server_answers_no_handshake(edge: Edge) -> None:
     assert time.monotonic() - started >= 0.35
 
 
+async def test_an_ended_freeze_lets_sockets_and_handshakes_through_at_once(edge: Edge, client: PhoenixClient) -> None:
+    await client.heartbeat()
+    await edge.fault("freeze", seconds=60)
+    await client.send("heartbeat", topic="phoenix", ref="hb")
+    handshake = asyncio.create_task(connect(edge.websocket(apikey=token())).__aenter__())
+
+    await edge.end_faults()
+
+    assert (await client.receive())["ref"] == "hb"
+    await (await handshake).close()
+
+
 @pytest.mark.parametrize("code", [1000, 1011, 4000])
 async def test_sockets_are_closed_with_the_code(edge: Edge, client: PhoenixClient, code: int) -> None:
     await client.heartbeat()

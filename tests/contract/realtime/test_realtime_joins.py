@@ -159,6 +159,21 @@ async def test_a_filter_on_a_column_the_role_may_not_select_is_refused(client: P
     assert error["payload"]["message"].endswith("invalid column for filter id")
 
 
+async def test_of_several_entries_that_fail_in_the_database_the_last_is_named(client: PhoenixClient) -> None:
+    insert = change_request("INSERT", "hidden", filter="id=eq.1")
+    update = change_request("UPDATE", "hidden", filter=f"id=in.({E1},{E2})")
+    await client.send_join(insert, update, change_request("DELETE", "hidden"), access_token=token("anon"))
+
+    await client.receive()
+    error = await client.receive()
+
+    assert error["payload"]["message"] == (
+        _EXCEPTION + '[event: UPDATE, schema: public, table: hidden, filters: [\n  {"id", "in",\n   '
+        f'"{{{E1},{E2}}}",\n   false}}\n], select: nil]. '
+        "Exception: ERROR P0001 (raise_exception) invalid column for filter id"
+    )
+
+
 async def test_one_bad_entry_means_no_subscription_at_all(client: PhoenixClient, database: Database) -> None:
     await client.send_join(change_request(), change_request(filter="nocol=eq.1"))
     await client.receive()
