@@ -30,7 +30,7 @@ class System:
 
     def __init__(self, stack: LocalStack, directory: Path, environment: Mapping[str, str]) -> None:
         self.stack = stack
-        self._environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES), **environment}
+        self.environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES), **environment}
         self.listener = ChildProcess("listener", directory / "listener.log")
         self.worker = ChildProcess("worker", directory / "worker.log")
         self.enterprises: list[SampleEnterprise] = []
@@ -38,10 +38,10 @@ class System:
         self.edge = httpx.AsyncClient(base_url=stack.environment["SUPABASE_URL"], timeout=30)
 
     async def start_listener(self) -> None:
-        await self.listener.start([sys.executable, "-m", "listener"], self._environment)
+        await self.listener.start([sys.executable, "-m", "listener"], self.environment)
 
     async def start_worker(self) -> None:
-        await self.worker.start([sys.executable, "-m", "worker"], self._environment)
+        await self.worker.start([sys.executable, "-m", "worker"], self.environment)
 
     async def connect(self) -> asyncpg.Connection:
         """A connection to the database, waiting while it restarts."""
