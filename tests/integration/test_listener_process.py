@@ -6,7 +6,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from temporalio.client import Client
 HARMLESS = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
 
 
-async def start(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def running(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The listener's process, which does not outlive the test."""
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "listener",
@@ -25,14 +28,23 @@ async def start(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_bad_settings_are_named_all_at_once_and_no_secret_is_quoted() -> None:
-    process = await start(
-        {"TEMPORAL_ADDRESS": "nowhere", "SUPABASE_SERVICE_ROLE_KEY": "a secret", "SUBSCRIPTION_MAX_RETRIES": "0"}
-    )
+    environment = {
+        "TEMPORAL_ADDRESS": "nowhere",
+        "SUPABASE_SERVICE_ROLE_KEY": "a secret",
+        "SUBSCRIPTION_MAX_RETRIES": "0",
+    }
 
-    _, errors = await process.communicate()
+    async with running(environment) as process:
+        _, errors = await process.communicate()
 
     text = errors.decode()
     assert process.returncode == 2
@@ -49,20 +61,17 @@ async def test_bad_settings_are_named_all_at_once_and_no_secret_is_quoted() -> N
 
 
 async def test_a_signal_while_temporal_is_away_ends_the_process() -> None:
-    process = await start(
-        {
-            "TEMPORAL_ADDRESS": "127.0.0.1:1",
-            "SUPABASE_URL": "http://127.0.0.1:1",
-            "SUPABASE_SERVICE_ROLE_KEY": "key",
-            "DAEMON_ENTERPRISE_IDS": "ent1",
-        }
-    )
-    assert process.stdout is not None
-    first = json.loads(await process.stdout.readline())
-    assert first["event"] == "process_starting"
+    environment = {
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "SUPABASE_URL": "http://127.0.0.1:1",
+        "SUPABASE_SERVICE_ROLE_KEY": "key",
+        "DAEMON_ENTERPRISE_IDS": "ent1",
+    }
 
-    process.send_signal(signal.SIGTERM)
-    output, errors = await process.communicate()
+    async with running(environment) as process:
+        await logged(process, "temporal_connecting")
+        process.send_signal(signal.SIGTERM)
+        output, errors = await process.communicate()
 
     assert process.returncode == 0, errors.decode()
     assert json.loads(output.splitlines()[-1])["event"] == "process_stopped"
@@ -72,15 +81,16 @@ async def test_a_signal_in_the_middle_of_work_drains_and_the_memory_stays_small(
     enterprise_id = f"drain-{secrets.token_hex(4)}"
     task_queue = f"nobody-works-{secrets.token_hex(4)}"
     temporal = await Client.connect(local_stack["TEMPORAL_ADDRESS"])
-    process = await start({**local_stack, "DAEMON_ENTERPRISE_IDS": enterprise_id, "TEMPORAL_TASK_QUEUE": task_queue})
-    await logged(process, "subscription_subscribed")
+    environment = {**local_stack, "DAEMON_ENTERPRISE_IDS": enterprise_id, "TEMPORAL_TASK_QUEUE": task_queue}
 
-    await insert(local_stack, enterprise_id, 1000)
-    await eventually_started(temporal, task_queue, 1)
-    process.send_signal(signal.SIGTERM)
-    peak_kilobytes = peak_memory_kilobytes(process.pid)
-    counts = await logged(process, "listener_stopped")
-    _, errors = await process.communicate()
+    async with running(environment) as process:
+        await logged(process, "subscription_subscribed")
+        await insert(local_stack, enterprise_id, 1000)
+        await eventually_started(temporal, task_queue, 1)
+        process.send_signal(signal.SIGTERM)
+        peak_kilobytes = peak_memory_kilobytes(process.pid)
+        counts = await logged(process, "listener_stopped")
+        _, errors = await process.communicate()
 
     assert process.returncode == 0, errors.decode()
     await eventually_started(temporal, task_queue, counts["workflows_started"])
