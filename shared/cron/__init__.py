@@ -1,0 +1,9 @@
+"""When a cron rule fires: pure, given an expression, an IANA zone and an instant (docs/cron.md)."""
+
+from shared.cron.expression import CronExpression
+from shared.cron.firing import Firing
+from shared.cron.refusals import CronRefusalCode, CronRefused
+from shared.cron.schedule import CronSchedule
+from shared.cron.zone import load_zone
+
+__all__ = ["CronExpression", "CronRefusalCode", "CronRefused", "CronSchedule", "Firing", "load_zone"]
