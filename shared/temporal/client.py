@@ -12,11 +12,12 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from shared.temporal.messages import NotificationProcessingInput
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, notification_processing_id
+from shared.temporal.runtime import runtime
 
 
 async def connect(address: str, namespace: str, connect_config: dict[str, Any]) -> Client:
     """Connect, waiting for as long as Temporal is away (`Client.connect` itself does not retry)."""
-    config = {**connect_config, "target_host": address, "namespace": namespace}
+    config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((RPCError, RuntimeError)), wait=wait_random_exponential(multiplier=0.2, max=10)
     ):
