@@ -123,6 +123,22 @@ class NotificationTrigger(Protocol):
         ...
 
 
+class ProcessingStarter(Protocol):
+    """Starts the processing of rows, wherever workflows run."""
+
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        """Start one workflow for all the ids; False if that very work runs already."""
+        ...
+
+
+class SentNotificationCancelling(Protocol):
+    """Novu's way back."""
+
+    async def cancel(self, transaction_id: str) -> bool:
+        """Cancel one event; False if there is nothing left to cancel. Raises on a passing fault."""
+        ...
+
+
 class ChangeType(StrEnum):
     """What happened to the row."""
 
@@ -138,6 +154,29 @@ class RowChange:
     notification_id: int
     change: ChangeType
     committed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowScheduled:
+    """A notification row appeared or changed that will be due at `scheduled_for`, in the future."""
+
+    enterprise_id: str
+    scheduled_for: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RowRetracted:
+    """A notification row that was sent has turned RETRACTED."""
+
+    enterprise_id: str
+    notification_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged:
+    """A rule row of the enterprise appeared or changed."""
+
+    enterprise_id: str
 
 
 class FeedState(StrEnum):
@@ -157,9 +196,14 @@ class FeedGap:
     reason: str
 
 
+FeedEvent = RowChange | RowScheduled | RowRetracted | RuleChanged | FeedGap
+
+
 @dataclass(slots=True)
 class FeedStatus:
-    """What an adapter has observed, counted from live objects; the adapter alone writes it."""
+    """What an adapter has observed, counted from live objects; the adapter alone writes it, and CATCHING_UP not at all:
+    whether a gap has been swept is for the consumer to say.
+    """
 
     states: dict[str, FeedState] = field(default_factory=dict)
     changes_received: int = 0
@@ -175,7 +219,7 @@ class RowChangeFeed(Protocol):
 
     status: FeedStatus
 
-    def events(self) -> AsyncIterator[RowChange | FeedGap]:
+    def events(self) -> AsyncIterator[FeedEvent]:
         """Changes as they come, for ever; reconnects by itself, and ends only when closed."""
         ...
 
