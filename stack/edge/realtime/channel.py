@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stack.edge.realtime.change_requests import ChangeRequestRefused, entry_id, parse_change_request
 from stack.edge.realtime.frames import compact
 from stack.edge.realtime.hub import Subscription
-from stack.edge.realtime.subscriber import Subscriber
 from stack.edge.realtime.subscription_check import SubscriptionRefused
 from stack.edge.realtime.tokens import Token, TokenRefused, expiry_text, verify_token
 
@@ -57,13 +56,13 @@ class Channel:
         """Watch the token, and subscribe to changes if any are asked for."""
         self._watch_token()
         if self.wants_changes:
-            self._subscribing = asyncio.create_task(self._subscribe(lambda subscriber: subscriber.first_subscription()))
+            self._subscribing = asyncio.create_task(self._subscribe(self.socket.subscriber.first_subscription))
 
     def resubscribe(self) -> None:
         """Check the entries and say "Subscribed" again, after a while; until then the old subscriptions serve."""
         if self.wants_changes:
             self._stop_subscribing()
-            self._subscribing = asyncio.create_task(self._subscribe(lambda subscriber: subscriber.later_subscription()))
+            self._subscribing = asyncio.create_task(self._subscribe(self.socket.subscriber.later_subscription))
 
     def take_token(self, pushed: object) -> None:
         """An `access_token` push. Anything but another token is ignored; a bad one closes the channel."""
@@ -111,11 +110,11 @@ class Channel:
         if self._subscribing is not None:
             self._subscribing.cancel()
 
-    async def _subscribe(self, ready: Callable[[Subscriber], Any]) -> None:
+    async def _subscribe(self, ready: Callable[[], Awaitable[None]]) -> None:
         try:
             requests = [parse_change_request(entry) for entry in self._entries]
             token = self.token
-            await ready(self.socket.subscriber)
+            await ready()
             tables = await self.socket.subscriber.check(requests, token.role)
         except (ChangeRequestRefused, SubscriptionRefused) as refusal:
             self.push_system("error", str(refusal))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stack.edge.realtime.change_slot import Connection
 from stack.edge.realtime.frames import compact
-from stack.edge.realtime.pgoutput import LoggedRelation, Row, RowChange, Unchanged
+from stack.edge.realtime.pgoutput import Row, RowChange, Unchanged
 from stack.edge.realtime.relations import Column, Relation
 from stack.edge.rest.identifiers import quote_identifier
 
@@ -20,6 +20,8 @@ _FLOATING = frozenset({"float4", "float8", "numeric"})
 # The real server measures the JSON of its decoding plugin: beside the values, some 60 bytes a column and 120 a row.
 _COLUMN_OVERHEAD_BYTES = 60
 _ROW_OVERHEAD_BYTES = 120
+# What JSON may make of one character at most; most rows are so short that this tells enough.
+_ESCAPED_BYTES = 6
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,13 @@ async def build_records(connection: Connection, relation: Relation, requests: Se
         groups[(request.present(), request.too_large)].append(index)
     records = [""] * len(requests)
     for (positions, too_large), indexes in groups.items():
-        names = [requests[indexes[0]].columns[position] for position in positions]
-        columns = [column for name in names if (column := relation.column(name)) is not None]
-        if len(columns) != len(names):
-            # A column was dropped since the change: the catalogue no longer knows its type.
-            positions = tuple(p for p, name in zip(positions, names, strict=True) if relation.column(name) is not None)
-        if not columns:
+        names = requests[indexes[0]].columns
+        # A column dropped since the change is left out: the catalogue no longer knows its type.
+        shown = [(position, column) for position in positions if (column := relation.column(names[position]))]
+        if not shown:
             continue
-        arrays = [[requests[index].values[position] for index in indexes] for position in positions]
-        built = await connection.fetch(_statement(columns, too_large), *arrays)
+        arrays = [[requests[index].values[position] for index in indexes] for position, _ in shown]
+        built = await connection.fetch(_statement([column for _, column in shown], too_large), *arrays)
         for index, row in zip(indexes, built, strict=True):
             records[index] = row[0]
     return [record or "{}" for record in records]
@@ -93,16 +93,10 @@ def _json_ready(column: Column, text: str) -> str:
 
 def exceeds(change: RowChange, limit_bytes: int) -> bool:
     """Whether the change, as the real server's decoding plugin would write it, is longer than the limit."""
-    size = _logged_size(change.relation, change.new) + _logged_size(change.relation, change.old)
-    return size + _ROW_OVERHEAD_BYTES > limit_bytes
-
-
-def _logged_size(relation: LoggedRelation, row: Row | None) -> int:
-    if row is None:
-        return 0
-    texts = [(name, value) for name, value in zip(relation.columns, row, strict=True) if isinstance(value, str)]
-    raw = sum(len(value) for _, value in texts)
-    if raw < 100_000:
-        # Escaping at most makes six bytes of one; short rows need no exact measure.
-        return raw
-    return sum(len(compact(value).encode()) + len(name) + _COLUMN_OVERHEAD_BYTES for name, value in texts)
+    names = change.relation.columns
+    rows = [row for row in (change.new, change.old) if row is not None]
+    texts = [(name, value) for row in rows for name, value in zip(names, row, strict=True) if isinstance(value, str)]
+    overhead = _ROW_OVERHEAD_BYTES + sum(len(name) + _COLUMN_OVERHEAD_BYTES for name, _ in texts)
+    if overhead + _ESCAPED_BYTES * sum(len(value) for _, value in texts) <= limit_bytes:
+        return False
+    return overhead + sum(len(compact(value).encode()) for _, value in texts) > limit_bytes

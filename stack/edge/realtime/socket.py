@@ -23,7 +23,7 @@ _NORMAL_CLOSE = 1000
 class RealtimeSocket:
     """Serves one client until either side ends it.
 
-    What a join refused costs in time (see `JoinRefused`) it costs the whole socket: the mailbox stands still.
+    What a refused join costs in time it costs the whole socket: the mailbox stands still meanwhile.
     """
 
     def __init__(
@@ -72,9 +72,7 @@ class RealtimeSocket:
 
     def push(self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: str) -> None:
         """Put a frame into the mailbox. A client that is far too slow is cut off: the real server has a memory cap."""
-        self.push_text(self._serializer.frame(join_ref, ref, topic, event, payload))
-
-    def push_text(self, text: str) -> None:
+        text = self._serializer.frame(join_ref, ref, topic, event, payload)
         self._mailbox_bytes += len(text)
         if self._mailbox_bytes > self.settings.max_mailbox_bytes:
             self.wire.abort()
@@ -85,6 +83,13 @@ class RealtimeSocket:
         """The server's own end of a channel."""
         channel.push_event("phx_close")
         self.forget_channel(channel)
+
+    def forget_channel(self, channel: Channel) -> None:
+        """End a channel without a word."""
+        channel.stop()
+        if self.channels.get(channel.topic) is channel:
+            del self.channels[channel.topic]
+        self.hub.interest_changed()
 
     def freeze(self, seconds: float) -> None:
         """Neither read nor write for that long; the connection stays open."""
@@ -173,21 +178,16 @@ class RealtimeSocket:
             return
         replaced = self.channels.get(frame.topic)
         self.channels[frame.topic] = channel
-        await self._reply(frame, "ok", {"postgres_changes": channel.described_entries()})
         if replaced is not None:
             replaced.push_event("phx_close")
             replaced.stop()
         channel.start()
         self.hub.interest_changed()
+        # What was pushed above is in the mailbox, and so comes after this.
+        await self._reply(frame, "ok", {"postgres_changes": channel.described_entries()})
 
     async def _reply(self, frame: ClientFrame, status: str, response: dict[str, Any]) -> None:
         payload = compact({"status": status, "response": response})
         await self._websocket.send_text(
             self._serializer.frame(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload)
         )
-
-    def forget_channel(self, channel: Channel) -> None:
-        channel.stop()
-        if self.channels.get(channel.topic) is channel:
-            del self.channels[channel.topic]
-        self.hub.interest_changed()
