@@ -1,0 +1,69 @@
+"""What the README and the documents point to is there: files, make targets, commands and modules."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+
+PROJECT = Path(__file__).parents[2]
+DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+
+
+def found(pattern: str) -> Iterator[tuple[str, str]]:
+    """Each match of the pattern's group in any document, with the document's name."""
+    for document in DOCUMENTS:
+        for match in re.findall(pattern, document.read_text()):
+            yield str(document.relative_to(PROJECT)), match
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    broken = [
+        (document, target)
+        for document, target in found(r"\]\((?!https?://|#)([^)#\s]+)")
+        if not ((PROJECT / document).parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def test_every_document_mentioned_is_there() -> None:
+    missing = [(document, path) for document, path in found(r"\b(docs/[\w/.-]+\.md)") if not (PROJECT / path).exists()]
+
+    assert missing == []
+
+
+def test_every_folder_in_the_readme_is_there() -> None:
+    folders = re.findall(r"^\| `([\w/]+/)` \|", (PROJECT / "README.md").read_text(), re.MULTILINE)
+
+    assert folders != []
+    assert [folder for folder in folders if not (PROJECT / folder).is_dir()] == []
+
+
+def test_every_make_target_is_there_and_the_readme_names_those_people_use() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    named = set(found(r"(?:`|\n)make ([\w-]+)"))
+
+    assert {target for _, target in named} >= {"demo", "up", "test", "check", "bench"}
+    assert [name for name in named if name[1] not in targets] == []
+
+
+@pytest.mark.parametrize(("document", "command"), sorted(set(found(r"(?:`|\n)xnovu ([a-z]+(?: [a-z]+)*)"))))
+def test_every_command_is_there(document: str, command: str) -> None:
+    answer = CliRunner().invoke(app, [*command.split(), "--help"])
+
+    assert answer.exit_code == 0, f"{document}: xnovu {command}"
+
+
+@pytest.mark.parametrize(("document", "module"), sorted(set(found(r"python -m ([\w.]+)"))))
+def test_every_module_that_is_run_is_there(document: str, module: str) -> None:
+    spec = importlib.util.find_spec(module)
+
+    assert spec is not None, f"{document}: python -m {module}"
+    if spec.submodule_search_locations is not None:
+        assert importlib.util.find_spec(f"{module}.__main__") is not None, f"{document}: python -m {module}"
