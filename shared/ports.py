@@ -20,6 +20,9 @@ class DueNotifications:
 
     `pending` of them were never claimed, `expired` had a claim whose lease ran out.
     `has_more` says that the page was full: ask again after the last id.
+
+    With the first page come the next instant for which a row is scheduled, and retracted rows that Novu is still to
+    be asked to cancel; a page may hold nothing else.
     """
 
     enterprise_id: str
@@ -27,6 +30,8 @@ class DueNotifications:
     pending: int
     expired: int
     has_more: bool
+    next_scheduled_at: datetime | None = None
+    uncancelled: tuple[int, ...] = ()
 
 
 class NotificationClaims(Protocol):
@@ -66,11 +71,173 @@ class NotificationStore(NotificationClaims, Protocol):
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
     ) -> list[DueNotifications]:
-        """Due rows that nobody holds, at most `page_size` for each enterprise, with ids above `after_id`."""
+        """Due rows that nobody holds, at most `page_size` for each enterprise, with ids above `after_id`.
+
+        Enterprises of which there is nothing to say are left out.
+        """
         ...
 
     async def beat_canary(self, listener_id: str) -> int:
         """Write the listener's canary row; returns the beat number that should come back as a row change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CronRule:
+    """One active CRON rule. `trigger_config` is whatever JSON its author wrote.
+
+    Every instant up to `fired_through` is decided; `schedule_error` is why the rule could not fire when last tried.
+    """
+
+    id: int
+    trigger_config: Any
+    fired_through: datetime
+    schedule_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CronRules:
+    """An enterprise's active CRON rules, in id order, and the database's clock when it read them."""
+
+    now: datetime
+    rules: tuple[CronRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFirings:
+    """What was decided about one rule: the instants to fire, each of which becomes a notification.
+
+    `decided_through` is the `now` of the CronRules decided upon, `expected_fired_through` the rule's `fired_through`
+    there. `error` is why the rule cannot fire, for its author to see; None takes an earlier one back.
+    """
+
+    rule_id: int
+    instants: tuple[datetime, ...]
+    decided_through: datetime
+    expected_fired_through: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FiredRules:
+    """`fired` rows were written, `already_fired` existed. Nothing was written for the rules in `skipped_rule_ids`:
+    they have changed, or another scheduler was faster. `notification_ids` are those of the first 1,000 new rows.
+    """
+
+    fired: int
+    already_fired: int
+    skipped_rule_ids: tuple[int, ...]
+    notification_ids: tuple[int, ...]
+
+
+class RuleStore(Protocol):
+    """The table of rules. Both methods raise StoreUnavailable on a passing fault."""
+
+    async def cron_rules(self, enterprise_id: str) -> CronRules:
+        """The active CRON rules whose workflow is active too; those with `enabled: false` among them."""
+        ...
+
+    async def fire_rules(
+        self, enterprise_id: str, firings: Sequence[RuleFirings], *, next_due_at: datetime | None
+    ) -> FiredRules:
+        """Write the notifications of these instants and note that the scheduler has looked.
+
+        Safe to repeat: an instant of a rule is one row. A rule whose payload cannot be sent gets an error instead.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueScheduled:
+    """Scheduled rows that are due, earliest first, and when the next will be; `now` is the database's clock.
+
+    `has_more` says that the page was full: ask again once these are claimed.
+    """
+
+    now: datetime
+    notification_ids: tuple[int, ...]
+    has_more: bool
+    next_due_at: datetime | None
+
+    @property
+    def seconds_until_next(self) -> float | None:
+        """From the database's now to the next due instant, always positive; None if there is none."""
+        return None if self.next_due_at is None else (self.next_due_at - self.now).total_seconds()
+
+
+class ScheduleStore(Protocol):
+    """Rows with a `scheduled_for`."""
+
+    async def due_scheduled(self, enterprise_id: str, *, limit: int) -> DueScheduled:
+        """At most `limit` due rows that nobody has claimed; notes that the scheduler has looked.
+
+        Raises StoreUnavailable on a passing fault.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetractedNotification:
+    """A retracted notification that reached Novu; it went out in chunks of `recipient_count` distinct recipients.
+
+    `settled` is False if its claim lapsed without a report: then nobody knows whether it reached Novu.
+    """
+
+    id: int
+    transaction_id: str
+    recipient_count: int
+    settled: bool = True
+
+
+class RetractionStore(Protocol):
+    """Retracted rows that Novu is to be asked to cancel. Both methods raise StoreUnavailable on a passing fault."""
+
+    async def retractions_to_cancel(
+        self, enterprise_id: str, notification_ids: Sequence[int]
+    ) -> list[RetractedNotification]:
+        """Those of the rows that are retracted, may have reached Novu, are in nobody's hands, and are not yet
+        cancelled.
+        """
+        ...
+
+    async def record_cancellations(
+        self, enterprise_id: str, cancellations: Mapping[int, Mapping[str, Any]]
+    ) -> frozenset[int]:
+        """Store what Novu answered, by notification id; returns the ids of the rows that carry an answer now.
+
+        An answer should hold `settled` as it was read: where a late report has come in since, it is not stored, and
+        the row will be listed again. Safe to repeat: the first answer stays.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unaccounted:
+    """Rows that are due and that nobody has held for too long, and the age of the oldest; 0 of both is normal."""
+
+    rows: int
+    oldest_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerPass:
+    """When an enterprise's scheduler, "cron" or "scheduled", last looked, and the next instant it knew of."""
+
+    enterprise_id: str
+    scheduler: str
+    last_pass_at: datetime
+    next_due_at: datetime | None
+
+
+class OrchestrationStore(Protocol):
+    """What the orchestration shows. Both methods raise StoreUnavailable on a passing fault."""
+
+    async def unaccounted(self, enterprise_ids: Collection[str], *, older_than_seconds: int) -> Unaccounted:
+        """Count the rows that have been due and free for at least so long."""
+        ...
+
+    async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:
+        """The last passes, of those schedulers that ever made one."""
         ...
 
 

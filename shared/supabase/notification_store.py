@@ -1,16 +1,15 @@
 """NotificationStore on Supabase: each method is one call of an SQL function (docs/database_functions.md)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-import httpx
-from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
-from shared.notification.outcomes import Outcome, Sent
-from shared.ports import DueNotifications, StoreUnavailable
+from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
+from shared.notification.transaction_id import transaction_id
+from shared.ports import DueNotifications
+from shared.supabase.sql_function import call_function, read_instant
 
 _TEMPLATE_REFERENCE = {
     Channel.EMAIL: "emailTemplateId",
@@ -30,7 +29,8 @@ class SupabaseNotificationStore:
     async def claim(
         self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
     ) -> ClaimedBatch:
-        answer = await self._call(
+        answer = await call_function(
+            self._client,
             "claim_notifications",
             p_enterprise_id=enterprise_id,
             p_notification_ids=list(notification_ids),
@@ -50,18 +50,20 @@ class SupabaseNotificationStore:
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
     ) -> frozenset[int]:
-        answer = await self._call(
+        answer = await call_function(
+            self._client,
             "record_outcomes",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
-            p_outcomes=[_outcome(outcome) for outcome in outcomes],
+            p_outcomes=[_outcome(enterprise_id, outcome) for outcome in outcomes],
         )
         return frozenset(answer["recorded"])
 
     async def renew_claims(
         self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int
     ) -> frozenset[int]:
-        answer = await self._call(
+        answer = await call_function(
+            self._client,
             "renew_claims",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
@@ -73,8 +75,12 @@ class SupabaseNotificationStore:
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
     ) -> list[DueNotifications]:
-        answer = await self._call(
-            "due_notifications", p_enterprise_ids=sorted(enterprise_ids), p_page_size=page_size, p_after_id=after_id
+        answer = await call_function(
+            self._client,
+            "due_notifications",
+            p_enterprise_ids=sorted(enterprise_ids),
+            p_page_size=page_size,
+            p_after_id=after_id,
         )
         return [
             DueNotifications(
@@ -83,29 +89,17 @@ class SupabaseNotificationStore:
                 pending=page["pending"],
                 expired=page["expired"],
                 has_more=page["has_more"],
+                next_scheduled_at=read_instant(page["next_scheduled_at"]),
+                uncancelled=tuple(page["uncancelled"]),
             )
             for page in answer
         ]
 
     async def beat_canary(self, listener_id: str) -> int:
-        return int(await self._call("beat_canary", p_listener_id=listener_id))
-
-    async def _call(self, function: str, **arguments: Any) -> Any:
-        try:
-            response = await self._client.rpc(function, arguments).execute()
-        except (APIError, httpx.HTTPError) as error:
-            raise StoreUnavailable(f"{function}: {_reason(error)}") from error
-        return response.data
-
-
-def _reason(error: APIError | httpx.HTTPError) -> str:
-    """A bounded cause without the request's arguments."""
-    text = f"{error.code}: {error.message}" if isinstance(error, APIError) else str(error)
-    return f"{type(error).__name__}: {text}"[:300]
+        return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))
 
 
 def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Notification:
-    deadline = row["deliver_before"]
     return Notification(
         id=row["id"],
         workflow=workflow,
@@ -115,7 +109,7 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
         overrides={} if row["overrides"] is None else row["overrides"],
         attempts=row["attempts"],
         chunks_sent=row["chunks_sent"],
-        deliver_before=datetime.fromisoformat(deadline) if deadline else None,
+        deliver_before=read_instant(row["deliver_before"]),
         expired=row["expired"],
     )
 
@@ -149,12 +143,18 @@ def _channels(values: Sequence[str] | None) -> tuple[Channel, ...]:
     return tuple(Channel(value) for value in values or ())
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(enterprise_id: str, outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Sent):
         return {"id": outcome.notification_id, "status": "SENT", "transaction_id": outcome.transaction_id}
     refusal = outcome.refusal
     return {
         "id": outcome.notification_id,
         "status": "FAILED",
+        "transaction_id": transaction_id(enterprise_id, outcome.notification_id) if _reached_novu(refusal) else None,
         "error_details": {"code": refusal.code, "message": refusal.message, **refusal.details},
     }
+
+
+def _reached_novu(refusal: Refusal) -> bool:
+    """Whether Novu has taken part of the notification, or may have: then retracting it is to cancel it too."""
+    return refusal.code is RefusalCode.DELIVERY_TIMED_OUT or bool(refusal.details.get("chunks_sent"))

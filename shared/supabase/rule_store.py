@@ -1,0 +1,59 @@
+"""RuleStore on Supabase."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from supabase import AsyncClient
+
+from shared.ports import CronRule, CronRules, FiredRules, RuleFirings
+from shared.supabase.sql_function import call_function
+
+
+class SupabaseRuleStore:
+    """The port RuleStore, over PostgREST."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def cron_rules(self, enterprise_id: str) -> CronRules:
+        answer = await call_function(self._client, "cron_rules", p_enterprise_id=enterprise_id)
+        return CronRules(
+            now=datetime.fromisoformat(answer["now"]), rules=tuple(_cron_rule(row) for row in answer["rules"])
+        )
+
+    async def fire_rules(
+        self, enterprise_id: str, firings: Sequence[RuleFirings], *, next_due_at: datetime | None
+    ) -> FiredRules:
+        answer = await call_function(
+            self._client,
+            "fire_rules",
+            p_enterprise_id=enterprise_id,
+            p_firings=[_firing(firing) for firing in firings],
+            p_next_due_at=next_due_at and next_due_at.isoformat(),
+        )
+        return FiredRules(
+            fired=answer["fired"],
+            already_fired=answer["already_fired"],
+            skipped_rule_ids=tuple(answer["skipped_rules"]),
+            notification_ids=tuple(answer["notification_ids"]),
+        )
+
+
+def _cron_rule(row: Mapping[str, Any]) -> CronRule:
+    return CronRule(
+        id=row["id"],
+        trigger_config=row["trigger_config"],
+        fired_through=datetime.fromisoformat(row["fired_through"]),
+        schedule_error=row["schedule_error"],
+    )
+
+
+def _firing(firing: RuleFirings) -> dict[str, Any]:
+    return {
+        "rule_id": firing.rule_id,
+        "instants": [instant.isoformat() for instant in firing.instants],
+        "decided_through": firing.decided_through.isoformat(),
+        "expected_fired_through": firing.expected_fired_through.isoformat(),
+        "error": firing.error,
+    }
