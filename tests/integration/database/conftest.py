@@ -77,7 +77,13 @@ async def _make_project(server: Postgres, shape: str, before: str) -> None:
 
 async def _delete_rows(project: Project) -> None:
     async with project.connect() as connection:
-        for table in ("ent_notification", "ent_notification_workflow", "ent_notification_template", "listener_canary"):
+        for table in (
+            "ent_notification",
+            "ent_notification_workflow",
+            "ent_notification_template",
+            "listener_canary",
+            "scheduler_pass",
+        ):
             await connection.execute(f"delete from notify.{table}")
 
 

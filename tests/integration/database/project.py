@@ -29,6 +29,8 @@ TABLES = {
     "ent_notification_template",
     "ent_notification_workflow",
     "listener_canary",
+    "rule_progress",
+    "scheduler_pass",
     "typ_notification_category",
     "typ_notification_priority",
 }
@@ -36,11 +38,20 @@ TABLES = {
 FUNCTIONS = {
     "beat_canary",
     "claim_notifications",
+    "cron_rules",
     "due_notifications",
+    "due_scheduled",
+    "fire_rules",
+    "note_rule_change",
+    "note_workflow_change",
+    "record_cancellations",
     "record_outcomes",
     "release_claims",
     "renew_claims",
     "retract_notifications",
+    "retractions_to_cancel",
+    "scheduler_passes",
+    "unaccounted",
 }
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -108,8 +108,9 @@ async def test_a_retraction_waits_for_an_outcome_and_knows_it_is_too_late(
 
         answer = await retraction
 
-    assert answer == {"retracted": [], "in_flight": [], "too_late": [notification_id]}
-    assert (await read(connection, notification_id))["notification_status"] == "SENT"
+    row = await read(connection, notification_id)
+    assert answer == {"retracted": [notification_id], "in_flight": [], "too_late": [notification_id]}
+    assert (row["notification_status"], row["transaction_id"]) == ("RETRACTED", "t")
 
 
 async def test_an_outcome_waits_for_a_retraction_and_keeps_it(project: Project, connection: Connection) -> None:
@@ -154,4 +155,5 @@ async def test_batches_in_opposite_order_do_not_deadlock(project: Project, conne
             recorded, retracted = await asyncio.gather(_record_sent(worker, ids), _retract(caller, ids[::-1]))
 
             assert recorded["recorded"] == ids
-            assert sorted(retracted["too_late"] + retracted["retracted"]) == ids
+            assert retracted["retracted"] == ids
+            assert sorted(retracted["too_late"] + retracted["in_flight"]) == ids

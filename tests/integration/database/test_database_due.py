@@ -47,6 +47,8 @@ async def test_pending_scheduled_and_lapsed_rows_come_in_id_order(connection: Co
             "pending": 2,
             "expired": 2,
             "has_more": False,
+            "next_scheduled_at": None,
+            "uncancelled": [],
         }
     ]
 
@@ -55,7 +57,7 @@ async def test_rows_that_are_not_due_or_held_are_left_out_with_their_enterprise(
     for columns in (
         {"publish_status": "DRAFT"},
         {"deactivated": True},
-        {"scheduled_for": FUTURE},
+        {"scheduled_for": FUTURE, "notification_status": "PROCESSING", "lease_expires_at": FUTURE},
         {"notification_status": "SENT"},
         {"notification_status": "FAILED"},
         {"notification_status": "RETRACTED"},

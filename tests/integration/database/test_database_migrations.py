@@ -91,7 +91,14 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
     await migrate(unmigrated)
 
     assert shape_before <= {tuple(row) for row in await owner.fetch(_SHAPE)}
-    added = {"claim_owner": None, "lease_expires_at": None, "attempts": 0, "deliver_before": None, "chunks_sent": 0}
+    added = {
+        "claim_owner": None,
+        "lease_expires_at": None,
+        "attempts": 0,
+        "deliver_before": None,
+        "chunks_sent": 0,
+        "cancellation": None,
+    }
     assert await _rows(owner, "ent_notification") == [{**row, **added} for row in notifications_before]
     assert await _rows(owner, "ent_notification_workflow") == workflows_before
     enums = await owner.fetch("select distinct typnamespace::regnamespace::text from pg_type where typtype = 'e'")

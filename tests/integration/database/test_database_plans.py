@@ -22,6 +22,7 @@ DUE_INDEXES = {
     "ent_notification_pending_unscheduled",
     "ent_notification_pending_scheduled",
     "ent_notification_leases",
+    "ent_notification_uncancelled",
 }
 
 pytestmark = pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
@@ -155,7 +156,9 @@ def _scans(plan: str) -> set[str]:
     """How the plan reads notifications: by which indexes, or the whole table."""
     return {
         *re.findall(r"Index(?: Only)? Scan (?:Backward )?using (\w+) on ent_notification\b", plan),
-        *re.findall(r"Bitmap Index Scan on (ent_notification_(?:pkey|pending|leases|name|created)\w*)", plan),
+        *re.findall(
+            r"Bitmap Index Scan on (ent_notification_(?:pkey|pending|leases|uncancelled|name|created)\w*)", plan
+        ),
         *re.findall(r"Seq Scan on ent_notification\b", plan),
     }
 

@@ -25,7 +25,7 @@ async def test_each_status_has_its_answer(connection: Connection) -> None:
         await insert_notification(connection),
         await insert_notification(connection, notification_status="FAILED"),
         await insert_notification(connection),
-        await insert_notification(connection, notification_status="SENT"),
+        await insert_notification(connection, notification_status="SENT", transaction_id="t"),
         await insert_notification(connection, publish_status="DRAFT"),
     ]
     await claim(connection, [processing])
@@ -33,14 +33,15 @@ async def test_each_status_has_its_answer(connection: Connection) -> None:
     answer = await _retract(connection, [pending, failed, processing, sent, draft])
 
     assert answer == {
-        "retracted": [pending, failed, processing, draft],
+        "retracted": [pending, failed, processing, sent, draft],
         "in_flight": [processing],
         "too_late": [sent],
     }
     row = await read(connection, pending)
     assert (row["notification_status"], row["retraction_reason"]) == ("RETRACTED", "wrong price")
     assert row["retracted_at"] == row["updated_at"]
-    assert (await read(connection, sent))["notification_status"] == "SENT"
+    sent_row = await read(connection, sent)
+    assert (sent_row["notification_status"], sent_row["transaction_id"]) == ("RETRACTED", "t")
 
 
 async def test_retracting_again_answers_the_same_and_writes_nothing(connection: Connection) -> None:
@@ -65,7 +66,7 @@ async def test_a_retracted_row_is_in_flight_until_its_owner_reports(connection: 
     assert await _retract(connection, [notification_id]) == {
         "retracted": [notification_id],
         "in_flight": [],
-        "too_late": [],
+        "too_late": [notification_id],
     }
 
 
