@@ -298,11 +298,22 @@ class ProcessingStarter(Protocol):
         ...
 
 
+class CancelFailed(Exception):
+    """Novu did not say whether it cancelled; `fault` is why."""
+
+    def __init__(self, fault: TriggerFault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+
+
 class SentNotificationCancelling(Protocol):
     """Novu's way back."""
 
     async def cancel(self, transaction_id: str) -> bool:
-        """Cancel one event; False if there is nothing left to cancel. Raises on a passing fault."""
+        """Cancel what Novu still holds back of a triggered event; False if there is nothing left to cancel.
+
+        Raises CancelFailed on a passing fault; asking again is harmless.
+        """
         ...
 
 

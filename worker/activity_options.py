@@ -34,3 +34,20 @@ GIVING_UP = ActivityOptions(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
     ),
 )
+
+
+class LocalActivityOptions(TypedDict):
+    """The keyword arguments of `workflow.execute_local_activity`."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+SCHEDULER_PASS = LocalActivityOptions(
+    # Starting a burst of 10,000 rows takes seconds, everything else milliseconds.
+    start_to_close_timeout=timedelta(seconds=60),
+    # For ever: a scheduler outlives every outage of the database.
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
+    ),
+)

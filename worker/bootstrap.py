@@ -11,9 +11,18 @@ from shared import novu
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.supabase.orchestration_store import SupabaseOrchestrationStore
+from shared.supabase.retraction_store import SupabaseRetractionStore
+from shared.supabase.rule_store import SupabaseRuleStore
+from shared.supabase.schedule_store import SupabaseScheduleStore
 from shared.temporal import client as temporal_client
+from shared.temporal.client import NotificationProcessingStarter
 from worker.activities.notification_delivery import NotificationDelivery
-from worker.registry import WORKFLOWS, activities
+from worker.activities.retraction_cancelling import RetractionCancelling
+from worker.activities.rule_firing import RuleFiring
+from worker.activities.scheduled_delivery import ScheduledDelivery
+from worker.activities.scheduler_watch import SchedulerWatch
+from worker.registry import WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
 
 log = logging.getLogger("TemporalService")
@@ -31,29 +40,37 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
         )
         await stack.enter_async_context(http)
-        trigger = await stack.enter_async_context(
+        novu_events = await stack.enter_async_context(
             novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
         )
         renderer = RenderPool()
         stack.push_async_callback(renderer.close)
         await renderer.start()
-        delivery = NotificationDelivery(
-            SupabaseNotificationStore(supabase),
-            trigger,
-            renderer,
-            claim_lease_seconds=settings.notification_claim_lease_seconds,
-        )
         log.info("temporal_connecting", extra={"address": settings.temporal_address})
         client = await temporal_client.connect_unless_stopped(
             stop, settings.temporal_address, settings.temporal_namespace, connect_config
         )
         if client is None:
             return
+        activities = Activities(
+            delivery=NotificationDelivery(
+                SupabaseNotificationStore(supabase),
+                novu_events,
+                renderer,
+                claim_lease_seconds=settings.notification_claim_lease_seconds,
+            ),
+            retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),
+            rules=RuleFiring(SupabaseRuleStore(supabase)),
+            scheduled=ScheduledDelivery(
+                SupabaseScheduleStore(supabase), NotificationProcessingStarter(client, settings.temporal_task_queue)
+            ),
+            watch=SchedulerWatch(client, settings.temporal_task_queue, SupabaseOrchestrationStore(supabase)),
+        )
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,
             workflows=WORKFLOWS,
-            activities=activities(delivery),
+            activities=activities.methods(),
             max_concurrent_activities=settings.temporal_max_concurrent_activities,
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),

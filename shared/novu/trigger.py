@@ -11,7 +11,7 @@ from shared.notification.outcomes import RefusalCode
 from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
-from shared.ports import TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
+from shared.ports import CancelFailed, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 
 REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
@@ -23,14 +23,6 @@ BULK_PAYS_FROM = 3
 _TRIGGER_PATH = "/v1/events/trigger"
 _BULK_PATH = "/v1/events/trigger/bulk"
 _JSON = {"Content-Type": "application/json"}
-
-
-class CancelFailed(Exception):
-    """Novu did not say whether it cancelled; `fault` is why."""
-
-    def __init__(self, fault: TriggerFault) -> None:
-        super().__init__(fault.reason)
-        self.fault = fault
 
 
 class NovuTrigger:

@@ -7,19 +7,18 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.ports import NotificationClaims, NotificationTrigger, TriggerFault
+from shared.ports import NotificationClaims, NotificationTrigger
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.heartbeat import heartbeating
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
+from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderRequest
@@ -78,7 +77,7 @@ class NotificationDelivery:
                 if fan_out_result.faulted:
                     await self._hold_for_retry(input.enterprise_id, fan_out_result)
                     activity.heartbeat(result)
-                    raise _novu_fault(fan_out_result.fault)
+                    raise novu_fault(fan_out_result.fault)
                 remaining = list(batch.deferred)
         unsettled = len(input.notification_ids) - result.sent - len(result.failed)
         return replace(result, not_claimed=max(0, unsettled))
@@ -176,15 +175,6 @@ def _owner() -> str:
     workflow_id = activity.info().workflow_id
     assert workflow_id is not None, "these activities run in workflows only"
     return workflow_id
-
-
-def _novu_fault(fault: TriggerFault | None) -> ApplicationError:
-    delay = fault.retry_after_seconds if fault else None
-    return ApplicationError(
-        f"Novu: {fault.reason if fault else 'no answer'}",
-        type="NovuFault",
-        next_retry_delay=timedelta(seconds=delay) if delay else None,
-    )
 
 
 def _settled_by_earlier_attempts() -> NotificationProcessingResult:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from shared.notification.outcomes import RefusalCode
-from shared.novu import CancelFailed, NovuTrigger, open_trigger
-from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused
+from shared.novu import NovuTrigger, open_trigger
+from shared.ports import CancelFailed, TriggerAccepted, TriggerFault, TriggerRefused
 from tests.contract.novu.events import event, events
 from tests.contract.novu.sink_process import SECRET_KEY, SinkProcess
 

@@ -1,0 +1,62 @@
+"""Asks Novu to cancel what was sent before it was retracted."""
+
+import logging
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from shared.notification.transaction_id import transaction_id
+from shared.ports import CancelFailed, RetractedNotification, RetractionStore, SentNotificationCancelling
+from shared.temporal.messages import NotificationRetractionInput, NotificationRetractionResult
+from worker.activities.heartbeat import heartbeating
+from worker.activities.novu_fault import novu_fault
+from worker.activities.preparation import RECIPIENTS_PER_EVENT
+
+log = logging.getLogger("NotificationRetraction")
+
+
+class RetractionCancelling:
+    """What NotificationRetractionWorkflow does."""
+
+    def __init__(self, store: RetractionStore, novu: SentNotificationCancelling) -> None:
+        self._store = store
+        self._novu = novu
+
+    @activity.defn(name="cancel_retracted")
+    async def cancel_retracted(self, input: NotificationRetractionInput) -> NotificationRetractionResult:
+        """Cancel every event of each notification and store the answer on its row, one notification at a time.
+
+        Safe to repeat: a stored answer is not asked for again, and cancelling twice is once.
+
+        Raises:
+            StoreUnavailable: the database is away.
+            ApplicationError: type "NovuFault"; Novu could not be asked.
+        """
+        done = 0
+        cancelled = 0
+        async with heartbeating(lambda: done):
+            for retracted in await self._store.retractions_to_cancel(input.enterprise_id, input.notification_ids):
+                try:
+                    cancelled += await self._cancel(input.enterprise_id, retracted)
+                except CancelFailed as failed:
+                    raise novu_fault(failed.fault) from failed
+                done += 1
+        return NotificationRetractionResult(cancelled=cancelled, too_late=done - cancelled)
+
+    async def _cancel(self, enterprise_id: str, retracted: RetractedNotification) -> bool:
+        chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
+        answers = [
+            await self._novu.cancel(transaction_id(enterprise_id, retracted.id, chunk)) for chunk in range(chunks)
+        ]
+        cancellation = {
+            "cancelled": all(answers),
+            "events": chunks,
+            "events_cancelled": sum(answers),
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        await self._store.record_cancellations(enterprise_id, {retracted.id: cancellation})
+        log.info(
+            "notification_cancelled" if all(answers) else "notification_not_cancelled",
+            extra={"enterprise_id": enterprise_id, "notification_id": retracted.id, "events": chunks},
+        )
+        return all(answers)

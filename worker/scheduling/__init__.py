@@ -1,0 +1,1 @@
+"""When rules fire: pure decisions on rules and instants."""

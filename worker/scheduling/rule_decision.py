@@ -1,0 +1,134 @@
+"""Which of a rule's instants fire now, and when it is due next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any
+
+from shared.cron import CronExpression, CronRefused, CronSchedule, load_zone
+
+OUTAGE_AFTER = timedelta(seconds=30)
+"""A rule whose oldest undecided instant is older than this was missed by an outage: its catch-up policy decides.
+Anything less is a late start, and every instant fires."""
+
+MOST_CAUGHT_UP = 100
+"""Instants of one rule that policy `all` makes up for, the most recent ones."""
+
+_SHORTEST_LOOK_BACK = timedelta(minutes=1)
+
+
+class ConfigRefused(Exception):
+    """`trigger_config` is not what a CRON rule needs; the message says what is wrong and what would be right."""
+
+
+class CatchUp(StrEnum):
+    """What becomes of the instants that an outage missed."""
+
+    LAST = "last"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDecision:
+    """Instants to fire now, in order; the next one due, None for never; why the rule cannot fire, None if it can."""
+
+    instants: tuple[datetime, ...] = ()
+    next_due_at: datetime | None = None
+    error: str | None = None
+
+
+def decide(trigger_config: object, fired_through: datetime, now: datetime) -> RuleDecision:
+    """Decide on every instant after `fired_through` up to `now`. Never raises for what `trigger_config` holds."""
+    try:
+        config = _Config.read(trigger_config)
+        if not config.enabled:
+            return RuleDecision()
+        schedule = _schedule(config.cron, config.timezone)
+    except (ConfigRefused, CronRefused) as refused:
+        return RuleDecision(error=str(refused))
+    return RuleDecision(_due(schedule, config.catch_up, fired_through, now), _next(schedule, now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    cron: str
+    timezone: str
+    enabled: bool
+    catch_up: CatchUp
+
+    @classmethod
+    def read(cls, trigger_config: object) -> "_Config":
+        if not isinstance(trigger_config, Mapping):
+            raise ConfigRefused('trigger_config must be an object, such as {"cron": "0 9 * * MON", "timezone": "UTC"}')
+        enabled = trigger_config.get("enabled", True)
+        if not isinstance(enabled, bool):
+            raise ConfigRefused("trigger_config.enabled must be true or false")
+        return cls(
+            cron=_text(trigger_config, "cron", None),
+            timezone=_text(trigger_config, "timezone", "UTC"),
+            enabled=enabled,
+            catch_up=_catch_up(trigger_config.get("catch_up")),
+        )
+
+
+def _text(config: Mapping[str, Any], name: str, default: str | None) -> str:
+    value = config.get(name)
+    value = default if value is None else value
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigRefused(f"trigger_config.{name} must be a text")
+    return value
+
+
+def _catch_up(value: object) -> CatchUp:
+    if value is None:
+        return CatchUp.LAST
+    if value not in tuple(CatchUp):
+        raise ConfigRefused('trigger_config.catch_up must be "last", "all" or "none"')
+    return CatchUp(str(value))
+
+
+@lru_cache(maxsize=10_000)
+def _schedule(cron: str, timezone: str) -> CronSchedule:
+    return CronSchedule(CronExpression.parse(cron), load_zone(timezone))
+
+
+def _next(schedule: CronSchedule, now: datetime) -> datetime | None:
+    firing = next(iter(schedule.after(now)), None)
+    return firing.instant if firing else None
+
+
+def _due(schedule: CronSchedule, catch_up: CatchUp, fired_through: datetime, now: datetime) -> tuple[datetime, ...]:
+    oldest = _next(schedule, fired_through)
+    if oldest is None or oldest > now:
+        return ()
+    if now - oldest <= OUTAGE_AFTER:
+        return _between(schedule, fired_through, now)
+    match catch_up:
+        case CatchUp.NONE:
+            return ()
+        case CatchUp.LAST:
+            return most_recent(schedule, fired_through, now, 1)
+        case CatchUp.ALL:
+            return most_recent(schedule, fired_through, now, MOST_CAUGHT_UP)
+
+
+def most_recent(schedule: CronSchedule, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
+    """The last `count` instants in (after, until], in order.
+
+    Looks back over windows that grow, so that a rule that fires every second is not followed through a year's outage.
+    """
+    look_back = _SHORTEST_LOOK_BACK
+    while True:
+        start = max(after, until - look_back)
+        instants = _between(schedule, start, until)
+        if len(instants) >= count or start == after:
+            return instants[-count:]
+        look_back *= 4
+
+
+def _between(schedule: CronSchedule, after: datetime, until: datetime) -> tuple[datetime, ...]:
+    return tuple(firing.instant for firing in takewhile(lambda firing: firing.instant <= until, schedule.after(after)))

@@ -1,0 +1,150 @@
+"""Keeps a cron and a scheduled workflow running for every enterprise; one for each deployment, however many daemons."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from shared.temporal.messages import (
+        OrchestrationInput,
+        OrchestrationObservation,
+        OrchestrationState,
+        SchedulerPasses,
+        SchedulerStatus,
+    )
+    from shared.temporal.names import (
+        ADD_ENTERPRISES_SIGNAL,
+        MASTER_ORCHESTRATION_WORKFLOW,
+        REMOVE_ENTERPRISES_SIGNAL,
+        STOP_SIGNAL,
+        cron_scheduling_id,
+        scheduled_notification_id,
+    )
+    from worker.activities.scheduler_watch import SchedulerWatch
+    from worker.activity_options import SCHEDULER_PASS
+    from worker.workflows.waking import sleep_unless
+
+OBSERVATION_INTERVAL = timedelta(seconds=60)
+"""Two Temporal actions a minute for the whole deployment."""
+
+
+@workflow.defn(name=MASTER_ORCHESTRATION_WORKFLOW)
+class MasterOrchestrationWorkflow:
+    """Observes, starts what is missing, stops what was removed, sleeps. Signals and updates change the set."""
+
+    @workflow.init
+    def __init__(self, input: OrchestrationInput) -> None:
+        self._enterprises = set(input.enterprise_ids)
+        self._removed: set[str] = set()
+        self._observation: OrchestrationObservation | None = None
+        self._restarted = input.restarted
+        self._changes = 0
+        self._changes_applied = -1
+        self._stopping = False
+
+    @workflow.run
+    async def run(self, input: OrchestrationInput) -> OrchestrationState:
+        while not self._stopping:
+            await self._apply_changes()
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(OrchestrationInput(sorted(self._enterprises), self._restarted))
+            await sleep_unless(
+                lambda: self._stopping or self._changes_applied < self._changes, OBSERVATION_INTERVAL.total_seconds()
+            )
+        await self._stop_schedulers(self._enterprises | self._removed)
+        self._changes_applied = self._changes
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.state()
+
+    async def _apply_changes(self) -> None:
+        changes = self._changes
+        removed, self._removed = self._removed, set()
+        await self._stop_schedulers(removed)
+        first = self._observation is None
+        self._observation = await workflow.execute_local_activity_method(
+            SchedulerWatch.observe_schedulers, sorted(self._enterprises), **SCHEDULER_PASS
+        )
+        if not first:
+            self._restarted += len(self._observation.restarted)
+        self._changes_applied = changes
+
+    async def _stop_schedulers(self, enterprise_ids: set[str]) -> None:
+        if enterprise_ids:
+            await workflow.execute_local_activity_method(
+                SchedulerWatch.stop_schedulers, sorted(enterprise_ids), **SCHEDULER_PASS
+            )
+
+    @workflow.signal(name=ADD_ENTERPRISES_SIGNAL)
+    def add_enterprises(self, enterprise_ids: list[str]) -> None:
+        """Orchestrate these too; those known already are no change."""
+        fresh = set(enterprise_ids) - self._enterprises
+        self._enterprises |= fresh
+        self._removed -= fresh
+        self._changes += bool(fresh)
+
+    @workflow.signal(name=REMOVE_ENTERPRISES_SIGNAL)
+    def remove_enterprises(self, enterprise_ids: list[str]) -> None:
+        """Stop these enterprises' schedulers; their rows still go out, scheduled ones by the sweep."""
+        leaving = set(enterprise_ids) & self._enterprises
+        self._enterprises -= leaving
+        self._removed |= leaving
+        self._changes += bool(leaving)
+
+    @workflow.signal(name=STOP_SIGNAL)
+    def stop(self) -> None:
+        """Stop every scheduler, then end."""
+        self._stopping = True
+
+    @workflow.update
+    async def add_enterprises_and_wait(self, enterprise_ids: list[str]) -> OrchestrationState:
+        """As the signal; answers when their schedulers run."""
+        self.add_enterprises(enterprise_ids)
+        return await self._state_after_changes()
+
+    @workflow.update
+    async def remove_enterprises_and_wait(self, enterprise_ids: list[str]) -> OrchestrationState:
+        """As the signal; answers when their schedulers have been told to stop."""
+        self.remove_enterprises(enterprise_ids)
+        return await self._state_after_changes()
+
+    @workflow.update
+    async def stop_and_wait(self) -> OrchestrationState:
+        """As the signal; answers when every scheduler has been told to stop."""
+        self._changes += 1
+        self._stopping = True
+        return await self._state_after_changes()
+
+    async def _state_after_changes(self) -> OrchestrationState:
+        change = self._changes
+        await workflow.wait_condition(lambda: self._changes_applied >= change)
+        return self.state()
+
+    @workflow.query
+    def state(self) -> OrchestrationState:
+        """The orchestration as last observed."""
+        observation = self._observation
+        status = "stopping" if self._stopping else "running" if observation else "starting"
+        if observation is None:
+            return OrchestrationState(status)
+        return OrchestrationState(
+            status=status,
+            schedulers=[
+                scheduler
+                for enterprise_id in sorted(self._enterprises)
+                for scheduler in _schedulers(enterprise_id, observation.passes.get(enterprise_id))
+            ],
+            unaccounted_rows=observation.unaccounted_rows,
+            oldest_unaccounted_age_seconds=observation.oldest_unaccounted_age_seconds,
+            restarted=self._restarted,
+            observed_at=observation.observed_at,
+        )
+
+
+def _schedulers(enterprise_id: str, passes: SchedulerPasses | None) -> tuple[SchedulerStatus, SchedulerStatus]:
+    state = "running" if passes else "starting"
+    seen = passes or SchedulerPasses()
+    return (
+        SchedulerStatus(cron_scheduling_id(enterprise_id), state, seen.cron_last, seen.cron_next),
+        SchedulerStatus(scheduled_notification_id(enterprise_id), state, seen.scheduled_last, seen.scheduled_next),
+    )
