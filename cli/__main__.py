@@ -2,9 +2,10 @@
 
 import typer
 
-from cli import daemon, demo
+from cli import cron, daemon, demo
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(cron.app, name="cron")
 app.add_typer(daemon.app, name="daemon")
 app.command("demo")(demo.demo)
 

@@ -83,8 +83,7 @@ class _FirstMatch:
 
 def _whole_second_after(instant: datetime) -> datetime:
     if instant.tzinfo is None:
-        raise ValueError("an instant has an offset from UTC; this one is naive")
-    start = instant.astimezone(UTC).replace(microsecond=0) + _ONE_SECOND
-    if not FIRST_YEAR <= start.year <= LAST_YEAR:
+        raise ValueError("an instant has an offset from UTC; this one has none")
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError(f"firings are known for the years {FIRST_YEAR} to {LAST_YEAR} only")
-    return start
+    return instant.astimezone(UTC).replace(microsecond=0) + _ONE_SECOND

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -55,7 +55,10 @@ def _stretches_of_year(zone: ZoneInfo, year: int) -> tuple[Stretch, ...]:
     """`zoneinfo` does not tell when clocks change, so each day's ends are compared: no zone changes twice in a day."""
     year_start, year_end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     days = [year_start + _ONE_DAY * day for day in range((year_end - year_start).days + 1)]
-    changes = [_change(zone, day, day_after) for day, day_after in pairwise(days) if _changes(zone, day, day_after)]
+    offsets = [_offset(zone, day) for day in days]
+    changes = [
+        _change(zone, day) for day, (before, after) in zip(days, pairwise(offsets), strict=False) if before != after
+    ]
     starts = [year_start, *(change for change in changes if change < year_end)]
     return tuple(
         Stretch(start, end, _offset(zone, start), _offset(zone, start - _ONE_SECOND))
@@ -63,15 +66,13 @@ def _stretches_of_year(zone: ZoneInfo, year: int) -> tuple[Stretch, ...]:
     )
 
 
-def _changes(zone: ZoneInfo, earlier: datetime, later: datetime) -> bool:
-    return _offset(zone, earlier) != _offset(zone, later)
-
-
-def _change(zone: ZoneInfo, earlier: datetime, later: datetime) -> datetime:
-    """The first second after `earlier` with the offset of `later`."""
-    has_changed = partial(_changes, zone, earlier)
-    seconds = bisect_left(range(_SECONDS_PER_DAY + 1), True, key=lambda s: has_changed(earlier + _ONE_SECOND * s))
-    return earlier + _ONE_SECOND * seconds
+def _change(zone: ZoneInfo, day: datetime) -> datetime:
+    """The first second of the day that follows `day` whose offset is another than that of `day`."""
+    offset = _offset(zone, day)
+    seconds = bisect_left(
+        range(_SECONDS_PER_DAY + 1), True, key=lambda s: _offset(zone, day + _ONE_SECOND * s) != offset
+    )
+    return day + _ONE_SECOND * seconds
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
