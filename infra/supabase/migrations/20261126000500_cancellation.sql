@@ -162,10 +162,14 @@ as $$
         ),
         '[]'
     )
-    from notify.ent_notification n
-    where n.id = any (p_notification_ids)
-        and n.enterprise_id::text = p_enterprise_id
-        and n.notification_status = 'RETRACTED' and n.cancellation is null
+    from (
+        select asked.*
+        from notify.ent_notification asked
+        where asked.id = any (p_notification_ids) and asked.enterprise_id::text = p_enterprise_id
+        -- By primary key: after a mass retraction the index of all that wait would be the long way round.
+        offset 0
+    ) as n
+    where n.notification_status = 'RETRACTED' and n.cancellation is null
         and (n.transaction_id is not null or n.chunks_sent > 0 or n.lease_expires_at is not null)
         and (n.lease_expires_at is null or n.lease_expires_at <= now())
 $$;
@@ -192,27 +196,26 @@ begin
         select c.id, c.transaction_id, c.cancellation
         from jsonb_to_recordset(p_cancellations) as c (id bigint, transaction_id text, cancellation jsonb)
     ),
-    waiting as (
-        select n.id
+    found as (
+        select n.id, n.notification_status, n.cancellation, n.transaction_id, n.chunks_sent, n.lease_expires_at
         from notify.ent_notification n
-        join asked on asked.id = n.id
-        where n.enterprise_id::text = p_enterprise_id
-            and n.notification_status = 'RETRACTED' and n.cancellation is null
-            and (n.transaction_id is not null or n.chunks_sent > 0 or n.lease_expires_at is not null)
-            and (n.lease_expires_at is null or n.lease_expires_at <= now())
-            -- Settled since Novu was asked: Novu may have taken it after its answer, and is asked again.
-            and coalesce((asked.cancellation -> 'settled')::boolean, true) >= (n.lease_expires_at is null)
+        where n.id in (select asked.id from asked) and n.enterprise_id::text = p_enterprise_id
         order by n.id
-        for update of n
+        for update
     )
     update notify.ent_notification n
     set cancellation = jsonb_build_object('at', now()) || asked.cancellation,
         -- Of a claim that lapsed nobody knows whether Novu took it: from here on the row says that it may have.
-        transaction_id = coalesce(n.transaction_id, asked.transaction_id),
+        transaction_id = coalesce(found.transaction_id, asked.transaction_id),
         updated_at = now()
-    from waiting
-    join asked on asked.id = waiting.id
-    where n.id = waiting.id;
+    from found
+    join asked on asked.id = found.id
+    where n.id = found.id
+        and found.notification_status = 'RETRACTED' and found.cancellation is null
+        and (found.transaction_id is not null or found.chunks_sent > 0 or found.lease_expires_at is not null)
+        and (found.lease_expires_at is null or found.lease_expires_at <= now())
+        -- Settled since Novu was asked: Novu may have taken it after its answer, and is asked again.
+        and not (found.lease_expires_at is null and asked.cancellation @> '{"settled": false}');
 
     select coalesce(jsonb_agg(distinct n.id order by n.id), '[]')
     into v_recorded

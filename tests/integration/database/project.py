@@ -126,6 +126,17 @@ async def insert_workflow(connection: Connection, **columns: Any) -> int:
     return await _insert(connection, "ent_notification_workflow", {**defaults, **columns})
 
 
+async def insert_rule(connection: Connection, workflow_id: int, **columns: Any) -> int:
+    """An active CRON rule of ours for one recipient, unless the columns say otherwise."""
+    defaults = {
+        "notification_workflow_id": workflow_id,
+        "trigger_type": "CRON",
+        "trigger_config": {"cron": "0 9 * * *"},
+        "rule_payload": {"recipients": [RECIPIENT], "payload": {"greeting": "hello"}},
+    }
+    return await _insert(connection, "ent_notification_rule", {**defaults, **columns})
+
+
 async def insert_template(connection: Connection, key: str | None, body: str = "", **columns: Any) -> int:
     """An active e-mail template of ours, unless the columns say otherwise."""
     defaults = {"template_key": key, "channel_type": "EMAIL", "body_template": body}
@@ -142,6 +153,18 @@ async def read(connection: Connection, notification_id: int) -> asyncpg.Record:
 async def update(connection: Connection, ids: list[int], assignment: str) -> None:
     """What an application, or passing time, does to rows; `assignment` is SQL."""
     await connection.execute(f"update notify.ent_notification set {assignment} where id = any($1)", ids)
+
+
+async def read_rule(connection: Connection, rule_id: int) -> asyncpg.Record:
+    """The rule's row."""
+    row = await connection.fetchrow("select * from notify.ent_notification_rule where id = $1", rule_id)
+    assert row is not None
+    return row
+
+
+async def update_rule(connection: Connection, rule_id: int, assignment: str) -> None:
+    """What a rule's author does to it; `assignment` is SQL."""
+    await connection.execute(f"update notify.ent_notification_rule set {assignment} where id = $1", rule_id)
 
 
 async def until_blocked(observer: Connection, waiting: Connection, *, within_seconds: float = 10.0) -> None:

@@ -1,6 +1,6 @@
 """due_notifications and beat_canary: what the listener reads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -131,6 +131,62 @@ async def test_a_page_exactly_full_has_no_more(connection: Connection) -> None:
     [page] = await _due(connection, page_size=3)
 
     assert page["has_more"] is False
+
+
+async def test_the_first_page_says_when_the_next_row_falls_due(connection: Connection) -> None:
+    soonest = FUTURE - timedelta(days=1)
+    await insert_notification(connection, scheduled_for=FUTURE)
+    await insert_notification(connection, scheduled_for=soonest)
+    for columns in (
+        {"publish_status": "DRAFT"},
+        {"deactivated": True},
+        {"notification_status": "SENT"},
+        {"enterprise_id": None},
+        {"enterprise_id": THEIRS},
+    ):
+        await insert_notification(connection, **{"scheduled_for": soonest - timedelta(days=1), **columns})
+
+    [page] = await _due(connection)
+
+    assert page == {
+        "enterprise_id": OURS,
+        "notification_ids": [],
+        "pending": 0,
+        "expired": 0,
+        "has_more": False,
+        "next_scheduled_at": soonest.isoformat(),
+        "uncancelled": [],
+    }
+    assert await _due(connection, after_id=1) == []
+
+
+async def test_retracted_rows_that_reached_novu_come_with_the_first_page(connection: Connection) -> None:
+    retracted = {"notification_status": "RETRACTED"}
+    uncancelled = [
+        await insert_notification(connection, **{**retracted, **columns})
+        for columns in (
+            {"transaction_id": "t"},
+            {"transaction_id": "t", "deactivated": True, "publish_status": "DELETED"},
+            {"chunks_sent": 1},
+            {"lease_expires_at": PAST},
+        )
+    ]
+    for columns in (
+        {},
+        {"transaction_id": "t", "cancellation": {}},
+        {"transaction_id": "t", "lease_expires_at": FUTURE},
+        {"transaction_id": "t", "notification_status": "SENT"},
+        {"transaction_id": "t", "enterprise_id": None},
+        {"transaction_id": "t", "enterprise_id": THEIRS},
+    ):
+        await insert_notification(connection, **{**retracted, **columns})
+
+    [page] = await _due(connection)
+    [short_page] = await _due(connection, page_size=2)
+
+    assert (page["uncancelled"], page["notification_ids"], page["has_more"]) == (uncancelled, [], False)
+    assert short_page["uncancelled"] == uncancelled[:2]
+    assert await _due(connection, after_id=1) == []
 
 
 async def test_a_row_that_commits_late_is_found(project: Project, connection: Connection) -> None:

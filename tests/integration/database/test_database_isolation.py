@@ -58,6 +58,13 @@ async def _retract(connection: Connection, ids: list[int]) -> Any:
     return answer["retracted"] + answer["in_flight"] + answer["too_late"]
 
 
+async def _cancel(connection: Connection, ids: list[int]) -> Any:
+    listed = await call(connection, "retractions_to_cancel", p_enterprise_id=OURS, p_notification_ids=ids)
+    cancellations = [{"id": key, "transaction_id": "t", "cancellation": {}} for key in ids]
+    answer = await call(connection, "record_cancellations", p_enterprise_id=OURS, p_cancellations=cancellations)
+    return [*(row["id"] for row in listed), *answer["recorded"]]
+
+
 @pytest.mark.parametrize("attempt", [_claim, _record, _renew, _release, _retract])
 async def test_rows_of_others_and_of_nobody_stay_untouched(connection: Connection, attempt: Attempt) -> None:
     """The owner's name is the same on purpose: the enterprise alone must keep the rows apart."""
@@ -82,6 +89,21 @@ async def test_the_same_call_does_reach_our_own_rows(connection: Connection, att
     await claim(connection, [ours])
 
     assert await attempt(connection, [ours])
+
+
+async def test_retracted_rows_of_others_and_of_nobody_are_not_cancelled(connection: Connection) -> None:
+    theirs, nobodys, ours = [
+        await insert_notification(
+            connection, notification_status="RETRACTED", transaction_id="t", enterprise_id=enterprise_id
+        )
+        for enterprise_id in (THEIRS, None, OURS)
+    ]
+    before = [await read(connection, key) for key in (theirs, nobodys)]
+
+    touched = await _cancel(connection, [theirs, nobodys, ours])
+
+    assert touched == [ours, ours]
+    assert [await read(connection, key) for key in (theirs, nobodys)] == before
 
 
 async def test_another_enterprises_workflow_is_not_given_out(connection: Connection) -> None:

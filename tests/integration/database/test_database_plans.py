@@ -14,6 +14,7 @@ ENTERPRISES = [OURS, THEIRS, *(f"00000000-0000-4000-8000-{number:012}" for numbe
 
 SENT = {"notification_status": "'SENT'"}
 SCHEDULED_LATER = {"scheduled_for": "now() + interval '1 day'"}
+RETRACTED_BEFORE = {"notification_status": "'RETRACTED'", "transaction_id": "'t'", "cancellation": "'{}'"}
 HELD = {"notification_status": "'PROCESSING'", "lease_expires_at": "now() + interval '1 day'"}
 DUE = {"scheduled_for": "case when i % 3 = 0 then now() end"}
 
@@ -40,7 +41,7 @@ async def administrator(separate_project: Project, plan_cache_mode: str) -> Asyn
 async def test_when_nothing_is_due_each_enterprise_costs_a_probe_of_each_index(
     separate_project: Project, administrator: Connection
 ) -> None:
-    for columns in (SENT, SCHEDULED_LATER, HELD):
+    for columns in (SENT, SCHEDULED_LATER, HELD, RETRACTED_BEFORE):
         await _fill(separate_project, administrator, columns)
     await administrator.execute("vacuum analyze notify.ent_notification")
 
@@ -74,6 +75,34 @@ async def test_a_backlog_is_read_through_the_indexes(separate_project: Project, 
     assert _scans(plan) == DUE_INDEXES
 
 
+async def test_the_other_looks_of_a_sweep_and_of_the_schedulers_are_probes_too(
+    separate_project: Project, administrator: Connection
+) -> None:
+    for columns in (SENT, SCHEDULED_LATER, HELD, RETRACTED_BEFORE):
+        await _fill(separate_project, administrator, columns)
+    await administrator.execute("vacuum analyze notify.ent_notification")
+
+    scheduled = await _plan_of(administrator, "select notify.due_scheduled($1, 10000)", OURS)
+    unaccounted = await _plan_of(administrator, "select notify.unaccounted($1, 60)", ENTERPRISES)
+    pages_read = await _pages_read(administrator, "select notify.due_scheduled($1, 10000)", OURS)
+
+    assert _scans(scheduled) == {"ent_notification_pending_scheduled"}
+    assert _scans(unaccounted) == DUE_INDEXES - {"ent_notification_uncancelled"}
+    assert pages_read <= 40
+
+
+async def test_ten_thousand_rows_due_at_one_instant_are_found_through_the_index_whatever_the_statistics(
+    separate_project: Project, administrator: Connection
+) -> None:
+    await _fill(separate_project, administrator, SENT)
+    await administrator.execute("analyze notify.ent_notification")
+    await _fill(separate_project, administrator, {"scheduled_for": "'2026-01-01Z'"})
+
+    plan = await _plan_of(administrator, "select notify.due_scheduled($1, 10000)", OURS)
+
+    assert _scans(plan) == {"ent_notification_pending_scheduled"}
+
+
 async def test_a_batch_is_claimed_kept_and_ended_by_primary_key(
     separate_project: Project, administrator: Connection
 ) -> None:
@@ -86,12 +115,15 @@ async def test_a_batch_is_claimed_kept_and_ended_by_primary_key(
         )
     ]
     outcomes = [{"id": key, "status": "SENT", "transaction_id": "t"} for key in ids[:50]]
+    cancellations = [{"id": key, "transaction_id": "t", "cancellation": {}} for key in ids]
     calls: list[tuple[str, *tuple[Any, ...]]] = [
         ("select notify.claim_notifications($1, $2, 'owner', 60)", OURS, ids),
         ("select notify.renew_claims($1, 'owner', $2, 60)", OURS, {str(key): 1 for key in ids}),
         ("select notify.record_outcomes($1, 'owner', $2)", OURS, outcomes),
         ("select notify.release_claims($1, 'owner', $2)", OURS, ids[50:75]),
         ("select notify.retract_notifications($1, $2, 'reason')", OURS, ids),
+        ("select notify.retractions_to_cancel($1, $2)", OURS, ids),
+        ("select notify.record_cancellations($1, $2)", OURS, cancellations),
     ]
 
     scans = [_scans(await _plan_of(administrator, statement, *arguments)) for statement, *arguments in calls]
