@@ -57,6 +57,11 @@ class Program:
         """Its children, and theirs."""
         return psutil.Process(self._running.pid).children(recursive=True)
 
+    def require_running(self) -> None:
+        """Fail with its last words if it has ended."""
+        code = self._running.poll()
+        assert code is None, f"{self.name} ended with code {code}:\n{self.errors()}"
+
     async def exit_code(self, *, within: float) -> int:
         """The code it ends with; negative for the signal that ended it."""
 

@@ -127,7 +127,7 @@ async def test_a_signal_under_load_drains_and_leaves_nothing_behind(system: Syst
 
         target.start()
         await loading
-        await _everything_sent_once(system)
+        await _everything_sent_once(system, target)
 
 
 async def test_a_worker_that_is_killed_leaves_no_renderer_behind(system: System, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_worker_that_is_killed_leaves_no_renderer_behind(system: System,
 
         worker.start()
         await loading
-        await _everything_sent_once(system)
+        await _everything_sent_once(system, worker)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -183,7 +183,7 @@ async def test_a_signal_is_obeyed_while_temporal_is_gone(system: System, tmp_pat
 
         target.start()
         await loading
-        await _everything_sent_once(system)
+        await _everything_sent_once(system, target)
 
 
 async def test_the_daemon_serves_the_enterprises_it_is_told_to(system: System, tmp_path: Path) -> None:
@@ -214,6 +214,8 @@ async def _running(name: str, system: System, directory: Path) -> AsyncIterator[
         }
 
         async def are_ready() -> bool:
+            for program in programs.values():
+                program.require_running()
             entries = [entry["event"] for program in programs.values() for entry in read_log(program.log_file)]
             return entries.count("subscription_subscribed") == len(ENTERPRISES) and "worker_started" in entries
 
@@ -233,8 +235,12 @@ async def _load(system: System) -> "asyncio.Task[None]":
     return loading
 
 
-async def _everything_sent_once(system: System) -> None:
-    await eventually(system.is_settled, within=120, what="every row has a final status")
+async def _everything_sent_once(system: System, program: Program) -> None:
+    async def is_settled() -> bool:
+        program.require_running()
+        return await system.is_settled()
+
+    await eventually(is_settled, within=120, what="every row has a final status")
     assert (await system.statuses()).keys() <= {"SENT", "RETRACTED"}
     deliveries = await system.deliveries()
     assert set(deliveries) == await system.transaction_ids()
