@@ -1,4 +1,4 @@
-"""Gathers one enterprise's row ids into batches: alone under light load, a hundred at a time in a burst."""
+"""Gathers the ids of rows that need one kind of work: alone under light load, a hundred at a time in a burst."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from listener.handed_over import HandedOver
-from shared.ports import RowChange
+from listener.workflows import Work
+from shared.ports import RowChange, RowRetracted
 from shared.temporal.messages import MAX_BATCH_SIZE
 
 WINDOW_SECONDS = 0.02
@@ -16,6 +17,7 @@ WINDOW_SECONDS = 0.02
 class Batch:
     """Rows of one enterprise that one workflow will process."""
 
+    work: Work
     enterprise_id: str
     notification_ids: tuple[int, ...]
 
@@ -28,6 +30,7 @@ class Batcher:
 
     def __init__(
         self,
+        work: Work,
         enterprise_id: str,
         handed_over: HandedOver,
         hand_over: Callable[[Batch], Awaitable[None]],
@@ -38,6 +41,7 @@ class Batcher:
         room_for_batches: int = 10,
     ) -> None:
         """`hand_over` may wait, and so holds the batcher back; `on_full_batch` hears of a batch that changes filled."""
+        self._work = work
         self._enterprise_id = enterprise_id
         self._handed_over = handed_over
         self._hand_over = hand_over
@@ -56,7 +60,7 @@ class Batcher:
         """Whether a row change may be offered."""
         return len(self._held) < self._room
 
-    def offer(self, change: RowChange) -> bool:
+    def offer(self, change: RowChange | RowRetracted) -> bool:
         """Hold the row of a change; False if it was handed over already. Call only when there is room."""
         if not self._handed_over.take_change(change):
             return False
@@ -99,7 +103,7 @@ class Batcher:
 
     async def _hand_over_one_batch(self) -> None:
         count = min(len(self._held), self._batch_size)
-        batch = Batch(self._enterprise_id, tuple(self._held.popleft() for _ in range(count)))
+        batch = Batch(self._work, self._enterprise_id, tuple(self._held.popleft() for _ in range(count)))
         if count == self._batch_size and self._changes_held:
             self._on_full_batch()
         self._changes_held = 0

@@ -4,14 +4,19 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from temporalio.client import Client
+
 from listener.listener import Listener
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
+from listener.workflows import Work, Workflows
 from shared.settings import ListenerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.temporal import client as temporal_client
-from shared.temporal.client import NotificationProcessingStarter
+from shared.temporal.orchestration import Orchestration
+from shared.temporal.schedulers import Schedulers
+from shared.temporal.starters import NotificationProcessingStarter, NotificationRetractionStarter
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -45,9 +50,28 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
                 reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, canary_every=interval_seconds
             ),
         )
-        starter = NotificationProcessingStarter(temporal, settings.temporal_task_queue)
         listener = Listener(
-            feed, store, starter.start, settings.daemon_enterprise_ids, sweep_interval_seconds=interval_seconds
+            feed,
+            store,
+            workflows(temporal, settings.temporal_task_queue),
+            settings.daemon_enterprise_ids,
+            sweep_interval_seconds=interval_seconds,
         )
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
+
+
+def workflows(client: Client, task_queue: str) -> Workflows:
+    """All that the listener asks of Temporal, through one client."""
+    orchestration = Orchestration(client, task_queue)
+    schedulers = Schedulers(client, task_queue, orchestration)
+    return Workflows(
+        start={
+            Work.PROCESSING: NotificationProcessingStarter(client, task_queue).start,
+            Work.RETRACTION: NotificationRetractionStarter(client, task_queue).start,
+        },
+        rules_changed=schedulers.rules_changed,
+        row_due_at=schedulers.row_due_at,
+        join_orchestration=orchestration.join,
+        observe_orchestration=orchestration.observe,
+    )

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping
 
 from temporalio.service import RPCError
 
 from listener.backoff import Backoff
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
+from listener.workflows import StartWork, Work
 
 log = logging.getLogger("TemporalService")
-
-StartProcessing = Callable[[str, Sequence[int]], Awaitable[bool]]
-"""Starts processing of an enterprise's rows; False if that very work runs already. Raises RPCError."""
 
 
 class Dispatcher:
@@ -25,7 +23,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        start: StartProcessing,
+        start: Mapping[Work, StartWork],
         counters: ListenerCounters,
         *,
         on_recovery: Callable[[], None],
@@ -86,7 +84,7 @@ class Dispatcher:
             await self._sit_out_outage(batch, error)
 
     async def _start_one(self, batch: Batch) -> None:
-        started = await self._start(batch.enterprise_id, batch.notification_ids)
+        started = await self._start[batch.work](batch.enterprise_id, batch.notification_ids)
         self._counters.batches += 1
         if started:
             self._counters.workflows_started += 1

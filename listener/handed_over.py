@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from shared.ports import ChangeType, RowChange
+from shared.ports import ChangeType, RowChange, RowRetracted
 
 REMEMBERED_SECONDS = 15.0
 """Longer than a claim waits in a loaded queue; a row still due after that is handed over anew by the next sweep."""
@@ -35,13 +35,15 @@ class HandedOver:
         self._forget_old(self._clock())
         return len(self._handed_over_at) >= self._capacity
 
-    def take_change(self, change: RowChange) -> bool:
+    def take_change(self, change: RowChange | RowRetracted) -> bool:
         """True if the change means new work; it is remembered then.
 
         Events trail their commit, so one about a row just handed over is mostly old news. It is not if the row was
         updated since, to be sent after all: released by its worker, say. The commit time is the database's clock;
-        should it lag behind ours, such an update waits for the next sweep.
+        should it lag behind ours, such an update waits for the next sweep. A retraction is news once.
         """
+        if isinstance(change, RowRetracted):
+            return self.take_due(change.notification_id)
         handed_over_at = self._handed_over_at.get(change.notification_id)
         if handed_over_at is None or handed_over_at < self._clock() - self._seconds:
             return self._remember(change.notification_id)

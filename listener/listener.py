@@ -1,17 +1,28 @@
-"""A row changes, a workflow starts: the feed, the sweeper, the batchers and the dispatcher, run together."""
+"""A row changes, a workflow starts or wakes: the feed, the sweeper, the batchers and all who speak to Temporal."""
 
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Collection, Iterable
-from functools import partial
+from collections.abc import Collection
 
-from listener.batcher import WINDOW_SECONDS, Batcher
+from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
-from listener.dispatcher import Dispatcher, StartProcessing
-from listener.handed_over import HandedOver
+from listener.dispatcher import Dispatcher
+from listener.intake import Intake
+from listener.orchestration_keeper import OrchestrationKeeper
+from listener.schedule_waker import ScheduleWaker
 from listener.sweeper import Sweeper
-from shared.ports import FeedGap, FeedState, NotificationStore, RowChange, RowChangeFeed
+from listener.workflows import Work, Workflows
+from shared.ports import (
+    FeedGap,
+    FeedState,
+    NotificationStore,
+    RowChange,
+    RowChangeFeed,
+    RowRetracted,
+    RowScheduled,
+    RuleChanged,
+)
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -26,7 +37,7 @@ class Listener:
         self,
         feed: RowChangeFeed,
         store: NotificationStore,
-        start: StartProcessing,
+        workflows: Workflows,
         enterprise_ids: Collection[str],
         *,
         sweep_interval_seconds: float,
@@ -36,25 +47,29 @@ class Listener:
         """Every enterprise is swept each `sweep_interval_seconds`; one without a seat each `unheard_sweep_seconds`."""
         self.counters = ListenerCounters()
         self._feed = feed
-        self._handed_over = HandedOver()
+        self._enterprise_ids = frozenset(enterprise_ids)
         self._unheard_sweep_seconds = unheard_sweep_seconds
-        self._dispatcher = Dispatcher(start, self.counters, on_recovery=self._start_afresh)
-        self._batchers = {
-            enterprise_id: Batcher(
-                enterprise_id,
-                self._handed_over,
-                self._dispatcher.hand_over,
-                on_full_batch=partial(self._sweep_soon, enterprise_id),
-                window_seconds=window_seconds,
-            )
-            for enterprise_id in enterprise_ids
-        }
+        self._dispatcher = Dispatcher(workflows.start, self.counters, on_recovery=self._start_afresh)
+        self._intake = Intake(
+            enterprise_ids,
+            self._dispatcher.hand_over,
+            self.counters,
+            sweep_soon=self._sweep_soon,
+            window_seconds=window_seconds,
+        )
+        self._waker = ScheduleWaker(
+            workflows, enterprise_ids, self.counters, wait_until_useful=self._dispatcher.wait_until_available
+        )
+        self._keeper = OrchestrationKeeper(
+            workflows, enterprise_ids, self.counters, interval_seconds=sweep_interval_seconds
+        )
         self._sweeper = Sweeper(
             store,
-            self._batchers,
-            self._handed_over,
+            self._intake.batchers,
+            self._intake.handed_over[Work.PROCESSING],
             self.counters,
             interval_seconds=sweep_interval_seconds,
+            on_earliest_scheduled=self._waker.earliest_row_found,
             wait_until_useful=self._dispatcher.wait_until_available,
         )
         self._stopping = False
@@ -83,19 +98,20 @@ class Listener:
         try:
             async with asyncio.TaskGroup() as parts:
                 hearing = parts.create_task(self._hear(), name="feed")
-                sweeping = [
+                seeking = [
                     parts.create_task(self._sweeper.run(), name="sweeper"),
                     parts.create_task(self._sweep_the_unheard(), name="sweeper of the unheard"),
+                    parts.create_task(self._keeper.run(), name="orchestration keeper"),
+                    parts.create_task(self._waker.run(), name="schedule waker"),
                 ]
-                batching = [
-                    parts.create_task(batcher.run(), name=f"batcher {enterprise_id}")
-                    for enterprise_id, batcher in self._batchers.items()
+                handing_over = [
+                    parts.create_task(self._intake.run(), name="intake"),
+                    parts.create_task(self._dispatcher.run(), name="dispatcher"),
                 ]
-                dispatching = parts.create_task(self._dispatcher.run(), name="dispatcher")
                 self._sweeper.request_all()
                 await stop.wait()
-                await self._drain(hearing, sweeping)
-                for task in (*batching, dispatching):
+                await self._drain(hearing, seeking)
+                for task in handing_over:
                     task.cancel()
         finally:
             await self._feed.close()
@@ -113,11 +129,14 @@ class Listener:
     async def _hear(self) -> None:
         async for event in self._feed.events():
             match event:
-                case RowChange():
+                case RowChange() | RowRetracted():
                     self._take(event)
-                case FeedGap():
-                    self.counters.gaps += 1
-                    self._sweeper.catch_up(event.enterprise_ids & self._batchers.keys())
+                case RowScheduled(enterprise_id, scheduled_for):
+                    self._waker.row_scheduled(enterprise_id, scheduled_for)
+                case RuleChanged(enterprise_id):
+                    self._waker.rules_changed(enterprise_id)
+                case FeedGap(enterprise_ids):
+                    self._catch_up(enterprise_ids & self._enterprise_ids)
         if not self._stopping:
             raise RuntimeError("the feed of row changes ended by itself")
 
@@ -128,35 +147,41 @@ class Listener:
             states = self._feed.status.states
             self._sweeper.request(each for each, state in states.items() if state is not FeedState.SUBSCRIBED)
 
-    def _take(self, change: RowChange) -> None:
-        self.counters.changes += 1
-        batcher = self._batchers[change.enterprise_id]
-        if not self._dispatcher.temporal_available:
-            return  # the recovery sweeps everything
-        if not batcher.has_room():
-            self.counters.queue_full += 1
-            self._sweep_soon(change.enterprise_id)
-        elif not batcher.offer(change):
-            self.counters.changes_already_handed_over += 1
+    def _take(self, change: RowChange | RowRetracted) -> None:
+        if isinstance(change, RowChange):
+            self.counters.changes += 1
+        else:
+            self.counters.retractions += 1
+        if self._dispatcher.temporal_available:  # otherwise the recovery sweeps everything
+            self._intake.take(change)
+
+    def _catch_up(self, enterprise_ids: frozenset[str]) -> None:
+        """Rows are read by a sweep; rules only their scheduler reads."""
+        self.counters.gaps += 1
+        self._sweeper.catch_up(enterprise_ids)
+        for enterprise_id in enterprise_ids:
+            self._waker.rules_changed(enterprise_id)
 
     def _sweep_soon(self, enterprise_id: str) -> None:
         self._sweeper.request({enterprise_id})
 
     def _start_afresh(self) -> None:
-        self._handed_over.forget_all()
+        self._intake.forget_all()
         self._sweeper.request_all()
+        self._keeper.look_soon()
 
-    async def _drain(self, hearing: asyncio.Task[None], sweeping: Iterable[asyncio.Task[None]]) -> None:
-        """What cannot be handed over in time stays due in the table, for the next listener's first sweep."""
+    async def _drain(self, hearing: asyncio.Task[None], seeking: Collection[asyncio.Task[None]]) -> None:
+        """What cannot be handed over in time stays in the tables, for the next listener's first sweep."""
         self._stopping = True
-        for task in sweeping:
+        for task in seeking:
             task.cancel()
         await self._feed.close()
-        await hearing
+        await asyncio.wait({hearing, *seeking})
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                for batcher in self._batchers.values():
-                    await batcher.flush()
+                await self._intake.flush()
                 await self._dispatcher.drain()
+                if self._dispatcher.temporal_available:
+                    await self._waker.flush()
         except TimeoutError:
             log.warning("drain_incomplete", extra={"seconds": DRAIN_SECONDS})

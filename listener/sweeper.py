@@ -1,14 +1,16 @@
-"""Finds the due rows that nobody rang for, and feeds them to the batchers."""
+"""Finds what nobody rang for: due rows, retracted rows, a row due earlier than known. Feeds it to the others."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from listener.batcher import Batcher
 from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
+from listener.workflows import Work
 from shared.ports import DueNotifications, NotificationStore, StoreUnavailable
 
 log = logging.getLogger("EnhancedSubscriptionManager")
@@ -25,21 +27,26 @@ class Sweeper:
     def __init__(
         self,
         store: NotificationStore,
-        batchers: Mapping[str, Batcher],
+        batchers: Mapping[Work, Mapping[str, Batcher]],
         handed_over: HandedOver,
         counters: ListenerCounters,
         *,
         interval_seconds: float,
+        on_earliest_scheduled: Callable[[str, datetime], None],
         wait_until_useful: Callable[[], Awaitable[None]],
         first_backoff_seconds: float = 0.5,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        """`wait_until_useful` holds a sweep back while what it finds could not be handed over."""
+        """`handed_over` remembers the rows being processed; `on_earliest_scheduled` hears when each enterprise's next
+        scheduled row is due; `wait_until_useful` holds a sweep back while what it finds could not be handed over.
+        """
         self._store = store
-        self._batchers = batchers
+        self._batchers = batchers[Work.PROCESSING]
+        self._retraction_batchers = batchers[Work.RETRACTION]
         self._handed_over = handed_over
         self._counters = counters
         self._interval_seconds = interval_seconds
+        self._on_earliest_scheduled = on_earliest_scheduled
         self._wait_until_useful = wait_until_useful
         self._page_size = page_size
         self._retrying = AsyncRetrying(
@@ -97,7 +104,15 @@ class Sweeper:
         first_pages = await self._list_due(enterprise_ids, after_id=0)
         async with asyncio.TaskGroup() as enterprises:
             for page in first_pages:
+                if page.next_scheduled_at is not None:
+                    self._on_earliest_scheduled(page.enterprise_id, page.next_scheduled_at)
+                enterprises.create_task(self._feed_retractions(page))
                 enterprises.create_task(self._feed(page))
+
+    async def _feed_retractions(self, page: DueNotifications) -> None:
+        batcher = self._retraction_batchers[page.enterprise_id]
+        for notification_id in page.uncancelled:
+            self._counters.recovered_retractions += await batcher.add(notification_id)
 
     async def _feed(self, page: DueNotifications) -> None:
         while True:

@@ -7,7 +7,7 @@ from typing import Any
 
 from listener.postgres_changes.losses import SocketLost
 from listener.postgres_changes.observer import FeedObserver
-from listener.postgres_changes.seat import Subscription
+from listener.postgres_changes.seat import Interest, Subscription
 from shared.ports import NotificationStore, StoreUnavailable
 
 log = logging.getLogger("EnhancedSubscriptionManager")
@@ -19,9 +19,9 @@ class Canary:
     def __init__(self, listener_id: str, store: NotificationStore, observer: FeedObserver) -> None:
         self.subscription = Subscription(
             name=f"canary-{listener_id}",
-            table="listener_canary",
-            filter=f"listener_id=eq.{listener_id}",
-            columns=("listener_id", "beat"),
+            interests=[
+                Interest("listener_canary", filter=f"listener_id=eq.{listener_id}", columns=("listener_id", "beat"))
+            ],
         )
         self._listener_id = listener_id
         self._store = store

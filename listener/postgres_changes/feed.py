@@ -11,7 +11,7 @@ from listener.postgres_changes.outbox import Outbox
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.socket_supervisor import SocketSupervisor
 from listener.postgres_changes.timing import FeedTiming
-from shared.ports import FeedGap, NotificationStore, RowChange
+from shared.ports import FeedEvent, NotificationStore
 
 PATH = "/realtime/v1"
 SEATS_PER_SOCKET = 50
@@ -43,7 +43,7 @@ class PostgresChangesFeed:
         ]
         self._running: asyncio.Task[None] | None = None
 
-    async def events(self) -> AsyncIterator[RowChange | FeedGap]:
+    async def events(self) -> AsyncIterator[FeedEvent]:
         """Changes and gaps as they come, until closed.
 
         Raises:

@@ -3,26 +3,39 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from datetime import datetime
 
-from shared.ports import FeedGap, RowChange
+from listener.postgres_changes.change_event import Change
+from shared.ports import FeedEvent, FeedGap, RowChange, RowRetracted, RowScheduled, RuleChanged
 
 
 class Outbox:
-    """A bounded queue. A change for which there is no room becomes a gap: the table is read instead."""
+    """A bounded queue. A change for which there is no room becomes a gap: the table is read instead.
+
+    Of each enterprise, changes of its rules that wait to be taken are one, and of its scheduled rows that wait only
+    the earliest matters.
+    """
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._changes: deque[RowChange] = deque()
+        self._changes: deque[RowChange | RowRetracted] = deque()
+        self._rules_changed: dict[str, RuleChanged] = {}
+        self._scheduled: dict[str, datetime] = {}
         self._gaps: dict[str, str] = {}
         self._something = asyncio.Event()
         self._closed = False
 
-    def put_change(self, change: RowChange) -> None:
+    def put_change(self, change: Change) -> None:
         """Queue a change; never waits."""
-        if len(self._changes) >= self._capacity:
-            self.put_gap((change.enterprise_id,), "more changes than were taken")
-            return
-        self._changes.append(change)
+        match change:
+            case RuleChanged(enterprise_id):
+                self._rules_changed[enterprise_id] = change
+            case RowScheduled(enterprise_id, instant):
+                self._scheduled[enterprise_id] = min(instant, self._scheduled.get(enterprise_id, instant))
+            case _ if len(self._changes) < self._capacity:
+                self._changes.append(change)
+            case _:
+                self.put_gap((change.enterprise_id,), "more changes than were taken")
         self._something.set()
 
     def put_gap(self, enterprise_ids: Iterable[str], reason: str) -> None:
@@ -35,19 +48,25 @@ class Outbox:
         self._closed = True
         self._something.set()
 
-    async def take(self) -> RowChange | FeedGap | None:
+    async def take(self) -> FeedEvent | None:
         """The next gap or change; None when closed and empty.
 
         A gap may overtake earlier changes: its sweep reads rows that were committed before it in any case.
         """
-        while not (self._gaps or self._changes):
-            if self._closed:
-                return None
+        while (event := self._next()) is None and not self._closed:
             self._something.clear()
             await self._something.wait()
+        return event
+
+    def _next(self) -> FeedEvent | None:
         if self._gaps:
             return self._take_gap()
-        return self._changes.popleft()
+        if self._rules_changed:
+            return self._rules_changed.pop(next(iter(self._rules_changed)))
+        if self._scheduled:
+            enterprise_id = next(iter(self._scheduled))
+            return RowScheduled(enterprise_id, self._scheduled.pop(enterprise_id))
+        return self._changes.popleft() if self._changes else None
 
     def _take_gap(self) -> FeedGap:
         """All enterprises that share the oldest gap's reason."""

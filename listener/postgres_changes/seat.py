@@ -1,4 +1,4 @@
-"""A seat: one subscription to one table's inserts and updates, on a socket that others share."""
+"""A seat: one subscription to changes of some tables, on a socket that others share."""
 
 import asyncio
 import json
@@ -26,14 +26,26 @@ SCHEMA = "notify"
 SOCKET_ERRORS = (OSError, NotConnectedError, WebSocketException)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What a seat asks for: rows of `table` for which all of `filter` holds, with these columns of them."""
+INSERT = RealtimePostgresChangesListenEvent.Insert
+UPDATE = RealtimePostgresChangesListenEvent.Update
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Changes to rows of `table` for which, as they are then, all of `filter` holds; with these columns of them."""
+
     table: str
     filter: str
     columns: Sequence[str]
+    events: Sequence[RealtimePostgresChangesListenEvent] = (INSERT, UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a seat asks for. The server grants all of it or nothing."""
+
+    name: str
+    interests: Sequence[Interest]
 
 
 class Seat:
@@ -108,15 +120,16 @@ async def take_seat(
 
     channel = client.channel(f"{subscription.name}:{secrets.token_hex(4)}", _options())
     channel.on_system(on_system)
-    for event in (RealtimePostgresChangesListenEvent.Insert, RealtimePostgresChangesListenEvent.Update):
-        channel.on_postgres_changes(
-            event,
-            on_event,
-            schema=SCHEMA,
-            table=subscription.table,
-            filter=subscription.filter,
-            select=list(subscription.columns),
-        )
+    for interest in subscription.interests:
+        for event in interest.events:
+            channel.on_postgres_changes(
+                event,
+                on_event,
+                schema=SCHEMA,
+                table=interest.table,
+                filter=interest.filter,
+                select=list(interest.columns),
+            )
     try:
         await _join(client, channel, on_state, confirmed, lost, timeout_seconds)
         yield Seat(channel, lost)

@@ -13,11 +13,11 @@ from websockets.exceptions import InvalidStatus
 from listener.backoff import Backoff
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.canary import Canary
-from listener.postgres_changes.change_event import ROUTING_COLUMNS
+from listener.postgres_changes.enterprise_subscription import enterprise_subscription
 from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SocketLost, refused_handshake
 from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
-from listener.postgres_changes.seat import SOCKET_ERRORS, Subscription, take_seat
+from listener.postgres_changes.seat import SOCKET_ERRORS, take_seat
 from listener.postgres_changes.timing import FeedTiming
 
 LossT = TypeVar("LossT", bound=Exception)
@@ -152,23 +152,6 @@ class SocketSupervisor:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         await asyncio.wait({closing}, timeout=self._timing.close_timeout)
-
-
-def enterprise_subscription(enterprise_id: str) -> Subscription:
-    """Only rows that mean work ring: our own changes of status must not.
-
-    An enterprise id needs no quoting: it holds neither comma nor parenthesis nor quote, and Realtime splits the
-    condition at its first dot only.
-    """
-    return Subscription(
-        name=f"notifications-{enterprise_id}",
-        table="ent_notification",
-        filter=(
-            f"enterprise_id=eq.{enterprise_id},notification_status=eq.PENDING"
-            ",publish_status=eq.PUBLISH,deactivated=eq.false"
-        ),
-        columns=ROUTING_COLUMNS,
-    )
 
 
 def _first(group: BaseExceptionGroup[LossT]) -> LossT:

@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NoReturn
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from listener.workflows import Work, Workflows
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome
 from shared.ports import (
     ChangeType,
     DueNotifications,
-    FeedGap,
+    FeedEvent,
     FeedState,
     FeedStatus,
     RowChange,
     StoreUnavailable,
 )
+from shared.temporal.orchestration import OrchestrationRun
 
 
 async def eventually(check: Callable[[], bool], *, within_seconds: float = 5.0) -> None:
@@ -40,6 +43,13 @@ class FakeTemporal:
         self.attempts = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.retractions: list[tuple[str, tuple[int, ...]]] = []
+        self.rules_told: list[str] = []
+        self.rows_told: list[tuple[str, datetime]] = []
+        self.orchestration = OrchestrationRun.ABSENT
+        self.orchestrated: list[tuple[str, ...]] = []
+        self.looks = 0
+        self.unanswered = 0
 
     @property
     def rows(self) -> list[int]:
@@ -55,6 +65,46 @@ class FakeTemporal:
         self.started.append((enterprise_id, tuple(notification_ids)))
         return True
 
+    async def retract(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        self._answer()
+        self.retractions.append((enterprise_id, tuple(notification_ids)))
+        return True
+
+    async def rules_changed(self, enterprise_id: str) -> bool:
+        self._answer()
+        self.rules_told.append(enterprise_id)
+        return True
+
+    async def row_due_at(self, enterprise_id: str, instant: datetime) -> bool:
+        self._answer()
+        self.rows_told.append((enterprise_id, instant))
+        return True
+
+    async def join_orchestration(self, enterprise_ids: Collection[str]) -> None:
+        self._answer()
+        self.orchestration = OrchestrationRun.RUNNING
+        self.orchestrated.append(tuple(enterprise_ids))
+
+    async def observe_orchestration(self) -> OrchestrationRun:
+        self._answer()
+        self.looks += 1
+        return self.orchestration
+
+    @property
+    def workflows(self) -> Workflows:
+        return Workflows(
+            start={Work.PROCESSING: self.start, Work.RETRACTION: self.retract},
+            rules_changed=self.rules_changed,
+            row_due_at=self.row_due_at,
+            join_orchestration=self.join_orchestration,
+            observe_orchestration=self.observe_orchestration,
+        )
+
+    def _answer(self) -> None:
+        if self.is_away:
+            self.unanswered += 1
+            raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+
 
 class FakeStore:
     """A table of due rows; only what the listener asks of the port is answered."""
@@ -62,6 +112,8 @@ class FakeStore:
     def __init__(self, due: Mapping[str, Collection[int]] | None = None) -> None:
         self.due = {enterprise_id: set(ids) for enterprise_id, ids in (due or {}).items()}
         self.expired: set[int] = set()
+        self.next_scheduled_at: dict[str, datetime] = {}
+        self.uncancelled: dict[str, tuple[int, ...]] = {}
         self.failures_to_come = 0
         self.calls: list[tuple[frozenset[str], int]] = []
         self.beats = 0
@@ -78,8 +130,20 @@ class FakeStore:
             ids = sorted(row for row in self.due.get(enterprise_id, ()) if row > after_id)
             page = tuple(ids[:page_size])
             expired = len(self.expired.intersection(page))
-            if page:
-                pages.append(DueNotifications(enterprise_id, page, len(page) - expired, expired, len(ids) > page_size))
+            scheduled = self.next_scheduled_at.get(enterprise_id) if after_id == 0 else None
+            uncancelled = self.uncancelled.get(enterprise_id, ()) if after_id == 0 else ()
+            if page or scheduled or uncancelled:
+                pages.append(
+                    DueNotifications(
+                        enterprise_id,
+                        page,
+                        len(page) - expired,
+                        expired,
+                        has_more=len(ids) > page_size,
+                        next_scheduled_at=scheduled,
+                        uncancelled=uncancelled,
+                    )
+                )
         return pages
 
     async def beat_canary(self, listener_id: str) -> int:
@@ -114,14 +178,14 @@ class FakeFeed:
 
     def __init__(self, enterprise_ids: Collection[str]) -> None:
         self.status = FeedStatus(states=dict.fromkeys(enterprise_ids, FeedState.SUBSCRIBED))
-        self._events: asyncio.Queue[RowChange | FeedGap | Exception | None] = asyncio.Queue()
+        self._events: asyncio.Queue[FeedEvent | Exception | None] = asyncio.Queue()
 
-    def send(self, *events: RowChange | FeedGap | Exception | None) -> None:
+    def send(self, *events: FeedEvent | Exception | None) -> None:
         """Events to come; an exception is raised, None ends the feed."""
         for event in events:
             self._events.put_nowait(event)
 
-    async def events(self) -> AsyncIterator[RowChange | FeedGap]:
+    async def events(self) -> AsyncIterator[FeedEvent]:
         while (event := await self._events.get()) is not None:
             if isinstance(event, Exception):
                 raise event

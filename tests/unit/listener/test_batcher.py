@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from listener.batcher import Batch, Batcher
 from listener.handed_over import HandedOver
+from listener.workflows import Work
 from tests.unit.listener.fakes import an_insert, eventually
 
 NEVER = 3600.0
@@ -30,6 +31,7 @@ class Taker:
 
 def a_batcher(taker: Taker, *, window_seconds: float = 0.0, batch_size: int = 3, room_for_batches: int = 2) -> Batcher:
     return Batcher(
+        Work.PROCESSING,
         "ent1",
         HandedOver(),
         taker.hand_over,
@@ -57,7 +59,7 @@ async def test_a_lone_row_is_a_batch_of_one_when_the_window_ends() -> None:
         assert batcher.offer(an_insert(7))
         await eventually(lambda: bool(taker.batches))
 
-    assert taker.batches == [Batch("ent1", (7,))]
+    assert taker.batches == [Batch(Work.PROCESSING, "ent1", (7,))]
     assert taker.full_batches == 0
 
 
@@ -70,7 +72,7 @@ async def test_a_full_batch_does_not_wait_for_the_window_and_asks_for_a_sweep() 
             batcher.offer(an_insert(notification_id))
         await eventually(lambda: bool(taker.batches))
 
-    assert taker.batches == [Batch("ent1", (1, 2, 3))]
+    assert taker.batches == [Batch(Work.PROCESSING, "ent1", (1, 2, 3))]
     assert taker.full_batches == 1
 
 

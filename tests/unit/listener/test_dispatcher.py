@@ -9,6 +9,7 @@ import pytest
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
+from listener.workflows import Work
 from tests.unit.listener.fakes import FakeTemporal, eventually
 
 
@@ -20,11 +21,15 @@ class Recoveries:
         self.count += 1
 
 
+def a_batch(enterprise_id: str, notification_ids: tuple[int, ...], work: Work = Work.PROCESSING) -> Batch:
+    return Batch(work, enterprise_id, notification_ids)
+
+
 def a_dispatcher(
     temporal: FakeTemporal, counters: ListenerCounters, recoveries: Recoveries, *, concurrency: int = 2
 ) -> Dispatcher:
     return Dispatcher(
-        temporal.start, counters, on_recovery=recoveries, concurrency=concurrency, first_backoff_seconds=0.001
+        temporal.workflows.start, counters, on_recovery=recoveries, concurrency=concurrency, first_backoff_seconds=0.001
     )
 
 
@@ -42,12 +47,25 @@ async def test_every_batch_is_started() -> None:
     dispatcher = a_dispatcher(temporal, counters, Recoveries())
 
     async with running(dispatcher):
-        await dispatcher.hand_over(Batch("ent1", (1,)))
-        await dispatcher.hand_over(Batch("ent2", (2, 3)))
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
+        await dispatcher.hand_over(a_batch("ent2", (2, 3)))
         await dispatcher.drain()
 
     assert temporal.started == [("ent1", (1,)), ("ent2", (2, 3))]
     assert counters.batches == counters.workflows_started == 2
+
+
+async def test_each_kind_of_work_has_a_workflow_of_its_own() -> None:
+    temporal = FakeTemporal()
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries())
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(a_batch("ent1", (1,), Work.RETRACTION))
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
+        await dispatcher.drain()
+
+    assert temporal.retractions == [("ent1", (1,))]
+    assert temporal.started == [("ent1", (1,))]
 
 
 async def test_work_that_runs_already_counts_as_success() -> None:
@@ -56,7 +74,7 @@ async def test_work_that_runs_already_counts_as_success() -> None:
     dispatcher = a_dispatcher(temporal, counters, Recoveries())
 
     async with running(dispatcher):
-        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
         await dispatcher.drain()
 
     assert counters.workflows_already_running == 1
@@ -70,9 +88,9 @@ async def test_starts_are_bounded_and_the_queue_holds_back_whoever_hands_over() 
 
     async with running(dispatcher):
         for number in range(4):  # two being started, two queued
-            await dispatcher.hand_over(Batch("ent1", (number,)))
+            await dispatcher.hand_over(a_batch("ent1", (number,)))
             await eventually(lambda: temporal.attempts >= 1)
-        fifth = asyncio.create_task(dispatcher.hand_over(Batch("ent1", (5,))))
+        fifth = asyncio.create_task(dispatcher.hand_over(a_batch("ent1", (5,))))
         await eventually(lambda: temporal.attempts == 2)
         assert not fifth.done()
         temporal.gate.set()
@@ -88,10 +106,10 @@ async def test_an_outage_drops_what_is_held_and_ends_in_one_sweep() -> None:
     dispatcher = a_dispatcher(temporal, counters, recoveries)
 
     async with running(dispatcher):
-        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
         await eventually(lambda: not dispatcher.temporal_available)
         for number in range(2, 52):
-            await dispatcher.hand_over(Batch("ent1", (number,)))
+            await dispatcher.hand_over(a_batch("ent1", (number,)))
         await eventually(lambda: counters.rows_dropped_while_temporal_was_away == 50)
         assert recoveries.count == 0
         temporal.is_away = False
@@ -107,7 +125,7 @@ async def test_draining_during_an_outage_does_not_wait_for_temporal() -> None:
     dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries())
 
     async with running(dispatcher):
-        await dispatcher.hand_over(Batch("ent1", (1,)))
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
         await eventually(lambda: not dispatcher.temporal_available)
 
         async with asyncio.timeout(1):
@@ -118,8 +136,8 @@ async def test_a_defect_is_not_taken_for_an_outage() -> None:
     async def start(enterprise_id: str, notification_ids: object) -> bool:
         raise KeyError("defect")
 
-    dispatcher = Dispatcher(start, ListenerCounters(), on_recovery=Recoveries())
-    await dispatcher.hand_over(Batch("ent1", (1,)))
+    dispatcher = Dispatcher({Work.PROCESSING: start}, ListenerCounters(), on_recovery=Recoveries())
+    await dispatcher.hand_over(a_batch("ent1", (1,)))
 
     with pytest.raises(ExceptionGroup) as raised:
         await dispatcher.run()

@@ -33,7 +33,7 @@ async def listening(
     listener = Listener(
         feed,
         store,
-        temporal.start,
+        temporal.workflows,
         enterprise_ids,
         sweep_interval_seconds=NEVER,
         unheard_sweep_seconds=unheard_sweep_seconds,

@@ -1,14 +1,16 @@
 """Due rows that nobody rang for are found, page by page, at the batchers' pace."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from listener.batcher import Batch, Batcher
 from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
 from listener.sweeper import Sweeper
+from listener.workflows import Work
 from tests.unit.listener.fakes import FakeStore, eventually
 
 NEVER = 3600.0
@@ -23,6 +25,8 @@ class Bench:
     open_for: dict[str, asyncio.Event]
     useful: asyncio.Event
     waiting: asyncio.Event
+    scheduled: list[tuple[str, datetime]]
+    retracted: list[int]
 
 
 @asynccontextmanager
@@ -33,6 +37,8 @@ async def sweeping(
     store, counters, handed_over = FakeStore(due), ListenerCounters(), HandedOver(capacity=capacity)
     taken: dict[str, list[int]] = {enterprise_id: [] for enterprise_id in due}
     open_for = {enterprise_id: asyncio.Event() for enterprise_id in due}
+    scheduled: list[tuple[str, datetime]] = []
+    retracted: list[int] = []
     useful, waiting = asyncio.Event(), asyncio.Event()
     useful.set()
 
@@ -40,11 +46,20 @@ async def sweeping(
         await open_for[batch.enterprise_id].wait()
         taken[batch.enterprise_id].extend(batch.notification_ids)
 
+    def batchers_for(work: Work, memory: HandedOver, take: Callable[[Batch], Awaitable[None]]) -> dict[str, Batcher]:
+        return {
+            enterprise_id: Batcher(
+                work, enterprise_id, memory, take, on_full_batch=lambda: None, window_seconds=0.0, batch_size=3
+            )
+            for enterprise_id in due
+        }
+
+    async def take_retractions(batch: Batch) -> None:
+        retracted.extend(batch.notification_ids)
+
     batchers = {
-        enterprise_id: Batcher(
-            enterprise_id, handed_over, take, on_full_batch=lambda: None, window_seconds=0.0, batch_size=3
-        )
-        for enterprise_id in due
+        Work.PROCESSING: batchers_for(Work.PROCESSING, handed_over, take),
+        Work.RETRACTION: batchers_for(Work.RETRACTION, HandedOver(), take_retractions),
     }
 
     async def wait_until_useful() -> None:
@@ -57,16 +72,17 @@ async def sweeping(
         handed_over,
         counters,
         interval_seconds=interval_seconds,
+        on_earliest_scheduled=lambda enterprise_id, instant: scheduled.append((enterprise_id, instant)),
         wait_until_useful=wait_until_useful,
         first_backoff_seconds=0.001,
         page_size=4,
     )
     for event in open_for.values():
         event.set()
-    tasks = [asyncio.create_task(batcher.run()) for batcher in batchers.values()]
+    tasks = [asyncio.create_task(batcher.run()) for of_a_kind in batchers.values() for batcher in of_a_kind.values()]
     tasks.append(asyncio.create_task(sweeper.run()))
     try:
-        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting)
+        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting, scheduled, retracted)
     finally:
         for task in tasks:
             task.cancel()
@@ -188,3 +204,26 @@ async def test_recovered_rows_are_counted_by_what_had_happened_to_them() -> None
     assert bench.counters.recovered_pending == 2
     assert bench.counters.recovered_expired == 1
     assert bench.counters.swept == 3
+
+
+async def test_the_next_scheduled_row_is_told_even_where_nothing_is_due() -> None:
+    at_noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    async with sweeping({"ent1": (), "ent2": ()}) as bench:
+        bench.store.next_scheduled_at = {"ent2": at_noon}
+
+        bench.sweeper.request_all()
+
+        await eventually(lambda: bench.scheduled == [("ent2", at_noon)])
+
+
+async def test_retracted_rows_that_nobody_cancelled_are_found_once() -> None:
+    async with sweeping({"ent1": [1, 2]}) as bench:
+        bench.store.uncancelled = {"ent1": (1, 7, 8, 9)}
+
+        bench.sweeper.request_all()
+        await eventually(lambda: bench.retracted == [1, 7, 8, 9] and bench.taken["ent1"] == [1, 2])
+        bench.sweeper.request_all()
+        await eventually(lambda: bench.counters.sweeps == 2)
+
+    assert bench.retracted == [1, 7, 8, 9], "whoever was just handed over is not handed over again"
+    assert bench.counters.recovered_retractions == 4

@@ -58,7 +58,7 @@ class PhoenixServer:
         return [join for join in self.joins if join.topic.startswith(f"realtime:canary-{listener_id}:")]
 
     async def send_change(self, seat: Join, record: dict[str, Any] | None, **data: Any) -> None:
-        """An INSERT on the seat's topic; `data` replaces parts of the event."""
+        """An INSERT to the seat's first table; `data` replaces parts of the event."""
         event = {
             "schema": "notify",
             "table": seat.changes[0]["table"],
@@ -68,8 +68,12 @@ class PhoenixServer:
             "errors": None,
             "commit_timestamp": "2026-11-25T12:00:00.000Z",
         } | data
-        index = 1 if event["type"] == "UPDATE" else 0
-        await self.send(seat, "postgres_changes", {"data": event, "ids": [index + 1]})
+        ids = [
+            number
+            for number, entry in enumerate(seat.changes, start=1)
+            if (entry["table"], entry["event"]) == (event["table"], event["type"])
+        ]
+        await self.send(seat, "postgres_changes", {"data": event, "ids": ids[:1]})
 
     async def send_system(self, seat: Join, status: str, message: str, extension: str = "postgres_changes") -> None:
         payload = {"message": message, "status": status, "extension": extension, "channel": seat.topic[9:]}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -12,7 +13,17 @@ import pytest
 from listener.postgres_changes import reader_callbacks
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
-from shared.ports import ChangeType, FeedGap, FeedState, NotificationStore, RowChange
+from shared.ports import (
+    ChangeType,
+    FeedEvent,
+    FeedGap,
+    FeedState,
+    NotificationStore,
+    RowChange,
+    RowRetracted,
+    RowScheduled,
+    RuleChanged,
+)
 from tests.unit.listener.fakes import eventually
 from tests.unit.listener.postgres_changes.phoenix_server import PhoenixServer, SingingStore, phoenix_server
 
@@ -39,6 +50,7 @@ class Bench:
     feed: PostgresChangesFeed
     changes: list[RowChange] = field(default_factory=list)
     gaps: list[FeedGap] = field(default_factory=list)
+    others: list[FeedEvent] = field(default_factory=list)
 
     async def subscribed(self, *enterprise_ids: str) -> None:
         """Wait until these (all by default) are subscribed and told to catch up."""
@@ -67,6 +79,7 @@ def a_row(notification_id: int, enterprise_id: str = "ent1", **columns: Any) -> 
         "publish_status": "PUBLISH",
         "deactivated": False,
         "scheduled_for": None,
+        "transaction_id": None,
     } | columns
 
 
@@ -83,10 +96,13 @@ async def feeding(
 
         async def consume() -> None:
             async for event in feed.events():
-                if isinstance(event, RowChange):
-                    bench.changes.append(event)
-                else:
-                    bench.gaps.append(event)
+                match event:
+                    case RowChange():
+                        bench.changes.append(event)
+                    case FeedGap():
+                        bench.gaps.append(event)
+                    case _:
+                        bench.others.append(event)
 
         consuming = asyncio.create_task(consume())
         try:
@@ -103,16 +119,45 @@ async def test_each_enterprise_gets_a_seat_of_its_own_on_one_socket() -> None:
         await bench.rings("ent2", 2)
 
         assert bench.server.handshakes == 1
-        [entry, update] = bench.server.seats_of("ent1")[0].changes
-        assert (entry["event"], update["event"]) == ("INSERT", "UPDATE")
-        assert entry["filter"] == (
+        entries = bench.server.seats_of("ent1")[0].changes
+        to_be_sent = (
             "enterprise_id=eq.ent1,notification_status=eq.PENDING,publish_status=eq.PUBLISH,deactivated=eq.false"
         )
-        assert "payload" not in entry["select"]
+        retracted = (
+            "enterprise_id=eq.ent1,notification_status=eq.RETRACTED,transaction_id=not.is.null,cancellation=is.null"
+        )
+        assert [(entry["table"], entry["event"], entry["filter"]) for entry in entries] == [
+            ("ent_notification", "INSERT", to_be_sent),
+            ("ent_notification", "UPDATE", to_be_sent),
+            ("ent_notification", "UPDATE", retracted),
+            ("ent_notification_rule", "INSERT", "enterprise_id=eq.ent1"),
+            ("ent_notification_rule", "UPDATE", "enterprise_id=eq.ent1"),
+        ]
+        assert not {"payload", "rule_payload"} & {column for entry in entries for column in entry["select"]}
     assert [(change.enterprise_id, change.change) for change in bench.changes] == [
         ("ent1", ChangeType.INSERT),
         ("ent2", ChangeType.INSERT),
     ]
+
+
+async def test_rules_scheduled_rows_and_retracted_rows_ring_too() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        seat = bench.server.seats_of("ent1")[-1]
+        later = datetime(2027, 1, 1, tzinfo=UTC)
+
+        await bench.server.send_change(seat, a_row(1, scheduled_for=later.isoformat()))
+        await bench.server.send_change(
+            seat, a_row(2, notification_status="RETRACTED", transaction_id="xnovu-2"), type="UPDATE"
+        )
+        await bench.server.send_change(
+            seat, {"id": 3, "enterprise_id": "ent1"}, type="UPDATE", table="ent_notification_rule"
+        )
+
+        await eventually(lambda: len(bench.others) == 3)
+        assert RowScheduled("ent1", later) in bench.others
+        assert RowRetracted("ent1", 2) in bench.others
+        assert RuleChanged("ent1") in bench.others
 
 
 async def test_a_joined_channel_is_not_subscribed_before_the_server_says_that_changes_flow() -> None:

@@ -1,9 +1,10 @@
 """Never waits, never grows without bound, never drops silently."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from listener.postgres_changes.outbox import Outbox
-from shared.ports import FeedGap
+from shared.ports import FeedGap, RowRetracted, RowScheduled, RuleChanged
 from tests.unit.listener.fakes import an_insert
 
 
@@ -36,6 +37,43 @@ async def test_gaps_for_one_reason_are_one_gap() -> None:
 
     assert await outbox.take() == FeedGap(frozenset({"ent1", "ent3"}), "subscribed")
     assert await outbox.take() == FeedGap(frozenset({"ent2"}), "malformed")
+
+
+async def test_a_thousand_changes_of_an_enterprises_rules_are_one() -> None:
+    outbox = Outbox(capacity=1)
+    for _ in range(1000):
+        outbox.put_change(RuleChanged("ent1"))
+    outbox.put_change(RuleChanged("ent2"))
+    outbox.close()
+
+    assert [await outbox.take() for _ in range(3)] == [RuleChanged("ent1"), RuleChanged("ent2"), None]
+
+
+async def test_of_a_thousand_scheduled_rows_the_earliest_counts() -> None:
+    outbox = Outbox(capacity=1)
+    at_noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    for minutes in range(-500, 500):
+        outbox.put_change(RowScheduled("ent1", at_noon + timedelta(minutes=abs(minutes))))
+    outbox.put_change(RowScheduled("ent2", at_noon))
+    outbox.close()
+
+    assert [await outbox.take() for _ in range(3)] == [
+        RowScheduled("ent1", at_noon),
+        RowScheduled("ent2", at_noon),
+        None,
+    ]
+
+
+async def test_a_retraction_without_room_becomes_a_gap() -> None:
+    outbox = Outbox(capacity=1)
+    outbox.put_change(RowRetracted("ent1", 1))
+    outbox.put_change(RowRetracted("ent2", 2))
+
+    gap = await outbox.take()
+
+    assert isinstance(gap, FeedGap)
+    assert gap.enterprise_ids == {"ent2"}
+    assert await outbox.take() == RowRetracted("ent1", 1)
 
 
 async def test_whoever_waits_is_woken() -> None:

@@ -1,0 +1,34 @@
+"""What the listener asks of Temporal."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.temporal.orchestration import OrchestrationRun
+
+
+class Work(StrEnum):
+    """What is to be done with a row, by a workflow that takes a batch of them."""
+
+    PROCESSING = "processing"
+    RETRACTION = "retraction"
+
+
+StartWork = Callable[[str, Sequence[int]], Awaitable[bool]]
+"""Starts work on an enterprise's rows; False if that very work runs already. Raises RPCError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflows:
+    """Every call raises RPCError while Temporal is away, and may be repeated.
+
+    `rules_changed` and `row_due_at` wake an enterprise's schedulers, starting one that does not run; False if it was
+    left asleep because the orchestration is stopped. `join_orchestration` starts what is not running, too.
+    """
+
+    start: Mapping[Work, StartWork]
+    rules_changed: Callable[[str], Awaitable[bool]]
+    row_due_at: Callable[[str, datetime], Awaitable[bool]]
+    join_orchestration: Callable[[Collection[str]], Awaitable[None]]
+    observe_orchestration: Callable[[], Awaitable[OrchestrationRun]]
