@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from types import MappingProxyType
+from typing import IO
 
 import psutil
 
@@ -21,6 +24,7 @@ _PROBE_INTERVAL_SECONDS = 0.02
 _LOG_TAIL_LINES = 15
 # Below the range the kernel picks outgoing connections' ports from: a port stays ours while its server restarts.
 _PORTS = range(20_000, 32_000)
+_reservations: list[IO[str]] = []
 
 
 class PartFailed(Exception):
@@ -28,11 +32,25 @@ class PartFailed(Exception):
 
 
 def free_port() -> int:
-    """A loopback TCP port nobody listens on."""
+    """A loopback TCP port nobody listens on, and that no other stack of this user gets for as long as we live."""
     while True:
         port = SystemRandom().choice(_PORTS)
-        if is_free(port):
+        if _reserve(port) and is_free(port):
             return port
+
+
+def _reserve(port: int) -> bool:
+    """Lock the port's file until this process ends: its server may not be up for a while, and may be restarted."""
+    directory = Path(tempfile.gettempdir()) / f"xnovu-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    file = (directory / str(port)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _reservations.append(file)
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -8,11 +8,12 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 from temporalio.client import Client
+
+from tests.integration.memory import peak_memory_bytes
 
 HARMLESS = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
 
@@ -88,14 +89,14 @@ async def test_a_signal_in_the_middle_of_work_drains_and_the_memory_stays_small(
         await insert(local_stack, enterprise_id, 1000)
         await eventually_started(temporal, task_queue, 1)
         process.send_signal(signal.SIGTERM)
-        peak_kilobytes = peak_memory_kilobytes(process.pid)
+        peak_bytes = peak_memory_bytes(process.pid)
         counts = await logged(process, "listener_stopped")
         _, errors = await process.communicate()
 
     assert process.returncode == 0, errors.decode()
     await eventually_started(temporal, task_queue, counts["workflows_started"])
     assert counts["workflows_started"] == counts["batches"]
-    assert peak_kilobytes < 130_000
+    assert peak_bytes < 130 * 2**20
 
 
 async def eventually_started(temporal: Client, task_queue: str, workflows: int) -> None:
@@ -127,9 +128,3 @@ async def insert(stack: Mapping[str, str], enterprise_id: str, count: int) -> No
         )
     finally:
         await connection.close()
-
-
-def peak_memory_kilobytes(process_id: int) -> int:
-    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
-    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1])

@@ -61,10 +61,7 @@ def _load(body: bytes) -> dict[str, Any] | None:
 
 
 def _usage() -> dict[str, Any]:
-    return {
-        "processor_seconds": time.process_time(),
-        "peak_kilobytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    }
+    return {"processor_seconds": time.process_time()}
 
 
 def _receive(source: BinaryIO) -> bytes | None:

@@ -62,7 +62,6 @@ class ChildProcess:
         self._deadline_seconds = deadline_seconds
         self._length: int | None = None
         self._processor_seconds = 0.0
-        self.peak_bytes = 0
 
     @classmethod
     async def start(cls, *, deadline_seconds: float, memory_bytes: int) -> Self:
@@ -146,7 +145,6 @@ class ChildProcess:
 
     def _take_usage(self, message: dict[str, Any]) -> None:
         self._processor_seconds = message["processor_seconds"]
-        self.peak_bytes = message["peak_kilobytes"] * 1024
 
     def _used_seconds(self) -> float:
         """Processor time the child has spent since its last answer."""

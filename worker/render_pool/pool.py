@@ -57,11 +57,6 @@ class RenderPool:
         """The children now alive."""
         return tuple(child.process_id for child in self._children.values())
 
-    @property
-    def peak_bytes(self) -> int:
-        """The most memory that any child now alive has had resident, as of its last answer."""
-        return max((child.peak_bytes for child in self._children.values()), default=0)
-
     async def start(self) -> None:
         """Start the children and wait until they are ready. Raises RenderPoolUnavailable."""
         if self._closed:
