@@ -53,18 +53,18 @@ class CronSchedule:
         """The first `limit` firings after the one instant and not after the other."""
         return list(islice(takewhile(lambda it: it.instant <= end_inclusive, self.after(start_exclusive)), limit))
 
-    def last_between(self, start_exclusive: datetime, end_inclusive: datetime) -> Firing | None:
-        """The last firing after the one instant and not after the other, found without walking through all of them."""
+    def latest_between(self, start_exclusive: datetime, end_inclusive: datetime, limit: int) -> list[Firing]:
+        """The last `limit` firings after the one instant and not after the other, in order.
 
-        def is_last_or_later(seconds: int) -> bool:
-            return not self.between(start_exclusive + _ONE_SECOND * seconds, end_inclusive, limit=1)
+        Found by bisection: the cost does not grow with the firings before them.
+        """
 
-        if is_last_or_later(0):
-            return None
-        span_seconds = int((end_inclusive - start_exclusive) / _ONE_SECOND) + 1
-        seconds = bisect_left(range(span_seconds), True, key=is_last_or_later)
-        [firing] = self.between(start_exclusive + _ONE_SECOND * (seconds - 1), end_inclusive, limit=1)
-        return firing
+        def from_second(second: int) -> list[Firing]:
+            return self.between(start_exclusive + _ONE_SECOND * second, end_inclusive, limit)
+
+        seconds = range(max(0, (end_inclusive - start_exclusive) // _ONE_SECOND + 1))
+        second_too_late = bisect_left(seconds, True, key=lambda second: len(from_second(second)) < limit)
+        return from_second(max(0, second_too_late - 1))
 
 
 class _FirstMatch:

@@ -55,7 +55,7 @@ def expected_firings(change: Change, case: Case) -> list[datetime]:
     """The instants, by direct reasoning in UTC."""
     first, last = window(change, case)
     seen = _what_the_clock_shows(change)
-    minutes = {minute for minute, wall in seen.walls if case.matches(wall)}
+    minutes = {seen.start + _ONE_MINUTE * count for count, wall in enumerate(seen.walls) if case.matches(wall)}
     late: set[datetime] = set()
     if not case.is_interval_like:
         minutes -= seen.repeated
@@ -68,8 +68,9 @@ def expected_firings(change: Change, case: Case) -> list[datetime]:
 class ClockWatch:
     """What somebody sees who looks at the clock every minute and writes it down."""
 
-    walls: list[tuple[datetime, datetime]]
-    """Each minute, and what the clock shows then: naive."""
+    start: datetime
+    walls: list[datetime]
+    """What the clock shows at `start` and at each minute after it: naive."""
     repeated: set[datetime]
     """Minutes at which it shows what it has shown before."""
     skipped: dict[datetime, list[datetime]]
@@ -78,17 +79,17 @@ class ClockWatch:
 
 @cache
 def _what_the_clock_shows(change: Change) -> ClockWatch:
-    watch = ClockWatch([], set(), {})
     minute, end = change.instant - _WIDE, change.instant + _WIDE
+    watch = ClockWatch(minute, [], set(), {})
     shown: set[datetime] = set()
     while minute <= end:
         wall = minute.astimezone(change.zone).replace(tzinfo=None, fold=0)
         if wall in shown:
             watch.repeated.add(minute)
-        elif watch.walls and (left_out := list(_minutes_between(watch.walls[-1][1] + _ONE_MINUTE, wall))):
+        elif watch.walls and (left_out := list(_minutes_between(watch.walls[-1] + _ONE_MINUTE, wall))):
             watch.skipped[minute] = left_out
         shown.add(wall)
-        watch.walls.append((minute, wall))
+        watch.walls.append(wall)
         minute += _ONE_MINUTE
     return watch
 
