@@ -16,7 +16,7 @@ from shared.supabase.retraction_store import SupabaseRetractionStore
 from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
 from shared.temporal import client as temporal_client
-from shared.temporal.client import NotificationProcessingStarter
+from shared.temporal.starters import NotificationProcessingStarter
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
