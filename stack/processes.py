@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from types import MappingProxyType
-from typing import IO
 
 import psutil
 
@@ -24,7 +23,6 @@ _PROBE_INTERVAL_SECONDS = 0.02
 _LOG_TAIL_LINES = 15
 # Below the range the kernel picks outgoing connections' ports from: a port stays ours while its server restarts.
 _PORTS = range(20_000, 32_000)
-_reservations: list[IO[str]] = []
 
 
 class PartFailed(Exception):
@@ -43,13 +41,12 @@ def _reserve(port: int) -> bool:
     """Lock the port's file until this process ends: its server may not be up for a while, and may be restarted."""
     directory = Path(tempfile.gettempdir()) / f"xnovu-ports-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
-    file = (directory / str(port)).open("w")
+    lock = os.open(directory / str(port), os.O_CREAT | os.O_RDWR, 0o600)  # held open: closing it would release it
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(lock)
         return False
-    _reservations.append(file)
     return True
 
 
