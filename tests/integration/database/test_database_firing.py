@@ -359,7 +359,7 @@ async def test_a_second_scheduler_that_waits_for_the_first_fires_nothing(
     assert len(await _names(connection)) == 1
 
 
-async def test_a_thousand_rules_fire_in_one_call_within_a_second(connection: Connection) -> None:
+async def test_a_thousand_rules_fire_in_one_call_within_three_seconds_on_a_busy_machine(connection: Connection) -> None:
     await insert_rule(connection, await insert_workflow(connection))
     await connection.execute(
         "insert into notify.ent_notification_rule"
@@ -374,4 +374,4 @@ async def test_a_thousand_rules_fire_in_one_call_within_a_second(connection: Con
     seconds = time.perf_counter() - started
 
     assert answer["fired"] == len(answer["notification_ids"]) == 1000
-    assert seconds < 1
+    assert seconds < 3
