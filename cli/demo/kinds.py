@@ -23,6 +23,8 @@ DYNAMIC = Kind("dynamic, five channels", "SENT", 1)
 FAN_OUT = Kind("250 recipients", "SENT", 3)
 BROKEN_TEMPLATE = Kind("broken template", "FAILED", 0, "template_invalid")
 UNDEFINED_VARIABLE = Kind("undefined variable", "FAILED", 0, "template_undefined_variable")
+SCHEDULED = Kind("scheduled 5 s ahead", "SENT", 1)
+RULE = Kind("rule, every 5 s", "SENT", 1)
 PUBLISHED_LATER = Kind("draft, published later", "SENT", 1)
 RETRACTED = Kind("retracted in time", "RETRACTED", 0)
 NOT_CONFIGURED = Kind("not our enterprise", "PENDING", 0)
@@ -35,6 +37,8 @@ KINDS = (
     FAN_OUT,
     BROKEN_TEMPLATE,
     UNDEFINED_VARIABLE,
+    SCHEDULED,
+    RULE,
     PUBLISHED_LATER,
     RETRACTED,
     NOT_CONFIGURED,

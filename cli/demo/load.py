@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
 from cli.demo import kinds
 from cli.demo.kinds import Ledger
+from cli.demo.rule import every_five_seconds
 from stack.sample_data import CHANNELS, SampleEnterprise, insert_notifications, sample_payload, seed_enterprise
 
 CONFIGURED = ("acme", "globex", "initech")
@@ -38,7 +40,12 @@ class DemoLoad:
     async def send(self) -> None:
         """Write the whole load; takes a few seconds, so that a person can watch it arrive."""
         await self._insert(kinds.NOT_CONFIGURED, self._stranger, [{"notification_workflow_id": self._stranger.static}])
+        async with every_five_seconds(self._connection, self._ledger, self._enterprises[0]):
+            await self._send_rows()
+
+    async def _send_rows(self) -> None:
         for enterprise in self._enterprises:
+            await self._schedule(enterprise)
             await self._insert(kinds.STATIC, enterprise, static_rows(enterprise, STATIC_ROWS))
             await self._insert(kinds.DYNAMIC, enterprise, dynamic_rows(enterprise, DYNAMIC_ROWS))
             await self._insert(kinds.FAN_OUT, enterprise, [fan_out_row(enterprise)])
@@ -55,6 +62,15 @@ class DemoLoad:
         due_at = time.time()
         ids = await insert_notifications(self._connection, enterprise.enterprise_id, rows)
         self._ledger.add(kind, enterprise.enterprise_id, ids, due_at)
+
+    async def _schedule(self, enterprise: SampleEnterprise) -> None:
+        due_at = time.time() + 5
+        row = {
+            **static_rows(enterprise, 1)[0],
+            "scheduled_for": datetime.fromtimestamp(due_at, UTC).isoformat(),
+        }
+        ids = await insert_notifications(self._connection, enterprise.enterprise_id, [row])
+        self._ledger.add(kinds.SCHEDULED, enterprise.enterprise_id, ids, due_at)
 
     async def _publish_later(self, enterprise: SampleEnterprise) -> None:
         row = {**static_rows(enterprise, 1)[0], "publish_status": "DRAFT"}
