@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
 from listener.listener import Listener
-from shared.ports import FeedGap, FeedState
+from shared.ports import FeedGap, FeedState, RowRetracted, RowScheduled, RuleChanged
+from shared.temporal.orchestration import OrchestrationRun
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
 
 NEVER = 3600.0
+LATER = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -52,6 +55,80 @@ async def test_a_change_starts_a_workflow() -> None:
         bench.feed.send(an_insert(42))
 
         await eventually(lambda: bench.temporal.started == [("ent1", (42,))])
+
+
+async def test_a_retraction_starts_a_workflow_of_its_own_even_for_a_row_just_processed() -> None:
+    async with listening() as bench:
+        bench.feed.send(an_insert(42))
+        await eventually(lambda: bench.temporal.started == [("ent1", (42,))])
+
+        bench.feed.send(RowRetracted("ent1", 42), RowRetracted("ent1", 42))
+
+        await eventually(lambda: bench.listener.counters.changes_already_handed_over == 1)
+        await eventually(lambda: bench.temporal.retractions == [("ent1", (42,))])
+        assert bench.listener.counters.retractions == 2
+
+
+async def test_a_scheduled_row_and_a_changed_rule_wake_their_schedulers() -> None:
+    async with listening() as bench:
+        bench.feed.send(RowScheduled("ent1", LATER), RuleChanged("ent2"))
+
+        await eventually(lambda: bench.temporal.rows_told == [("ent1", LATER)])
+        await eventually(lambda: bench.temporal.rules_told == ["ent2"])
+
+
+async def test_after_a_gap_the_rules_are_read_anew_and_what_a_sweep_finds_is_told() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.store.next_scheduled_at["ent1"] = LATER
+        bench.store.uncancelled["ent1"] = (7, 8)
+
+        bench.feed.send(FeedGap(frozenset({"ent1"}), "subscribed"))
+
+        await eventually(lambda: bench.temporal.rules_told == ["ent1"])
+        await eventually(lambda: bench.temporal.rows_told == [("ent1", LATER)])
+        await eventually(lambda: bench.temporal.retractions == [("ent1", (7, 8))])
+
+
+async def test_the_orchestration_is_joined_at_the_start_and_again_if_it_is_gone_after_an_outage() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.temporal.orchestrated == [("ent1", "ent2")])
+        bench.temporal.is_away = True
+        bench.feed.send(an_insert(1))
+        await eventually(lambda: not bench.listener.temporal_available)
+        bench.temporal.orchestration = OrchestrationRun.ABSENT
+
+        bench.temporal.is_away = False
+
+        await eventually(lambda: len(bench.temporal.orchestrated) == 2)
+
+
+async def test_rings_and_retractions_outlast_an_outage_of_temporal() -> None:
+    async with listening() as bench:
+        bench.temporal.is_away = True
+        bench.feed.send(an_insert(1))
+        await eventually(lambda: not bench.listener.temporal_available)
+        bench.feed.send(RowScheduled("ent1", LATER), RuleChanged("ent2"), RowRetracted("ent2", 9))
+        await eventually(lambda: bench.listener.counters.retractions == 1)
+        bench.store.uncancelled["ent2"] = (9,)
+
+        bench.temporal.is_away = False
+
+        await eventually(lambda: bench.temporal.rows_told == [("ent1", LATER)])
+        await eventually(lambda: bench.temporal.rules_told == ["ent2"])
+        await eventually(lambda: bench.temporal.retractions == [("ent2", (9,))])
+
+
+async def test_stopping_tells_what_was_not_told_yet() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.feed.send(RowScheduled("ent1", LATER), RuleChanged("ent2"))
+
+        bench.stop.set()
+        await bench.running
+
+    assert bench.temporal.rows_told == [("ent1", LATER)]
+    assert bench.temporal.rules_told == ["ent2"]
 
 
 async def test_rows_written_while_nobody_listened_are_found_at_the_start() -> None:

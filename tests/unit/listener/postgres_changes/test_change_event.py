@@ -42,14 +42,14 @@ def test_a_published_pending_row_rings() -> None:
 def test_an_update_rings_as_an_update() -> None:
     change = read_change(an_event() | {"type": "UPDATE", "old_record": {"id": 8}}, "ent1", NOW)
 
-    assert change is not None
+    assert isinstance(change, RowChange)
     assert change.change is ChangeType.UPDATE
 
 
 def test_ids_keep_all_their_digits() -> None:
     change = read_change(an_event(id=9007199254740993), "ent1", NOW)
 
-    assert change is not None
+    assert isinstance(change, RowChange)
     assert change.notification_id == 9007199254740993
 
 
