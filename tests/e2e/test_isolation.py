@@ -10,7 +10,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("system"),
 ]
 
 FLOOD_ROWS = 2_000

@@ -12,7 +12,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("system"),
 ]
 
 A_MOMENT = timedelta(seconds=2)

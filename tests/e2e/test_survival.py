@@ -18,7 +18,7 @@ from tests.e2e import rows
 from tests.e2e.logs import events, read_log
 from tests.e2e.system import ENTERPRISES, System, eventually, running_system
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("survival")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 NEVER_MS = "3600000"
 TWO_MEGABYTES = "x" * 2_000_000
