@@ -1,7 +1,6 @@
 """Asks Novu to cancel what was sent before it was retracted."""
 
 import logging
-from datetime import UTC, datetime
 
 from temporalio import activity
 
@@ -44,19 +43,24 @@ class RetractionCancelling:
         return NotificationRetractionResult(cancelled=cancelled, too_late=done - cancelled)
 
     async def _cancel(self, enterprise_id: str, retracted: RetractedNotification) -> bool:
-        chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
-        answers = [
-            await self._novu.cancel(transaction_id(enterprise_id, retracted.id, chunk)) for chunk in range(chunks)
-        ]
+        answers = [await self._novu.cancel(event) for event in _transaction_ids(enterprise_id, retracted)]
         cancellation = {
             "cancelled": all(answers),
-            "events": chunks,
+            "events": len(answers),
             "events_cancelled": sum(answers),
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            # False: nobody knows whether it was sent. A report that comes late has Novu asked again.
+            "settled": retracted.settled,
         }
         await self._store.record_cancellations(enterprise_id, {retracted.id: cancellation})
         log.info(
             "notification_cancelled" if all(answers) else "notification_not_cancelled",
-            extra={"enterprise_id": enterprise_id, "notification_id": retracted.id, "events": chunks},
+            extra={"enterprise_id": enterprise_id, "notification_id": retracted.id, "events": len(answers)},
         )
         return all(answers)
+
+
+def _transaction_ids(enterprise_id: str, retracted: RetractedNotification) -> list[str]:
+    """Those of the chunks the row went out in; the first is the row's own, which an earlier system may have chosen."""
+    chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
+    later = [transaction_id(enterprise_id, retracted.id, chunk) for chunk in range(1, chunks)]
+    return [retracted.transaction_id, *later]

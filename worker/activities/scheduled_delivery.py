@@ -18,6 +18,9 @@ SHORTEST_TIMER_SECONDS = 1.2
 """Temporal's timers of less than a second fire after a second (measured on server 1.32: `sleep(0.2)` took 1.0 s,
 `sleep(1.3)` 1.31 s), so what is due sooner is waited for here."""
 
+LONGEST_NAP_SECONDS = 0.4
+"""How long such a wait may overlook a row that was scheduled meanwhile, for an earlier instant."""
+
 LONGEST_WAIT_SECONDS = 20.0
 """Waiting of one pass in all; then the workflow gets a turn to hear its signals."""
 
@@ -53,8 +56,9 @@ class ScheduledDelivery:
             sleep_seconds = MORE_ROWS_PAUSE_SECONDS if due.has_more else due.seconds_until_next
             if sleep_seconds is None or sleep_seconds > SHORTEST_TIMER_SECONDS or waited > LONGEST_WAIT_SECONDS:
                 return ScheduledPass(rows, sleep_seconds)
-            await asyncio.sleep(sleep_seconds)
-            waited += sleep_seconds
+            nap = min(sleep_seconds, LONGEST_NAP_SECONDS)
+            await asyncio.sleep(nap)
+            waited += nap
 
     async def _start(self, enterprise_id: str, notification_ids: Sequence[int]) -> None:
         slots = asyncio.Semaphore(CONCURRENT_STARTS)
