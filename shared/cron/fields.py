@@ -53,11 +53,12 @@ class FieldKind:
                 self._refuse(CronRefusalCode.AMBIGUOUS, "`*` in a list already means everything; write `*` alone")
             if position > 0:
                 self._refuse(CronRefusalCode.AMBIGUOUS, f"put `{item}` first: cron looks for `*` only there")
-            self._check_step(match["star_step"], self.minimum, self.maximum, item)
+            self._check_step(match["star_step"], self.minimum, self._last, item)
         elif match["high"] is None:
-            self._value(match["low"])
+            low = self._value(match["low"])
             if match["step"]:
-                instead = f"{match['low']}-{self.maximum}/{match['step']}"
+                reaches_more = 0 < int(match["step"]) <= self.maximum - low
+                instead = f"{match['low']}-{self.maximum}/{match['step']}" if reaches_more else match["low"]
                 self._refuse(
                     CronRefusalCode.AMBIGUOUS, f"`{item}`: crons disagree on a step after one value; write `{instead}`"
                 )
@@ -71,11 +72,16 @@ class FieldKind:
                 CronRefusalCode.AMBIGUOUS, f"`{item}`: one value to some crons, all to others; write `{low_text}`"
             )
         if low > high:
-            last = 6 if self is DAY_OF_WEEK else self.maximum  # Sunday is 0 here, so that it is not named twice
-            upper = low_text if low == last else f"{low_text}-{last}"
+            upper = low_text if low >= self._last else f"{low_text}-{self._last}"
             lower = high_text if high == self.minimum else f"{self.minimum}-{high_text}"
-            self._refuse(CronRefusalCode.AMBIGUOUS, f"`{item}` runs backwards; write `{upper},{lower}`")
+            instead = "two ranges" if step else f"`{upper},{lower}`"
+            self._refuse(CronRefusalCode.AMBIGUOUS, f"`{item}` runs backwards; write {instead}")
         self._check_step(step, low, high, item)
+
+    @property
+    def _last(self) -> int:
+        """The greatest value, Sunday counted once."""
+        return 6 if self is DAY_OF_WEEK else self.maximum
 
     def _value(self, text: str) -> int:
         if not text.isdecimal():

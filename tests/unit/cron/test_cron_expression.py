@@ -1,10 +1,11 @@
 """The accepted language: what is refused, with which words, and that all that is accepted means the same to cronsim."""
 
+import re
 from datetime import datetime
 
 import pytest
 from cronsim import CronSim, CronSimError
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.cron import CronExpression, CronRefusalCode, CronRefused
@@ -56,6 +57,9 @@ def refusal(text: object) -> CronRefused:
         ("*,5 * * * *", CronRefusalCode.AMBIGUOUS, "write `*` alone"),
         ("5,*/20 * * * *", CronRefusalCode.AMBIGUOUS, "put `*/20` first"),
         ("*/90 * * * *", CronRefusalCode.OUT_OF_RANGE, "between 1 and 59"),
+        ("0 0 * * */7", CronRefusalCode.OUT_OF_RANGE, "between 1 and 6"),
+        ("0 22-2/2 * * *", CronRefusalCode.AMBIGUOUS, "write two ranges"),
+        ("59/5 * * * *", CronRefusalCode.AMBIGUOUS, "write `59`"),
         ("*/0 * * * *", CronRefusalCode.OUT_OF_RANGE, "between 1 and 59"),
         ("10-20/30 * * * *", CronRefusalCode.OUT_OF_RANGE, "between 1 and 10"),
         ("60 * * * *", CronRefusalCode.OUT_OF_RANGE, "minute: `60` is not between 0 and 59"),
@@ -160,6 +164,7 @@ expressions = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(text=expressions, start=st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1)))
 def test_what_is_accepted_means_the_same_to_cronsim(text: str, start: datetime) -> None:
     start = start.replace(microsecond=0)
@@ -176,6 +181,24 @@ def test_what_is_accepted_means_the_same_to_cronsim(text: str, start: datetime) 
     assert matches(text, 5, start) == [next(simulated) for _ in range(5)]
 
 
+@settings(deadline=None)
+@given(st.sampled_from(FIELD_KINDS), st.data())
+def test_what_a_refusal_says_to_write_is_accepted(kind: FieldKind, data: st.DataObject) -> None:
+    values = st.sampled_from([*map(str, range(kind.minimum, kind.maximum + 1)), *kind.names])
+    texts = st.builds("{}{}{}".format, values, st.sampled_from("-/"), values)
+    try:
+        kind.check(data.draw(texts))
+        said = ""
+    except CronRefused as refused:
+        said = refused.message
+
+    suggestion = re.search(r"write `(.+)`", said)
+    assume(suggestion)
+    assert suggestion is not None
+    kind.check(suggestion[1])
+
+
+@settings(deadline=None)
 @given(
     st.one_of(
         st.none() | st.integers() | st.binary() | st.floats() | st.lists(st.text()),

@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.cron import CronExpression, CronSchedule, load_zone
@@ -146,6 +146,7 @@ schedules = st.builds(
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))
 
 
+@settings(deadline=None)
 @given(schedules, instants)
 def test_firings_strictly_increase_and_are_never_in_the_past(rule: CronSchedule, start: datetime) -> None:
     firings = [firing.instant for firing in islice(rule.after(start), 12)]
@@ -154,6 +155,7 @@ def test_firings_strictly_increase_and_are_never_in_the_past(rule: CronSchedule,
     assert all(firing.tzinfo is UTC and firing.microsecond == 0 for firing in firings)
 
 
+@settings(deadline=None)
 @given(schedules, instants, st.data())
 def test_a_restart_from_any_instant_in_between_gives_the_same_firings(
     rule: CronSchedule, start: datetime, data: st.DataObject
@@ -166,6 +168,7 @@ def test_a_restart_from_any_instant_in_between_gives_the_same_firings(
     assert list(islice(rule.after(restart), len(left))) == left
 
 
+@settings(deadline=None)
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(hours=8)), st.integers(1, 5))
 def test_the_latest_between_are_the_last_of_all_between(
     rule: CronSchedule, start: datetime, span: timedelta, limit: int

@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.cron import CronRefusalCode, CronRefused, load_zone
@@ -53,6 +53,7 @@ def test_the_systems_zones_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     assert datetime(2026, 7, 1, tzinfo=load_zone("Antarctica/Troll")).utcoffset() == timedelta(hours=2)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(zone_names())).map(load_zone),
     st.datetimes(FIRST.replace(tzinfo=None), END.replace(tzinfo=None), timezones=st.just(UTC)),
