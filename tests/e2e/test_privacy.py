@@ -31,7 +31,7 @@ async def test_no_personal_data_stays_behind(system: System) -> None:
     assert {row.status for row in found.values()} == {"SENT", "FAILED"}
     assert any(PERSONAL in str(call["payload"].get("rendered")) for call in await system.sink_calls("xnovu.acme."))
     assert all(PERSONAL not in str(row.error) for row in found.values())
-    assert all(b"notification_ids" in history for history in histories)
+    assert any(b"notification_ids" in history for history in histories)
     assert all(PERSONAL.encode() not in history for history in histories)
     for process in (system.listener, system.worker):
         assert read_log(process.log_file) != []
