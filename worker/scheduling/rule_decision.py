@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from itertools import takewhile
 from typing import Any
 
 from shared.cron import CronExpression, CronRefused, CronSchedule, load_zone
@@ -17,7 +16,8 @@ Anything less is a late start, and every instant fires."""
 MOST_CAUGHT_UP = 100
 """Instants of one rule that policy `all` makes up for, the most recent ones."""
 
-_SHORTEST_LOOK_BACK = timedelta(minutes=1)
+MOST_FIRED_LATE = int(OUTAGE_AFTER.total_seconds()) + 1
+"""A rule cannot fire more often than once a second."""
 
 
 class ConfigRefused(Exception):
@@ -106,29 +106,15 @@ def _due(schedule: CronSchedule, catch_up: CatchUp, fired_through: datetime, now
     if oldest is None or oldest > now:
         return ()
     if now - oldest <= OUTAGE_AFTER:
-        return _between(schedule, fired_through, now)
+        return _latest(schedule, fired_through, now, MOST_FIRED_LATE)
     match catch_up:
         case CatchUp.NONE:
             return ()
         case CatchUp.LAST:
-            return most_recent(schedule, fired_through, now, 1)
+            return _latest(schedule, fired_through, now, 1)
         case CatchUp.ALL:
-            return most_recent(schedule, fired_through, now, MOST_CAUGHT_UP)
+            return _latest(schedule, fired_through, now, MOST_CAUGHT_UP)
 
 
-def most_recent(schedule: CronSchedule, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
-    """The last `count` instants in (after, until], in order.
-
-    Looks back over windows that grow, so that a rule that fires every second is not followed through a year's outage.
-    """
-    look_back = _SHORTEST_LOOK_BACK
-    while True:
-        start = max(after, until - look_back)
-        instants = _between(schedule, start, until)
-        if len(instants) >= count or start == after:
-            return instants[-count:]
-        look_back *= 4
-
-
-def _between(schedule: CronSchedule, after: datetime, until: datetime) -> tuple[datetime, ...]:
-    return tuple(firing.instant for firing in takewhile(lambda firing: firing.instant <= until, schedule.after(after)))
+def _latest(schedule: CronSchedule, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
+    return tuple(firing.instant for firing in schedule.latest_between(after, until, count))
