@@ -1,0 +1,189 @@
+"""A listener on the real database and the Realtime edge; what it would ask of Temporal is recorded instead.
+
+The periodic sweep is switched off, so that every row that comes through a fault comes by what the feed noticed of it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import httpx
+
+from listener.listener import Listener
+from listener.postgres_changes.feed import PostgresChangesFeed
+from listener.postgres_changes.timing import FeedTiming
+from listener.workflows import Work, Workflows
+from shared.ports import FeedState
+from shared.supabase import client as supabase_client
+from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.temporal.orchestration import OrchestrationRun
+
+NEVER = 3600.0
+IMPATIENT = FeedTiming(
+    reconnect_delay=0.1,
+    reconnect_cap=1.0,
+    confirm_timeout=8.0,
+    probe_every=0.5,
+    probe_timeout=1.5,
+    canary_every=0.5,
+    canary_timeout=2.0,
+    close_timeout=0.2,
+)
+ROUTABLE = {
+    "notification_status": "PENDING",
+    "publish_status": "PUBLISH",
+    "deactivated": False,
+    "payload": "{}",
+}
+
+
+class Bench:
+    """Two enterprises that nobody else uses, a listener for them, and the starts it made."""
+
+    def __init__(self, stack: Mapping[str, str], connection: asyncpg.Connection, edge: httpx.AsyncClient) -> None:
+        suffix = secrets.token_hex(4)
+        self.enterprise_ids = [f"a.{suffix}", f"b-{suffix}"]
+        self.started: list[tuple[str, tuple[int, ...]]] = []
+        self.retracted: list[tuple[str, tuple[int, ...]]] = []
+        self.rules_told: list[str] = []
+        self.rows_told: list[tuple[str, datetime]] = []
+        self.listener: Listener
+        self.feed: PostgresChangesFeed
+        self._connection = connection
+        self._edge = edge
+
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        self.started.append((enterprise_id, tuple(notification_ids)))
+        return True
+
+    async def retract(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        self.retracted.append((enterprise_id, tuple(notification_ids)))
+        return True
+
+    async def rules_changed(self, enterprise_id: str) -> bool:
+        self.rules_told.append(enterprise_id)
+        return True
+
+    async def row_due_at(self, enterprise_id: str, instant: datetime) -> bool:
+        self.rows_told.append((enterprise_id, instant))
+        return True
+
+    async def join_orchestration(self, enterprise_ids: Collection[str]) -> None:
+        """There is none here."""
+
+    async def observe_orchestration(self) -> OrchestrationRun:
+        return OrchestrationRun.RUNNING
+
+    @property
+    def workflows(self) -> Workflows:
+        return Workflows(
+            start={Work.PROCESSING: self.start, Work.RETRACTION: self.retract},
+            rules_changed=self.rules_changed,
+            row_due_at=self.row_due_at,
+            join_orchestration=self.join_orchestration,
+            observe_orchestration=self.observe_orchestration,
+        )
+
+    @property
+    def rows_started(self) -> list[int]:
+        return [row for _, ids in self.started for row in ids]
+
+    async def insert(self, count: int = 1, *, enterprise: int = 0, **columns: Any) -> list[int]:
+        """Rows to be sent at once, in one transaction, unless `columns` say otherwise."""
+        values = ROUTABLE | columns
+        names = ", ".join(values)
+        places = ", ".join(f"${number}" for number in range(3, len(values) + 3))
+        rows = await self._connection.fetch(
+            f"insert into notify.ent_notification (name, enterprise_id, recipients, {names}) "
+            f"select 'row ' || gen_random_uuid(), $1, '{{someone}}', {places} from generate_series(1, $2) returning id",
+            self.enterprise_ids[enterprise],
+            count,
+            *values.values(),
+        )
+        return [row["id"] for row in rows]
+
+    async def update(self, notification_ids: Sequence[int], assignments: str) -> None:
+        await self._connection.execute(
+            f"update notify.ent_notification set {assignments} where id = any($1)", notification_ids
+        )
+
+    async def insert_rule(self, *, enterprise: int = 0, publish_status: str = "PUBLISH") -> int:
+        """A rule, with a workflow of its own."""
+        key = f"rule-{secrets.token_hex(4)}"
+        rule_id: int = await self._connection.fetchval(
+            "with workflow as ("
+            " insert into notify.ent_notification_workflow (name, workflow_type, workflow_key, enterprise_id)"
+            " values ($1, 'DYNAMIC', $1, $2) returning id)"
+            " insert into notify.ent_notification_rule"
+            " (name, notification_workflow_id, trigger_type, enterprise_id, publish_status)"
+            " select $1, id, 'CRON', $2, $3 from workflow returning id",
+            key,
+            self.enterprise_ids[enterprise],
+            publish_status,
+        )
+        return rule_id
+
+    async def update_rule(self, rule_id: int, assignments: str) -> None:
+        await self._connection.execute(f"update notify.ent_notification_rule set {assignments} where id = $1", rule_id)
+
+    async def call(self, function: str, *arguments: Any) -> Any:
+        """One of the database's functions."""
+        places = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
+        return await self._connection.fetchval(f"select notify.{function}({places})", *arguments)
+
+    async def fault(self, name: str, **body: Any) -> None:
+        answer = await self._edge.post(f"/_faults/{name}", json=body)
+        assert answer.status_code == 200, answer.text
+
+    async def subscribed(self) -> None:
+        """Wait until every enterprise is subscribed and has caught up."""
+        await eventually(lambda: set(self.listener.states().values()) == {FeedState.SUBSCRIBED})
+
+    async def starts(self, *notification_ids: int) -> None:
+        """Wait until each of these rows was handed to a workflow."""
+        await eventually(lambda: set(notification_ids) <= set(self.rows_started))
+
+
+async def eventually(check: Callable[[], bool], *, within_seconds: float = 30.0) -> None:
+    async with asyncio.timeout(within_seconds):
+        while not check():  # noqa: ASYNC110 - what is checked has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def listening(stack: Mapping[str, str], *, timing: FeedTiming = IMPATIENT) -> AsyncIterator[Bench]:
+    key = stack["SUPABASE_SERVICE_ROLE_KEY"]
+    supabase, http = await supabase_client.connect(stack["SUPABASE_URL"], key)
+    connection = await asyncpg.connect(stack["XNOVU_STACK_POSTGRES_URL"])
+    async with http, httpx.AsyncClient(base_url=stack["XNOVU_STACK_EDGE_URL"]) as edge:
+        bench = Bench(stack, connection, edge)
+        store = SupabaseNotificationStore(supabase)
+        bench.feed = PostgresChangesFeed(
+            stack["SUPABASE_URL"], key, bench.enterprise_ids, store, max_retries=3, timing=timing
+        )
+        bench.listener = Listener(
+            bench.feed,
+            store,
+            bench.workflows,
+            bench.enterprise_ids,
+            sweep_interval_seconds=NEVER,
+            unheard_sweep_seconds=NEVER,
+        )
+        stop = asyncio.Event()
+        running = asyncio.create_task(bench.listener.run(stop))
+        try:
+            await bench.subscribed()
+            yield bench
+        finally:
+            stop.set()
+            await running
+            await edge.delete("/_faults")
+            for table in ("ent_notification", "ent_notification_rule", "ent_notification_workflow"):
+                await connection.execute(
+                    f"delete from notify.{table} where enterprise_id = any($1)", bench.enterprise_ids
+                )
+            await connection.close()
