@@ -27,7 +27,7 @@ check: $(SETUP) ## style, types, import rules
 	$(BIN)/lint-imports --no-cache
 
 test: $(SETUP) ## every test, in parallel
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks
