@@ -22,30 +22,38 @@ class SettingsError(Exception):
         self.problems = tuple(problems)
 
 
-class Settings(BaseSettings):
-    """What every process needs to know, as values. Durations carry their unit in the name.
-
-    Each deployable asks for its own: the listener holds no Novu key, the worker needs no list of enterprises.
-    """
+class _Environment(BaseSettings):
+    """Reading the environment as a whole."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
-    temporal_address: str
-    temporal_namespace: str = "default"
-    temporal_task_queue: str = "xnovu-notification-processing"
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; `overrides` (from command line flags, None meaning "not given") win.
+
+        Raises:
+            SettingsError: something is missing or wrong, Temporal's connection settings included.
+        """
+        problems = cls._other_problems()
+        try:
+            settings = cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError([*_describe(error), *problems]) from None
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    @classmethod
+    def _other_problems(cls) -> tuple[str, ...]:
+        """What is wrong with variables that are not fields here."""
+        return ()
+
+
+class SupabaseSettings(_Environment):
+    """Where the rows are: all that a command needs that only reads them."""
 
     supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
     supabase_service_role_key: SecretStr
-
-    daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
-
-    @field_validator("temporal_address")
-    @classmethod
-    def _is_host_and_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError("must be host:port, such as localhost:7233")
-        return value
 
     @field_validator("supabase_url", "novu_api_url", check_fields=False)
     @classmethod
@@ -63,26 +71,43 @@ class Settings(BaseSettings):
             raise ValueError("must be one word of ASCII characters; check for line breaks and quotes")
         return value
 
+
+class TemporalSettings(_Environment):
+    """Where the workflows are: all that a command needs that only looks at them."""
+
+    temporal_address: str
+    temporal_namespace: str = "default"
+    temporal_task_queue: str = "xnovu-notification-processing"
+
+    @field_validator("temporal_address")
+    @classmethod
+    def _is_host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be host:port, such as localhost:7233")
+        return value
+
+    @classmethod
+    def _other_problems(cls) -> tuple[str, ...]:
+        try:
+            temporal_connect_config()
+        except SettingsError as error:
+            return error.problems
+        return ()
+
+
+class Settings(TemporalSettings, SupabaseSettings):
+    """What every process needs to know, as values. Durations carry their unit in the name.
+
+    Each deployable asks for its own: the listener holds no Novu key, the worker needs no list of enterprises.
+    """
+
+    daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
+
     @field_validator("daemon_log_level", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
-
-    @classmethod
-    def load(cls, **overrides: Any) -> Self:
-        """Read the environment; `overrides` (from command line flags, None meaning "not given") win.
-
-        Raises:
-            SettingsError: something is missing or wrong, Temporal's connection settings included.
-        """
-        problems = _temporal_problems()
-        try:
-            settings = cls(**{name: value for name, value in overrides.items() if value is not None})
-        except ValidationError as error:
-            raise SettingsError([*_describe(error), *problems]) from None
-        if problems:
-            raise SettingsError(problems)
-        return settings
 
 
 class ListenerSettings(Settings):
@@ -137,14 +162,6 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
         return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
     except (OSError, RuntimeError, ValueError) as error:
         raise SettingsError([f"TEMPORAL_*: {error}"]) from None
-
-
-def _temporal_problems() -> tuple[str, ...]:
-    try:
-        temporal_connect_config()
-    except SettingsError as error:
-        return error.problems
-    return ()
 
 
 def _describe(error: ValidationError) -> list[str]:
