@@ -27,6 +27,9 @@ from worker.render_pool.pool import RenderPool
 
 log = logging.getLogger("TemporalService")
 
+SHUTDOWN_MARGIN_SECONDS = 1.5
+"""Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives."""
+
 
 async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Work until `stop` is set, then finish or hand back what is held.
@@ -75,10 +78,12 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
         )
-        await _run_until(worker, stop, settings.temporal_task_queue)
+        await _run_until(
+            worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
+        )
 
 
-async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str) -> None:
+async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str, shutdown_seconds: float) -> None:
     """Run the worker; if it dies by itself, so does this process, with the cause."""
     running = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())
@@ -87,6 +92,17 @@ async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str) -> No
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        await worker.shutdown()
-        await running
+        await _shut_down(worker, running, shutdown_seconds)
     log.info("worker_stopped", extra={"task_queue": task_queue})
+
+
+async def _shut_down(worker: Worker, running: asyncio.Task[None], within_seconds: float) -> None:
+    """Let activities finish. While Temporal is gone the SDK would go on offering it their results: the process leaves
+    all the same, and the next worker delivers what they have not recorded.
+    """
+    try:
+        async with asyncio.timeout(within_seconds):
+            await worker.shutdown()
+            await running
+    except TimeoutError:
+        log.warning("worker_shutdown_incomplete", extra={"seconds": within_seconds})

@@ -171,8 +171,7 @@ async def test_a_signal_is_obeyed_while_temporal_is_gone(system: System, tmp_pat
         await system.stack.temporal.kill()
         try:
             target.signal(signal.SIGTERM)
-            # What is finished is offered to Temporal for ten seconds, by its SDK.
-            code = await target.exit_code(within=EXIT_WITHIN_SECONDS + 5)
+            code = await target.exit_code(within=EXIT_WITHIN_SECONDS)
         finally:
             await system.stack.temporal.start()
 
