@@ -48,6 +48,7 @@ class Listener:
         self.counters = ListenerCounters()
         self._feed = feed
         self._enterprise_ids = frozenset(enterprise_ids)
+        self._sweep_interval_seconds = sweep_interval_seconds
         self._unheard_sweep_seconds = unheard_sweep_seconds
         self._dispatcher = Dispatcher(workflows.start, self.counters, on_recovery=self._start_afresh)
         self._intake = Intake(
@@ -101,6 +102,7 @@ class Listener:
                 seeking = [
                     parts.create_task(self._sweeper.run(), name="sweeper"),
                     parts.create_task(self._sweep_the_unheard(), name="sweeper of the unheard"),
+                    parts.create_task(self._reread_rules_of_the_unheard(), name="rules of the unheard"),
                     parts.create_task(self._keeper.run(), name="orchestration keeper"),
                     parts.create_task(self._waker.run(), name="schedule waker"),
                 ]
@@ -144,8 +146,18 @@ class Listener:
         """While the doorbell is out of order, look more often."""
         while True:
             await asyncio.sleep(self._unheard_sweep_seconds)
-            states = self._feed.status.states
-            self._sweeper.request(each for each, state in states.items() if state is not FeedState.SUBSCRIBED)
+            self._sweeper.request(self._unheard())
+
+    async def _reread_rules_of_the_unheard(self) -> None:
+        """No sweep reads rules: while the doorbell is out of order, their scheduler is asked to, now and then."""
+        while True:
+            await asyncio.sleep(self._sweep_interval_seconds)
+            for enterprise_id in self._unheard():
+                self._waker.rules_changed(enterprise_id)
+
+    def _unheard(self) -> list[str]:
+        states = self._feed.status.states
+        return [enterprise_id for enterprise_id, state in states.items() if state is not FeedState.SUBSCRIBED]
 
     def _take(self, change: RowChange | RowRetracted) -> None:
         if isinstance(change, RowChange):

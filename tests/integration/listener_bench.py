@@ -143,6 +143,22 @@ class Bench:
         """Wait until every enterprise is subscribed and has caught up."""
         await eventually(lambda: set(self.listener.states().values()) == {FeedState.SUBSCRIBED})
 
+    async def hears(self) -> None:
+        """Wait until events flow: a burst of rows, another test's say, silences the server for up to a minute."""
+        [never_due] = await self.insert(enterprise=1, publish_status="DRAFT")
+        await self.update([never_due], "publish_status = 'PUBLISH', scheduled_for = 'infinity'")
+        async with asyncio.timeout(90):
+            while self.feed.status.changes_received == 0:
+                await self.update([never_due], "tags = '{probe}'")
+                await asyncio.sleep(0.2)
+        await self.subscribed()
+        [last] = await self.insert(enterprise=1)  # events come in order: none of the probes is still on its way
+        await self.starts(last)
+        await self._connection.execute("delete from notify.ent_notification where id = any($1)", [never_due, last])
+        self.started.clear()
+        await eventually(lambda: set(self.rules_told) == set(self.enterprise_ids))
+        self.rules_told.clear()
+
     async def starts(self, *notification_ids: int) -> None:
         """Wait until each of these rows was handed to a workflow."""
         await eventually(lambda: set(notification_ids) <= set(self.rows_started))

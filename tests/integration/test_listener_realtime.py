@@ -17,6 +17,7 @@ async def test_a_row_that_is_inserted_or_published_rings_and_nothing_else_does(
     local_stack: Mapping[str, str],
 ) -> None:
     async with listening(local_stack) as bench:
+        await bench.hears()
         [sent] = await bench.insert()
         [draft] = await bench.insert(publish_status="DRAFT")
         [inactive] = await bench.insert(enterprise=1, deactivated=True)

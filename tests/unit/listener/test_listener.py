@@ -29,7 +29,10 @@ class Bench:
 
 @asynccontextmanager
 async def listening(
-    due: Mapping[str, Collection[int]] | None = None, *, unheard_sweep_seconds: float = NEVER
+    due: Mapping[str, Collection[int]] | None = None,
+    *,
+    sweep_interval_seconds: float = NEVER,
+    unheard_sweep_seconds: float = NEVER,
 ) -> AsyncIterator[Bench]:
     enterprise_ids = ["ent1", "ent2"]
     feed, store, temporal, stop = FakeFeed(enterprise_ids), FakeStore(due), FakeTemporal(), asyncio.Event()
@@ -38,7 +41,7 @@ async def listening(
         store,
         temporal.workflows,
         enterprise_ids,
-        sweep_interval_seconds=NEVER,
+        sweep_interval_seconds=sweep_interval_seconds,
         unheard_sweep_seconds=unheard_sweep_seconds,
         window_seconds=0.001,
     )
@@ -167,6 +170,13 @@ async def test_an_enterprise_without_a_seat_is_swept_more_often() -> None:
         await eventually(lambda: bench.temporal.started == [("ent2", (2,))])
 
         assert bench.store.calls[-1] == (frozenset({"ent2"}), 0)
+
+
+async def test_the_rules_of_an_enterprise_without_a_seat_are_read_anew_every_interval() -> None:
+    async with listening(sweep_interval_seconds=0.01) as bench:
+        bench.feed.status.states["ent2"] = FeedState.RECONNECTING
+
+        await eventually(lambda: bench.temporal.rules_told == ["ent2", "ent2"])
 
 
 async def test_an_outage_of_temporal_loses_nothing() -> None:
