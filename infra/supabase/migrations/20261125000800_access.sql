@@ -30,8 +30,7 @@ begin
         select p.oid from pg_catalog.pg_proc p
         where p.pronamespace = 'notify'::regnamespace
             and p.proname in (
-                'claim_notifications', 'renew_claims', 'release_claims', 'record_outcomes', 'retract_notifications',
-                'due_notifications', 'beat_canary'
+                'claim_notifications', 'renew_claims', 'release_claims', 'beat_canary'
             )
     loop
         execute format('revoke all on function %s from public, anon, authenticated', function);

@@ -14,7 +14,7 @@ begin
         select p.oid from pg_catalog.pg_proc p
         where p.pronamespace = 'notify'::regnamespace
             and p.proname in (
-                'cron_rules', 'fire_rules', 'due_scheduled', 'retractions_to_cancel', 'record_cancellations',
+                'record_outcomes', 'retract_notifications', 'due_notifications', 'cron_rules', 'fire_rules', 'due_scheduled', 'retractions_to_cancel', 'record_cancellations',
                 'unaccounted', 'scheduler_passes', 'note_rule_change', 'note_workflow_change'
             )
     loop
