@@ -1,8 +1,10 @@
 """Starting the workflows that work on rows: the same rows are never worked on twice at once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -13,6 +15,14 @@ from shared.temporal.names import (
     notification_processing_id,
     notification_retraction_id,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run of a workflow, by Temporal's names for it."""
+
+    workflow_id: str
+    run_id: str
 
 
 class _RowWorkflowStarter:
@@ -40,19 +50,43 @@ class _RowWorkflowStarter:
             RPCError: Temporal did not answer within about ten seconds, or refused.
         """
         try:
-            await self._client.start_workflow(
-                self._workflow,
-                self._workflow_input(enterprise_id, list(notification_ids)),
-                id=self._workflow_id(enterprise_id, notification_ids),
-                task_queue=self._task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                priority=Priority(fairness_key=enterprise_id),
-                request_eager_start=True,
-            )
+            await self._start(enterprise_id, notification_ids, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         except WorkflowAlreadyStartedError:
             return False
         return True
+
+    async def start_or_find(
+        self, enterprise_id: str, notification_ids: Sequence[int], *, only_once: bool = False
+    ) -> StartedRun:
+        """The run that works on these ids: one that is running already, or a new one.
+
+        `only_once`: also a run that has ended will do, so that repeating a request never starts a second.
+
+        Raises:
+            RPCError: Temporal did not answer within about ten seconds, or refused.
+        """
+        policy = WorkflowIDReusePolicy.REJECT_DUPLICATE if only_once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        try:
+            handle = await self._start(enterprise_id, notification_ids, policy)
+            run_id = handle.first_execution_run_id
+        except WorkflowAlreadyStartedError as error:
+            run_id = error.run_id
+        assert run_id is not None, "the server names the run in both answers"
+        return StartedRun(self._workflow_id(enterprise_id, notification_ids), run_id)
+
+    async def _start(
+        self, enterprise_id: str, notification_ids: Sequence[int], id_reuse_policy: WorkflowIDReusePolicy
+    ) -> WorkflowHandle[Any, Any]:
+        return await self._client.start_workflow(
+            self._workflow,
+            self._workflow_input(enterprise_id, list(notification_ids)),
+            id=self._workflow_id(enterprise_id, notification_ids),
+            task_queue=self._task_queue,
+            id_reuse_policy=id_reuse_policy,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            priority=Priority(fairness_key=enterprise_id),
+            request_eager_start=True,
+        )
 
 
 class NotificationProcessingStarter(_RowWorkflowStarter):
