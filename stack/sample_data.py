@@ -109,6 +109,36 @@ async def insert_notifications(
     return [row["id"] for row in inserted]
 
 
+async def insert_rules(
+    connection: asyncpg.Connection, enterprise_id: str, rules: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """Insert published CRON rules in one statement; returns their ids, in order.
+
+    Each mapping holds columns of ent_notification_rule; `notification_workflow_id` and `trigger_config` are needed, the
+    rest has defaults.
+    """
+    defaults: dict[str, Any] = {
+        "enterprise_id": enterprise_id,
+        "publish_status": "PUBLISH",
+        "trigger_type": "CRON",
+        "rule_payload": {"recipients": ["ada"], "payload": sample_payload(0)},
+    }
+    records = [{"name": f"sample-{uuid.uuid4()}", **defaults, **rule} for rule in rules]
+    inserted = await connection.fetch(
+        """
+        insert into notify.ent_notification_rule
+               (name, enterprise_id, publish_status, notification_workflow_id, trigger_type, trigger_config,
+                rule_payload)
+        select name, enterprise_id, publish_status, notification_workflow_id, trigger_type, trigger_config,
+               rule_payload
+          from jsonb_populate_recordset(null::notify.ent_notification_rule, $1::jsonb)
+        returning id
+        """,
+        json.dumps(records),
+    )
+    return [row["id"] for row in inserted]
+
+
 def _key(enterprise_id: str, name: str) -> str:
     """Template and workflow keys are unique over all enterprises."""
     return f"{enterprise_id}-{name}"

@@ -1,8 +1,12 @@
-"""Spreads the tests over processes (pytest-xdist): those that share a running system stay together."""
+"""Spreads the tests over processes (pytest-xdist): those that share a running system stay together.
+
+And shows, after the run, what tests have measured.
+"""
 
 from collections.abc import Callable
 
 import pytest
+from _pytest.terminal import TerminalReporter
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 SYSTEMS = {
@@ -12,6 +16,10 @@ SYSTEMS = {
     "tests/e2e/test_promises.py": "system",
     "tests/e2e/test_rendering.py": "system",
     "tests/e2e/test_survival.py": "survival",
+    "tests/e2e/test_time_daemons.py": "daemons",
+    "tests/e2e/test_time_retraction.py": "timed",
+    "tests/e2e/test_time_rules.py": "timed",
+    "tests/e2e/test_time_scheduled.py": "timed",
 }
 """Which of the systems that take seconds to start a file's tests run on."""
 
@@ -29,3 +37,17 @@ class SystemScheduling(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Callable[..., None]) -> SystemScheduling:
     """Asked by pytest-xdist, whatever `--dist` says."""
     return SystemScheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """What passed tests handed to `record_property`: figures that depend on the machine too much to be asserted."""
+    measured = [
+        f"{name}: {value}"
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call"
+        for name, value in report.user_properties
+    ]
+    if measured:
+        terminalreporter.section("measured")
+        for line in measured:
+            terminalreporter.line(line)

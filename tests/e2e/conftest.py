@@ -1,4 +1,4 @@
-"""One running system for the files that can share it; each test writes rows of its own and looks at those only."""
+"""Running systems for the files that can share one; each test writes rows of its own and looks at those only."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,8 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.system import System, running_system
+
+TEN_ENTERPRISES = tuple(f"tenant-{number}" for number in range(10))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -18,4 +20,13 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("EDGE_MAX_EVENTS_PER_SECOND", "1000000")
         async with running_system(tmp_path_factory.mktemp("system"), DAEMON_LOG_LEVEL="debug") as running:
+            yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def timed_system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """With ten enterprises, for the tests of time; its edge does not fall silent either."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("EDGE_MAX_EVENTS_PER_SECOND", "1000000")
+        async with running_system(tmp_path_factory.mktemp("timed"), TEN_ENTERPRISES) as running:
             yield running

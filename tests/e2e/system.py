@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,16 @@ SHORT_TIMES = {
 class System:
     """One stack with one listener and one worker."""
 
-    def __init__(self, stack: LocalStack, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        stack: LocalStack,
+        directory: Path,
+        environment: Mapping[str, str],
+        enterprise_ids: Sequence[str] = ENTERPRISES,
+    ) -> None:
         self.stack = stack
-        self.environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES), **environment}
+        self.environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(enterprise_ids), **environment}
+        self._enterprise_ids = enterprise_ids
         self.listener = ChildProcess("listener", directory / "listener.log")
         self.worker = ChildProcess("worker", directory / "worker.log")
         self.enterprises: list[SampleEnterprise] = []
@@ -54,7 +61,7 @@ class System:
     async def seed(self) -> None:
         connection = await self.connect()
         try:
-            self.enterprises = [await seed_enterprise(connection, name) for name in ENTERPRISES]
+            self.enterprises = [await seed_enterprise(connection, name) for name in self._enterprise_ids]
         finally:
             await connection.close()
 
@@ -163,10 +170,12 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(directory: Path, **environment: str) -> AsyncIterator[System]:
-    """Everything started, three enterprises seeded."""
+async def running_system(
+    directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES, **environment: str
+) -> AsyncIterator[System]:
+    """Everything started, the enterprises seeded."""
     async with LocalStack(directory) as stack:
-        system = System(stack, directory, {**SHORT_TIMES, **environment})
+        system = System(stack, directory, {**SHORT_TIMES, **environment}, enterprise_ids)
         try:
             await system.seed()
             await asyncio.gather(system.start_listener(), system.start_worker())
