@@ -110,16 +110,10 @@ class Settings(TemporalSettings, SupabaseSettings):
         return value.lower() if isinstance(value, str) else value
 
 
-class ListenerSettings(Settings):
-    """The listener's: whose rows to hear, and how stubbornly."""
+class EnterpriseSettings(_Environment):
+    """Whose rows this deployment serves."""
 
     daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
-
-    subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
-    subscription_max_retries: int = Field(10, ge=1)
-    subscription_health_check_interval_ms: int = Field(
-        30_000, ge=100, validation_alias="SUBSCRIPTION_HEALTH_CHECK_INTERVAL"
-    )
 
     @field_validator("daemon_enterprise_ids", mode="before")
     @classmethod
@@ -131,6 +125,16 @@ class ListenerSettings(Settings):
             if not _ENTERPRISE_ID.fullmatch(enterprise_id):
                 raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
         return ids
+
+
+class ListenerSettings(Settings, EnterpriseSettings):
+    """The listener's: whose rows to hear, and how stubbornly."""
+
+    subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
+    subscription_max_retries: int = Field(10, ge=1)
+    subscription_health_check_interval_ms: int = Field(
+        30_000, ge=100, validation_alias="SUBSCRIPTION_HEALTH_CHECK_INTERVAL"
+    )
 
 
 class WorkerSettings(Settings):

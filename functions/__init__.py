@@ -1,0 +1,1 @@
+"""HTTP: health, status, and having a notification sent. One image; FUNCTION_TARGET chooses the function."""

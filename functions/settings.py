@@ -1,0 +1,68 @@
+"""What the functions read from the environment (docs/configuration.md)."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import EnterpriseSettings, Settings
+
+_CALLER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One caller's key, of which only the SHA-256 is known; `enterprise_ids` None means all that are served."""
+
+    caller: str
+    sha256: str
+    enterprise_ids: frozenset[str] | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `name:sha256hex` or `name:sha256hex:enterprise,...`. Raises ValueError, which quotes no hash."""
+        caller, _, rest = text.partition(":")
+        sha256, _, enterprises = rest.partition(":")
+        if not _CALLER_NAME.fullmatch(caller):
+            raise ValueError("a caller's name is 1-64 of letters, digits, '_', '-', '.'")
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"the key of {caller} must be given as its SHA-256, 64 hexadecimal digits in lower case")
+        ids = frozenset(part.strip() for part in enterprises.split(",") if part.strip())
+        return cls(caller, sha256, ids or None)
+
+
+class FunctionsSettings(Settings, EnterpriseSettings):
+    """The functions': the enterprises that callers may name at all, and how callers are known."""
+
+    functions_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
+    functions_trust_platform_identity: bool = Field(False, validate_default=True)
+
+    @field_validator("functions_api_keys", mode="before")
+    @classmethod
+    def _split_api_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(ApiKey.parse(part.strip()) for part in value.split(";") if part.strip())
+
+    @field_validator("functions_api_keys")
+    @classmethod
+    def _are_distinct_and_of_served_enterprises(
+        cls, value: tuple[ApiKey, ...], info: ValidationInfo
+    ) -> tuple[ApiKey, ...]:
+        if len({key.caller for key in value}) < len(value) or len({key.sha256 for key in value}) < len(value):
+            raise ValueError("every caller has a name and a key of its own")
+        served = frozenset(info.data.get("daemon_enterprise_ids", ()))
+        for key in value:
+            if served and key.enterprise_ids is not None and not key.enterprise_ids <= served:
+                raise ValueError(f"{key.caller} is given enterprises that DAEMON_ENTERPRISE_IDS does not name")
+        return value
+
+    @field_validator("functions_trust_platform_identity")
+    @classmethod
+    def _somebody_can_call(cls, value: bool, info: ValidationInfo) -> bool:
+        if not value and info.data.get("functions_api_keys") == ():
+            raise ValueError("must be true if FUNCTIONS_API_KEYS is empty: otherwise nobody could call")
+        return value
