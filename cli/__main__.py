@@ -2,11 +2,12 @@
 
 import typer
 
-from cli import cron, daemon, demo
+from cli import cron, daemon, demo, rule
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cron.app, name="cron")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(rule.app, name="rule")
 app.command("demo")(demo.demo)
 
 

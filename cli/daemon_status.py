@@ -1,0 +1,123 @@
+"""`xnovu daemon status`: how things stand, also when no daemon runs."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from cli.orchestration_report import OrchestrationCondition, OrchestrationReport, report_orchestration
+from shared.settings import SettingsError, TemporalSettings
+from shared.temporal.messages import OrchestrationState, SchedulerStatus
+
+EXIT_NOT_RUNNING = 3
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One object; docs/scheduling.md lists its fields.")] = False,
+) -> None:
+    """Name the orchestration's state and what it sees. Exit 0 if it is running, 3 if not, 2 for wrong settings."""
+    try:
+        report = asyncio.run(report_orchestration(TemporalSettings.load()))
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps({"orchestration": _object(report)}, indent=2))
+    else:
+        for line in _lines(report):
+            typer.echo(line)
+    raise typer.Exit(0 if report.condition is OrchestrationCondition.RUNNING else EXIT_NOT_RUNNING)
+
+
+def _object(report: OrchestrationReport) -> dict[str, Any]:
+    """What --json prints: fields are added, never renamed or dropped."""
+    return {
+        "state": report.condition,
+        "reason": report.reason,
+        "since": _rfc3339(report.since),
+        "last_poll_at": _rfc3339(report.last_poll_at),
+        "observed": None if report.observed is None else _observed_object(report.observed),
+    }
+
+
+def _observed_object(observed: OrchestrationState) -> dict[str, Any]:
+    return {
+        "at": _rfc3339(observed.observed_at),
+        "unaccounted_rows": observed.unaccounted_rows,
+        "oldest_unaccounted_age_seconds": observed.oldest_unaccounted_age_seconds,
+        "restarted": observed.restarted,
+        "schedulers": [
+            {
+                "enterprise_id": _enterprise_id(scheduler),
+                "scheduler": _name(scheduler),
+                "state": scheduler.state,
+                "last_pass_at": _rfc3339(scheduler.last_pass_at),
+                "next_due_at": _rfc3339(scheduler.next_due_at),
+            }
+            for scheduler in observed.schedulers
+        ],
+    }
+
+
+def _lines(report: OrchestrationReport) -> Iterator[str]:
+    since = f" since {_rfc3339(report.since)}" if report.since else ""
+    reason = f" ({report.reason})" if report.reason else ""
+    yield f"orchestration: {report.condition}{since}{reason}"
+    if report.last_poll_at:
+        yield f"last poll of a worker: {_rfc3339(report.last_poll_at)}"
+    if report.observed:
+        yield from _observed_lines(report.observed)
+    if report.condition in (OrchestrationCondition.WAITING, OrchestrationCondition.STOPPED):
+        yield "It goes on when a daemon is started: xnovu daemon start"
+
+
+def _observed_lines(observed: OrchestrationState) -> Iterator[str]:
+    if observed.observed_at is None:
+        yield "it has not looked at its schedulers yet"
+        return
+    yield f"observed: {_rfc3339(observed.observed_at)}"
+    oldest = f", the oldest for {observed.oldest_unaccounted_age_seconds:.0f} s" if observed.unaccounted_rows else ""
+    yield f"unaccounted rows: {observed.unaccounted_rows}{oldest}"
+    yield f"schedulers found missing and restarted: {observed.restarted}"
+    yield ""
+    yield from _aligned(
+        [
+            ("enterprise", "scheduler", "state", "last pass", "next due"),
+            *(
+                (
+                    _enterprise_id(it),
+                    _name(it),
+                    it.state,
+                    _rfc3339(it.last_pass_at) or "never",
+                    _rfc3339(it.next_due_at) or "nothing",
+                )
+                for it in observed.schedulers
+            ),
+        ]
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _name(scheduler: SchedulerStatus) -> str:
+    """As in `cron-scheduling/<enterprise>`."""
+    return scheduler.workflow_id.partition("/")[0]
+
+
+def _enterprise_id(scheduler: SchedulerStatus) -> str:
+    return scheduler.workflow_id.partition("/")[2]
+
+
+def _rfc3339(instant: datetime | str | None) -> str | None:
+    """The instant, a text as Temporal brings it or not, in UTC and to the second."""
+    if instant is None:
+        return None
+    moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,74 @@
+"""`xnovu rule next`: when a rule of the project's database fires, or why it does not."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from cli.firings import MOST_FIRINGS, print_firings, read_instant
+from cli.rule_row import RuleRow, read_rule
+from shared.cron import CronExpression, CronSchedule, load_zone
+from shared.ports import StoreUnavailable
+from shared.settings import SettingsError, SupabaseSettings
+from shared.supabase import client as supabase_client
+
+EXIT_DOES_NOT_FIRE = 1
+EXIT_NOTHING_KNOWN = 2
+
+app = typer.Typer(no_args_is_help=True, help="Rules in the database (docs/scheduling.md).")
+
+
+@app.callback()
+def rule() -> None:
+    """Look into rules."""
+
+
+@app.command("next")
+def next_firings(
+    rule_id: Annotated[int, typer.Argument(min=1, metavar="RULE_ID", help="The rule's id in ent_notification_rule.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=MOST_FIRINGS, help="How many firings.")] = 10,
+    from_instant: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="RFC 3339; firings come after it. Default: now.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects with local, utc, note.")] = False,
+) -> None:
+    """Print a rule's coming firings, or why it does not fire.
+
+    Exit 0 printed, 1 it does not fire (the reasons are on stderr), 2 nothing is known: usage, settings, no database.
+    """
+    after = read_instant(from_instant)
+    try:
+        found = asyncio.run(_read(SupabaseSettings.load(), rule_id))
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_NOTHING_KNOWN) from None
+    except StoreUnavailable as error:
+        typer.echo(f"The database did not answer: {error}", err=True)
+        raise typer.Exit(EXIT_NOTHING_KNOWN) from None
+    hindrances = ["there is no such rule"] if found is None else list(found.hindrances())
+    if found is None or hindrances:
+        for hindrance in hindrances:
+            typer.echo(f"Rule {rule_id} does not fire: {hindrance}", err=True)
+        raise typer.Exit(EXIT_DOES_NOT_FIRE)
+    try:
+        firings = list(islice(_schedule(found.trigger_config).after(after), count))
+    except ValueError as out_of_bounds:
+        raise typer.BadParameter(f"--from: {out_of_bounds}. Hint: choose another instant.") from None
+    print_firings(firings, as_json=as_json)
+
+
+async def _read(settings: SupabaseSettings, rule_id: int) -> RuleRow | None:
+    client, http = await supabase_client.connect(
+        settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
+    )
+    async with http:
+        return await read_rule(client, rule_id)
+
+
+def _schedule(trigger_config: Mapping[str, Any]) -> CronSchedule:
+    """When it fires; `trigger_config` has passed the scheduler's own reading."""
+    return CronSchedule(
+        CronExpression.parse(trigger_config["cron"]), load_zone(trigger_config.get("timezone") or "UTC")
+    )

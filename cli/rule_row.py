@@ -1,0 +1,83 @@
+"""A rule as it stands in the table, and everything that keeps it from firing."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from postgrest.exceptions import APIError
+from supabase import AsyncClient
+
+from shared.ports import StoreUnavailable
+from worker.scheduling.rule_decision import decide
+
+_RULE = ("enterprise_id", "trigger_type", "trigger_config", "schedule_error", "notification_workflow_id")
+_STATE = ("publish_status", "deactivated")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule's columns by name, and those of its workflow; None for a workflow that is not there."""
+
+    rule: Mapping[str, Any]
+    workflow: Mapping[str, Any] | None
+
+    @property
+    def trigger_config(self) -> Any:
+        """Whatever JSON the rule's author wrote."""
+        return self.rule["trigger_config"]
+
+    def hindrances(self) -> Iterator[str]:
+        """Each reason why the rule does not fire; none: it does. What the scheduler checks, said one by one."""
+        if self.rule["enterprise_id"] is None:
+            yield "the rule belongs to no enterprise: enterprise_id is null"
+        yield from _inactive("the rule", self.rule)
+        trigger_type = self.rule["trigger_type"]
+        if (trigger_type or "").upper() != "CRON":
+            yield f"the rule is not a CRON rule: trigger_type is {trigger_type or 'null'}"
+            return
+        yield from self._workflow_hindrances()
+        config_error = decide(self.trigger_config, datetime.now(UTC), datetime.now(UTC)).error
+        if config_error:
+            yield config_error
+        elif self.trigger_config.get("enabled") is False:
+            yield "the rule is switched off: trigger_config.enabled is false"
+        schedule_error = self.rule["schedule_error"]
+        if schedule_error and schedule_error != config_error:
+            yield f"the last attempt failed, schedule_error: {schedule_error}"
+
+    def _workflow_hindrances(self) -> Iterator[str]:
+        name = f"its workflow {self.rule['notification_workflow_id']}"
+        if self.workflow is None:
+            yield f"{name} does not exist"
+            return
+        yield from _inactive(name, self.workflow)
+        if self.workflow["enterprise_id"] != self.rule["enterprise_id"]:
+            yield f"{name} belongs to another enterprise"
+
+
+def _inactive(what: str, row: Mapping[str, Any]) -> Iterator[str]:
+    if row["publish_status"] != "PUBLISH":
+        yield f"{what} is not published: publish_status is {row['publish_status']}"
+    if row["deactivated"]:
+        yield f"{what} is deactivated"
+
+
+async def read_rule(client: AsyncClient, rule_id: int) -> RuleRow | None:
+    """The rule as it is now; None if there is none. Raises StoreUnavailable."""
+    rule = await _read(client, "ent_notification_rule", (*_RULE, *_STATE), rule_id)
+    if rule is None:
+        return None
+    workflow_id = rule["notification_workflow_id"]
+    return RuleRow(rule, await _read(client, "ent_notification_workflow", ("enterprise_id", *_STATE), workflow_id))
+
+
+async def _read(client: AsyncClient, table: str, columns: tuple[str, ...], row_id: int) -> Mapping[str, Any] | None:
+    try:
+        answer = await client.table(table).select(*columns).eq("id", row_id).execute()
+    except (APIError, httpx.HTTPError) as error:
+        reason = error.message if isinstance(error, APIError) else str(error) or type(error).__name__
+        raise StoreUnavailable(f"{table}: {reason}") from error
+    rows: list[Any] = answer.data
+    return rows[0] if rows else None
