@@ -43,6 +43,7 @@ FUNCTIONS = {
     "cron_rules",
     "due_notifications",
     "due_scheduled",
+    "ended_notifications",
     "find_trigger_request",
     "fire_rules",
     "note_rule_change",
@@ -53,9 +54,12 @@ FUNCTIONS = {
     "record_outcomes",
     "release_claims",
     "renew_claims",
+    "replay_notifications",
     "retract_notifications",
     "retractions_to_cancel",
     "scheduler_passes",
+    "self_check",
+    "trace_notification",
     "unaccounted",
 }
 
