@@ -1,0 +1,66 @@
+"""The connections to Supabase and Temporal, opened by the first call that needs them.
+
+Not before: the framework loads our code in a process that it forks from, which must hold no connection.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from supabase import AsyncClient
+from temporalio.client import Client
+
+from functions.problems import dependency_unavailable
+from functions.settings import FunctionsSettings
+from shared.supabase import client as supabase_client
+from shared.temporal import client as temporal_client
+
+CONNECT_TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenSupabase:
+    client: AsyncClient
+    http: httpx.AsyncClient
+
+
+class Connections:
+    """Both connections of one process; each is made once and kept, and tried again if it could not be made."""
+
+    def __init__(self, settings: FunctionsSettings, temporal_connect_config: dict[str, Any]) -> None:
+        self._settings = settings
+        self._temporal_connect_config = temporal_connect_config
+        self._opening = asyncio.Lock()
+        self._supabase: _OpenSupabase | None = None
+        self._temporal: Client | None = None
+
+    async def supabase(self) -> AsyncClient:
+        """The client; nothing is sent by this, so it always comes."""
+        async with self._opening:
+            if self._supabase is None:
+                key = self._settings.supabase_service_role_key.get_secret_value()
+                self._supabase = _OpenSupabase(*await supabase_client.connect(self._settings.supabase_url, key))
+            return self._supabase.client
+
+    async def temporal(self) -> Client:
+        """The client, connected. Raises Problem `dependency_unavailable` if Temporal does not answer."""
+        async with self._opening:
+            if self._temporal is None:
+                try:
+                    async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                        self._temporal = await temporal_client.connect(
+                            self._settings.temporal_address,
+                            self._settings.temporal_namespace,
+                            self._temporal_connect_config,
+                        )
+                except TimeoutError:
+                    raise dependency_unavailable("temporal", "Temporal does not answer; nothing was done") from None
+            return self._temporal
+
+    async def close(self) -> None:
+        """Let go of both; the next call opens them anew."""
+        async with self._opening:
+            if self._supabase is not None:
+                await self._supabase.http.aclose()
+            self._supabase = self._temporal = None

@@ -1,0 +1,62 @@
+"""What every function does around its own work: paths, methods, deadline, and problems in the documented form."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from functions.openapi import openapi_document
+from functions.problems import Problem, ProblemCode
+
+DEADLINE_SECONDS = 8.0
+"""Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
+
+OPENAPI_PATH = "/openapi.json"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Endpoint:
+    """One function: it answers at `/`, where a service of its own has it, and at its name, where a gateway does."""
+
+    def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
+        """`handlers` by HTTP method; GET answers HEAD too."""
+        self._paths = ("/", f"/{name}")
+        self._handlers = handlers
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer; every error that is foreseen is a problem object."""
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                response = await self._dispatch(request)
+        except Problem as problem:
+            response = problem.response()
+        except TimeoutError:
+            response = Problem(
+                ProblemCode.DEADLINE_EXCEEDED,
+                "no answer in time; it is unknown whether anything was done: repeat with the same Idempotency-Key",
+                headers={"Retry-After": "5"},
+            ).response()
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _dispatch(self, request: Request) -> Response:
+        path = request.url.path.rstrip("/") or "/"
+        if path == OPENAPI_PATH:
+            return await _by_method(request, {"GET": _openapi})
+        if path not in self._paths:
+            raise Problem(ProblemCode.PATH_NOT_FOUND, f"this function answers at {' and '.join(self._paths)}")
+        return await _by_method(request, self._handlers)
+
+
+async def _by_method(request: Request, handlers: Mapping[str, Handler]) -> Response:
+    handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+    if handler is None:
+        allowed = ", ".join(sorted({*handlers, "HEAD"} if "GET" in handlers else handlers))
+        raise Problem(ProblemCode.METHOD_NOT_ALLOWED, f"allowed are {allowed}", headers={"Allow": allowed})
+    return await handler(request)
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(openapi_document())

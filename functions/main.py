@@ -1,0 +1,31 @@
+"""What functions-framework serves: `FUNCTION_SOURCE=functions/main.py FUNCTION_TARGET=trigger functions-framework`.
+
+The framework loads this file in the process it later forks from, so settings are read here and nothing is opened.
+"""
+
+import sys
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions import bootstrap
+from functions.settings import FunctionsSettings
+from shared import json_logs
+from shared.process_lifecycle import EXIT_BAD_SETTINGS
+from shared.settings import SettingsError
+
+try:
+    settings = FunctionsSettings.load()
+except SettingsError as error:
+    print(f"functions: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(EXIT_BAD_SETTINGS)
+
+json_logs.configure(settings.daemon_log_level)
+functions = bootstrap.build(settings)
+
+
+@functions_framework.aio.http
+async def trigger(request: Request) -> Response:
+    """Sends notifications, and tells how that stands."""
+    return await functions.trigger(request)
