@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +28,7 @@ class PartFailed(Exception):
 
 
 def free_port() -> int:
-    """A loopback TCP port nobody listens on, and that no other stack of this user gets for as long as we live."""
+    """A loopback TCP port nobody listens on, and that no other stack gets for as long as we live."""
     while True:
         port = SystemRandom().choice(_PORTS)
         if _reserve(port) and is_free(port):
@@ -38,15 +36,17 @@ def free_port() -> int:
 
 
 def _reserve(port: int) -> bool:
-    """Lock the port's file until this process ends: its server may not be up for a while, and may be restarted."""
-    directory = Path(tempfile.gettempdir()) / f"xnovu-ports-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    lock = os.open(directory / str(port), os.O_CREAT | os.O_RDWR, 0o600)  # held open: closing it would release it
+    """Keep the port from other stacks until this process ends: its server may not be up for a while, and may restart.
+
+    What is bound is the UDP port of the same number, which no server of ours wants.
+    """
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+        reservation.bind(("127.0.0.1", port))
+    except OSError:
+        reservation.close()
         return False
+    reservation.detach()  # stays bound, and is closed with the process
     return True
 
 

@@ -124,20 +124,18 @@ class MasterOrchestrationWorkflow:
     def state(self) -> OrchestrationState:
         """The orchestration as last observed."""
         observation = self._observation
-        status = "stopping" if self._stopping else "running" if observation else "starting"
-        if observation is None:
-            return OrchestrationState(status)
+        passes = observation.passes if observation else {}
         return OrchestrationState(
-            status=status,
+            status="stopping" if self._stopping else "running" if observation else "starting",
             schedulers=[
                 scheduler
                 for enterprise_id in sorted(self._enterprises)
-                for scheduler in _schedulers(enterprise_id, observation.passes.get(enterprise_id))
+                for scheduler in _schedulers(enterprise_id, passes.get(enterprise_id))
             ],
-            unaccounted_rows=observation.unaccounted_rows,
-            oldest_unaccounted_age_seconds=observation.oldest_unaccounted_age_seconds,
+            unaccounted_rows=observation.unaccounted_rows if observation else 0,
+            oldest_unaccounted_age_seconds=observation.oldest_unaccounted_age_seconds if observation else 0.0,
             restarted=self._restarted,
-            observed_at=observation.observed_at,
+            observed_at=observation.observed_at if observation else None,
         )
 
 
