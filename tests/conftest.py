@@ -1,13 +1,19 @@
 """Spreads the tests over processes (pytest-xdist): those that share a running system stay together.
 
-And shows, after the run, what tests have measured.
+Shows, after the run, what tests have measured. And has a whole stack for each test process that asks for it.
 """
 
-from collections.abc import Callable
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from stack.processes import bound_command
 
 SYSTEMS = {
     "tests/e2e/test_isolation.py": "system",
@@ -51,3 +57,22 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.section("measured")
         for line in measured:
             terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def local_stack() -> Iterator[Mapping[str, str]]:
+    """The environment of a running stack: addresses and keys, by the names XNovu's settings have.
+
+    A process of its own, so that it belongs to no test's event loop; it ends with this one, even when that is killed.
+    """
+    command = bound_command([sys.executable, "-m", "stack", "up", "--json"], signal.SIGTERM)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        answer = process.stdout.readline()
+        if not answer:
+            pytest.fail(f"the local stack ended with code {process.wait()} before it was ready; stderr says why")
+        try:
+            yield json.loads(answer)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
