@@ -3,6 +3,7 @@
 import typer
 
 from cli import cron, daemon, demo, rule
+from shared.process_lifecycle import leave_at_once
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cron.app, name="cron")
@@ -12,8 +13,11 @@ app.command("demo")(demo.demo)
 
 
 def main() -> None:
-    """The console script's entry point."""
-    app()
+    """The console script's entry point. Typer ends every command by SystemExit, which becomes the process's end."""
+    try:
+        app()
+    except SystemExit as end:
+        leave_at_once(end.code if isinstance(end.code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def _object(report: OrchestrationReport) -> dict[str, Any]:
     return {
         "state": report.condition,
         "reason": report.reason,
-        "since": _rfc3339(report.since),
+        "started_at": _rfc3339(report.started_at),
+        "ended_at": _rfc3339(report.ended_at),
         "last_poll_at": _rfc3339(report.last_poll_at),
         "observed": None if report.observed is None else _observed_object(report.observed),
     }
@@ -63,11 +64,15 @@ def _observed_object(observed: OrchestrationState) -> dict[str, Any]:
 
 
 def _lines(report: OrchestrationReport) -> Iterator[str]:
-    since = f" since {_rfc3339(report.since)}" if report.since else ""
     reason = f" ({report.reason})" if report.reason else ""
-    yield f"orchestration: {report.condition}{since}{reason}"
-    if report.last_poll_at:
-        yield f"last poll of a worker: {_rfc3339(report.last_poll_at)}"
+    yield f"orchestration: {report.condition}{reason}"
+    for name, instant in (
+        ("started", report.started_at),
+        ("ended", report.ended_at),
+        ("last poll of a worker", report.last_poll_at),
+    ):
+        if instant:
+            yield f"{name}: {_rfc3339(instant)}"
     if report.observed:
         yield from _observed_lines(report.observed)
     if report.condition in (OrchestrationCondition.WAITING, OrchestrationCondition.STOPPED):

@@ -38,7 +38,7 @@ class OrchestrationCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrchestrationReport:
-    """One look. `reason` says why it is not running; `since` is when the workflow began, or ended if it has.
+    """One look. `reason` says why it is not running; the workflow began and, if it has, ended at these instants.
 
     `last_poll_at` is when a worker was last seen on the task queue; `observed` is the orchestration's own account,
     which only a worker can give: None without one.
@@ -46,7 +46,8 @@ class OrchestrationReport:
 
     condition: OrchestrationCondition
     reason: str | None = None
-    since: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     last_poll_at: datetime | None = None
     observed: OrchestrationState | None = None
 
@@ -100,7 +101,7 @@ async def _report(client: Client, last_poll_at: datetime | None) -> Orchestratio
         return _ended(found, last_poll_at)
     observed, reason = await _ask(client, last_poll_at)
     condition = OrchestrationCondition.WAITING if observed is None else OrchestrationCondition.RUNNING
-    return OrchestrationReport(condition, reason, found.start_time, last_poll_at, observed)
+    return OrchestrationReport(condition, reason, found.start_time, None, last_poll_at, observed)
 
 
 def _ended(found: WorkflowExecutionDescription, last_poll_at: datetime | None) -> OrchestrationReport:
@@ -110,7 +111,7 @@ def _ended(found: WorkflowExecutionDescription, last_poll_at: datetime | None) -
     else:
         end = found.status.name.lower() if found.status else "an unknown end"
         condition, reason = OrchestrationCondition.NOT_STARTED, f"its last run ended: {end}"
-    return OrchestrationReport(condition, reason, found.close_time, last_poll_at)
+    return OrchestrationReport(condition, reason, found.start_time, found.close_time, last_poll_at)
 
 
 async def _ask(client: Client, last_poll_at: datetime | None) -> tuple[OrchestrationState | None, str | None]:

@@ -32,17 +32,17 @@ def run_process(
         settings = load_settings()
     except SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
-        _exit(EXIT_BAD_SETTINGS)
+        leave_at_once(EXIT_BAD_SETTINGS)
     json_logs.configure(settings.daemon_log_level)
     try:
         asyncio.run(_run_until_signalled(name, main, settings))
     except SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
-        _exit(EXIT_BAD_SETTINGS)
+        leave_at_once(EXIT_BAD_SETTINGS)
     except BaseException:
         log.exception("process_failed", extra={"program": name})
-        _exit(EXIT_FAILED)
-    _exit(EXIT_OK)
+        leave_at_once(EXIT_FAILED)
+    leave_at_once(EXIT_OK)
 
 
 async def _run_until_signalled(
@@ -57,8 +57,8 @@ async def _run_until_signalled(
     log.info("process_stopped", extra={"program": name, "pid": os.getpid()})
 
 
-def _exit(code: int) -> NoReturn:
-    """Flush and leave at once: after a Temporal worker the interpreter's own shutdown sometimes aborts.
+def leave_at_once(code: int) -> NoReturn:
+    """Flush and leave: where Temporal's client was in use, the interpreter's own shutdown sometimes aborts.
 
     Source: sdk-python issue 300.
     """
