@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from stack.sample_data import SampleEnterprise
 from tests.e2e import rows, rules
-from tests.e2e.arrivals import arrivals, describe
+from tests.e2e.arrivals import Arrival, arrivals, describe
 from tests.e2e.rules import EVERY_SECOND, NOT_THIS_YEAR
 from tests.e2e.system import System, eventually
 
@@ -66,7 +66,7 @@ async def test_a_thousand_rules_due_at_one_instant_fire_once_each(
     await rows.settled(system, ids)
 
     assert {tuple(firing.instant for firing in each) for each in firings.values()} == {(instant,)}
-    arrived = {}
+    arrived: dict[int, list[Arrival]] = {}
     for enterprise in system.enterprises:
         arrived |= await arrivals(system, enterprise.enterprise_id)
     assert [len(arrived[notification_id]) for notification_id in ids] == [1] * 10 * RULES_PER_ENTERPRISE
