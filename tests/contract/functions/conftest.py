@@ -1,6 +1,8 @@
 """The trigger function on the real stack, and every connection closed after each test."""
 
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import asyncpg
 import pytest
@@ -25,3 +27,19 @@ async def bench(local_stack: Mapping[str, str], monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 async def temporal(local_stack: Mapping[str, str]) -> Client:
     return await temporal_client.connect(local_stack["TEMPORAL_ADDRESS"], local_stack["TEMPORAL_NAMESPACE"], {})
+
+
+@pytest.fixture
+def audit_log() -> Iterator[list[dict[str, Any]]]:
+    """What the audit log says during the test."""
+    lines: list[dict[str, Any]] = []
+
+    class Collecting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append({"event": record.getMessage(), **record.__dict__})
+
+    handler = Collecting()
+    logger = logging.getLogger("FunctionsAudit")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
