@@ -1,0 +1,202 @@
+"""What is observed of a running deployment. Every number is counted where it happens or answered by who knows it.
+
+Times are aware datetimes in UTC, ages and durations seconds. Nothing here is personal: ids, codes and counts only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class SubscriptionState(StrEnum):
+    """An enterprise's place on the feed; CATCHING_UP is subscribed, with a sweep of what was missed still to come."""
+
+    SUBSCRIBED = "subscribed"
+    CATCHING_UP = "catching_up"
+    RECONNECTING = "reconnecting"
+    FAILED = "failed"
+
+
+class Component(StrEnum):
+    """What a process runs, and reports on."""
+
+    LISTENER = "listener"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessObservation:
+    """One process, its children included in memory and CPU (100 is one core)."""
+
+    pid: int
+    host: str
+    version: str
+    build: str
+    started_at: datetime
+    memory_bytes: int
+    cpu_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterpriseObservation:
+    """What one listener has seen and done for one enterprise since it started."""
+
+    state: SubscriptionState
+    last_event_at: datetime | None = None
+    last_sweep_at: datetime | None = None
+    recovered_by_sweep: int = 0
+    events_seen: int = 0
+    workflows_started: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerObservation:
+    """A listener: its enterprises, and whether Temporal answered its latest workflow start."""
+
+    enterprises: Mapping[str, EnterpriseObservation]
+    temporal_available: bool = True
+    last_proof_of_life: datetime | None = None
+    reconnects: int = 0
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NovuObservation:
+    """Novu's answers, by event. `failing_since` is set while the latest calls brought nothing but faults."""
+
+    accepted: int = 0
+    refused: int = 0
+    faults: int = 0
+    last_call_at: datetime | None = None
+    failing_since: datetime | None = None
+    last_fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerObservation:
+    """A worker: whether it polls its task queue, and the outcomes that it wrote to rows since it started."""
+
+    polling: bool
+    sent: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    novu: NovuObservation = field(default_factory=NovuObservation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentReport:
+    """What a listener or a worker says of itself: its heartbeat. `component_id` is new with every start."""
+
+    component_id: str
+    reported_at: datetime
+    process: ProcessObservation
+    listener: ListenerObservation | None = None
+    worker: WorkerObservation | None = None
+
+    @property
+    def component(self) -> Component:
+        """Which of the two it is."""
+        return Component.LISTENER if self.listener is not None else Component.WORKER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQueueObservation:
+    """Temporal's statistics of one kind of task, as much as five seconds old. Rates are tasks a second.
+
+    `pollers` polled within the last 75 s: a poll lasts 60 s and is dated from its beginning, so the last one of a
+    worker that has left counts for a while.
+    """
+
+    backlog: int
+    backlog_age_seconds: float
+    added_per_second: float
+    dispatched_per_second: float
+    pollers: int
+    last_poll_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporalObservation:
+    """The latest answer of Temporal, and `error` if the latest call had none.
+
+    `orchestration` is Temporal's own word for the state of the orchestration workflow, or NOT_FOUND or UNKNOWN.
+    `running_schedulers` holds workflow ids.
+    """
+
+    answered_at: datetime | None = None
+    error: str | None = None
+    task_queue: str = ""
+    orchestration: str = "UNKNOWN"
+    task_queues: Mapping[str, TaskQueueObservation] = field(default_factory=dict)
+    running_schedulers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRows:
+    """An enterprise's rows that are due and in nobody's hands; `rows` is counted up to a thousand."""
+
+    rows: int
+    oldest_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerPassObservation:
+    """An enterprise's "cron" or "scheduled": its last pass, and for how long the next has been overdue."""
+
+    enterprise_id: str
+    scheduler: str
+    last_pass_at: datetime
+    overdue_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentDeliveries:
+    """What ended within the last `seconds`; latency from the row being due to its being SENT, None without any."""
+
+    seconds: float
+    sent: int = 0
+    failed: int = 0
+    latency_p50_seconds: float | None = None
+    latency_p95_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedNotification:
+    """A row that is FAILED, and the code of its refusal (docs/error_codes.md)."""
+
+    notification_id: int
+    enterprise_id: str
+    code: str
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseObservation:
+    """The latest answer of the database, and `error` if the latest call had none."""
+
+    answered_at: datetime | None = None
+    error: str | None = None
+    due: Mapping[str, DueRows] = field(default_factory=dict)
+    passes: tuple[SchedulerPassObservation, ...] = ()
+    recent: RecentDeliveries = field(default_factory=lambda: RecentDeliveries(seconds=0.0))
+    failures: tuple[FailedNotification, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """All that one look sees. `observer` is the process that looks; `components` have reported lately."""
+
+    observer: ProcessObservation
+    components: tuple[ComponentReport, ...]
+    temporal: TemporalObservation
+    database: DatabaseObservation
+
+    @property
+    def listeners(self) -> tuple[ListenerObservation, ...]:
+        """The listeners' own accounts."""
+        return tuple(report.listener for report in self.components if report.listener is not None)
+
+    @property
+    def workers(self) -> tuple[WorkerObservation, ...]:
+        """The workers' own accounts."""
+        return tuple(report.worker for report in self.components if report.worker is not None)
