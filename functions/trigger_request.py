@@ -18,7 +18,7 @@ MAX_RECIPIENTS = 1000
 """In one call. Larger audiences are for a topic of Novu's, or for a row that an application inserts itself."""
 
 MAX_NOTIFICATION_IDS = 100
-"""As many as one workflow takes."""
+"""In one call. One workflow takes at least as many."""
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 
