@@ -1,9 +1,10 @@
-"""Gathers the ids of rows that need one kind of work: alone under light load, a hundred at a time in a burst."""
+"""Gathers the ids of rows that need one kind of work: alone under light load, hundreds at a time in a burst."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from listener.handed_over import HandedOver
 from listener.workflows import Work
@@ -15,11 +16,12 @@ WINDOW_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one enterprise that one workflow will process."""
+    """Rows of one enterprise that one workflow will process; `committed_at` is the earliest commit known of them."""
 
     work: Work
     enterprise_id: str
     notification_ids: tuple[int, ...]
+    committed_at: datetime | None = None
 
 
 class Batcher:
@@ -50,6 +52,7 @@ class Batcher:
         self._batch_size = batch_size
         self._room = batch_size * room_for_batches
         self._held: deque[int] = deque()
+        self._earliest_commit: datetime | None = None
         self._changes_held = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
@@ -65,6 +68,8 @@ class Batcher:
         if not self._handed_over.take_change(change):
             return False
         self._changes_held += 1
+        if isinstance(change, RowChange) and change.committed_at is not None:
+            self._earliest_commit = min(self._earliest_commit or change.committed_at, change.committed_at)
         self._hold(change.notification_id)
         return True
 
@@ -103,10 +108,12 @@ class Batcher:
 
     async def _hand_over_one_batch(self) -> None:
         count = min(len(self._held), self._batch_size)
-        batch = Batch(self._work, self._enterprise_id, tuple(self._held.popleft() for _ in range(count)))
+        ids = tuple(self._held.popleft() for _ in range(count))
+        batch = Batch(self._work, self._enterprise_id, ids, self._earliest_commit)
         if count == self._batch_size and self._changes_held:
             self._on_full_batch()
         self._changes_held = 0
+        self._earliest_commit = None
         self._note_how_full()
         await self._hand_over(batch)
 

@@ -4,16 +4,13 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from shared.temporal.names import notification_processing_id
 from tests.benchmarks import burst, ceiling, http_requests, single, temporal_cost
-from tests.benchmarks.memory import PeakMemory
+from tests.benchmarks.memory import peak_megabytes
 from tests.benchmarks.system import System, running_system
+from tests.benchmarks.table import Line, show
 
 OUTPUT = Path("build/bench.json")
 FEED_INTERVAL_MS = 500
@@ -25,12 +22,10 @@ WARM_UP_ROWS = 300
 async def measure(system: System) -> dict[str, float]:
     """Every figure, by its name in the JSON."""
     await burst.measure(system, WARM_UP_ROWS)
-    memory = PeakMemory({"listener": _pid(system.listener.pid), "worker": _pid(system.worker.pid)})
     limit = await ceiling.measure(system.temporal, system.stack.environment)
-    async with memory.sampling():
-        batch = await http_requests.measure(system)
-        one = await single.measure(system)
-        many = await burst.measure(system)
+    batch = await http_requests.measure(system)
+    one = await single.measure(system)
+    many = await burst.measure(system)
     first = system.enterprises[0].enterprise_id
     single_cost = await temporal_cost.of_workflow(
         system.temporal, notification_processing_id(first, [one.notification_ids[0]])
@@ -54,18 +49,9 @@ async def measure(system: System) -> dict[str, float]:
         "events_single": single_cost.events,
         "events_per_row_batched": batch_cost.events / len(batch.notification_ids),
         "http_per_batch_100": batch.http_requests,
-        "rss_mb_listener": round(memory.peak["listener"] / 2**20, 1),
-        "rss_mb_worker": round(memory.peak["worker"] / 2**20, 1),
+        "rss_mb_listener": round(peak_megabytes(_pid(system.listener.pid)), 1),
+        "rss_mb_worker": round(peak_megabytes(_pid(system.worker.pid)), 1),
     }
-
-
-@dataclass(frozen=True)
-class Line:
-    """A figure in the table, and what the project asks of it: `limit` at most, or at least."""
-
-    name: str
-    limit: float | None = None
-    at_least: bool = False
 
 
 def lines(figures: Mapping[str, float]) -> list[Line]:
@@ -91,22 +77,6 @@ def lines(figures: Mapping[str, float]) -> list[Line]:
     ]
 
 
-def show(figures: Mapping[str, float]) -> None:
-    """Print the table."""
-    table = Table(title="Benchmark: two cores, every server on the same machine")
-    for heading in ("figure", "measured", "asked", ""):
-        table.add_column(heading, justify="left" if heading in ("figure", "") else "right")
-    for line in lines(figures):
-        value = figures[line.name]
-        if line.limit is None:
-            table.add_row(line.name, f"{value:g}", "", "")
-            continue
-        holds = value >= line.limit if line.at_least else value <= line.limit
-        asked = f"{'>=' if line.at_least else '<='} {line.limit:g}"
-        table.add_row(line.name, f"{value:g}", asked, "[green]holds[/]" if holds else "[red]missed[/]")
-    Console().print(table)
-
-
 async def measure_everything() -> dict[str, float]:
     """Start the system, measure, stop it."""
     with tempfile.TemporaryDirectory(prefix="xnovu-bench-") as directory:
@@ -120,7 +90,7 @@ def main() -> None:
     figures = asyncio.run(measure_everything())
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
-    show(figures)
+    show("Benchmark: two cores, every server on the same machine", figures, lines(figures))
 
 
 def _pid(pid: int | None) -> int:

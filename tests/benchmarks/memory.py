@@ -1,42 +1,21 @@
 """Peak resident memory of a process and its children."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import psutil
 
-SAMPLE_INTERVAL_SECONDS = 0.1
+
+def peak_megabytes(process_id: int) -> float:
+    """The sum of what the process and each of its children had resident at most, by the kernel's own account.
+
+    Nothing is sampled, so nothing is missed and nothing slows the load. Linux only (`VmHWM` in /proc/PID/status).
+    """
+    process = psutil.Process(process_id)
+    family = (process, *process.children(recursive=True))
+    return sum(_peak_kilobytes(member.pid) for member in family) / 1024
 
 
-class PeakMemory:
-    """The highest sum of resident sizes seen, in bytes, by name of the process."""
-
-    def __init__(self, pids: Mapping[str, int]) -> None:
-        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
-        self.peak = dict.fromkeys(pids, 0)
-
-    def sample(self) -> None:
-        """Look once."""
-        for name, process in self._processes.items():
-            total = 0
-            with suppress(psutil.NoSuchProcess):
-                for member in (process, *process.children(recursive=True)):
-                    with suppress(psutil.NoSuchProcess):
-                        total += member.memory_info().rss
-            self.peak[name] = max(self.peak[name], total)
-
-    @asynccontextmanager
-    async def sampling(self) -> AsyncIterator[None]:
-        """Look every tenth of a second while the block runs."""
-
-        async def sample_for_ever() -> None:
-            while True:
-                self.sample()
-                await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
-
-        task = asyncio.create_task(sample_for_ever())
-        try:
-            yield
-        finally:
-            task.cancel()
+def _peak_kilobytes(process_id: int) -> int:
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1])

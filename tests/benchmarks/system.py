@@ -1,7 +1,7 @@
-"""The system under load: the stack, one listener process and one worker process, three enterprises."""
+"""The system under load: the stack, one listener process and one worker process, three enterprises unless told."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +31,16 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(directory: Path) -> AsyncIterator[System]:
+async def running_system(directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES) -> AsyncIterator[System]:
     """Start everything; stop it at the end."""
     async with LocalStack(directory) as stack:
         listener = ChildProcess("listener", directory / "listener.log")
         worker = ChildProcess("worker", directory / "worker.log")
         database = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
         http = httpx.AsyncClient(timeout=30)
-        environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(ENTERPRISES)}
+        environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(enterprise_ids)}
         try:
-            enterprises = [await seed_enterprise(database, name) for name in ENTERPRISES]
+            enterprises = [await seed_enterprise(database, name) for name in enterprise_ids]
             await listener.start([sys.executable, "-m", "listener"], environment)
             await worker.start([sys.executable, "-m", "worker"], environment)
             temporal = await Client.connect(stack.environment["TEMPORAL_ADDRESS"])

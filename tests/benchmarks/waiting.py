@@ -2,11 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from tests.benchmarks.system import System
 
 GIVES_UP_AFTER_SECONDS = 120.0
+
+
+async def wait_until(check: Callable[[], Awaitable[bool]], *, poll_seconds: float = 0.05) -> None:
+    """Return when the answer is yes.
+
+    Raises TimeoutError after two minutes.
+    """
+    deadline = time.monotonic() + GIVES_UP_AFTER_SECONDS
+    while not await check():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what is waited for has not come in two minutes")
+        await asyncio.sleep(poll_seconds)
 
 
 async def wait_until_settled(system: System, ids: Sequence[int], *, poll_seconds: float = 0.05) -> None:
@@ -14,12 +26,17 @@ async def wait_until_settled(system: System, ids: Sequence[int], *, poll_seconds
 
     Raises TimeoutError after two minutes.
     """
-    query = """
-        select count(*) from notify.ent_notification
-         where id between $1 and $2 and notification_status in ('PENDING', 'PROCESSING')
-    """
-    deadline = time.monotonic() + GIVES_UP_AFTER_SECONDS
-    while await system.database.fetchval(query, min(ids), max(ids)):
-        if time.monotonic() > deadline:
-            raise TimeoutError("rows are still PENDING or PROCESSING after two minutes")
-        await asyncio.sleep(poll_seconds)
+    first, last = min(ids), max(ids)
+
+    async def are_settled() -> bool:
+        open_rows: int = await system.database.fetchval(
+            """
+            select count(*) from notify.ent_notification
+             where id between $1 and $2 and notification_status in ('PENDING', 'PROCESSING')
+            """,
+            first,
+            last,
+        )
+        return open_rows == 0
+
+    await wait_until(are_settled, poll_seconds=poll_seconds)

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
-from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
+from shared.temporal.messages import MAX_BATCH_SIZE, NotificationProcessingInput, NotificationProcessingResult
 from shared.temporal.names import notification_processing_id
 from worker.activities.notification_delivery import GiveUpInput
 from worker.registry import WORKFLOWS
@@ -93,7 +93,7 @@ async def test_what_can_never_succeed_is_given_up_with_its_cause(temporal: Clien
     assert activities.given_up == [GiveUpInput("ent1", [1, 2], "NovuFault: Novu: 503")]
 
 
-@pytest.mark.parametrize("ids", [(), tuple(range(101))])
+@pytest.mark.parametrize("ids", [(), tuple(range(MAX_BATCH_SIZE + 1))])
 async def test_a_batch_of_a_wrong_size_fails_instead_of_retrying_for_ever(
     temporal: Client, task_queue: str, ids: tuple[int, ...]
 ) -> None:

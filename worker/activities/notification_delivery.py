@@ -98,6 +98,7 @@ class NotificationDelivery:
             pending,
             self._trigger,
             partial(self._renew, enterprise_id),
+            renew_every_seconds=self._lease_seconds / 3,
             one_by_one=activity.info().attempt > BULK_ATTEMPTS,
         )
         return await self._record(enterprise_id, [*outcomes, *fan_out_result.outcomes]), fan_out_result

@@ -1,7 +1,8 @@
 """Sends a batch's events to Novu in rounds, keeping the claims alive and each notification's progress on its row."""
 
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
@@ -24,6 +25,11 @@ class PendingNotification:
     notification_id: int
     chunks_sent: int
     events: deque[TriggerEvent]
+    chunks_stored: int = field(init=False)
+    """As the row knows it: what a crash now would not send again."""
+
+    def __post_init__(self) -> None:
+        self.chunks_stored = self.chunks_sent
 
 
 @dataclass(slots=True)
@@ -41,16 +47,20 @@ async def fan_out(
     trigger: NotificationTrigger,
     renew_claims: RenewClaims,
     *,
+    renew_every_seconds: float,
     one_by_one: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> FanOutResult:
     """Send until every notification is settled, faulted or no longer ours.
 
-    `one_by_one` gives each event a call of its own: after bulk calls have failed repeatedly, that is how one event
-    that Novu chokes on stops failing its batch mates.
+    Claims are renewed when progress is worth storing, and every `renew_every_seconds`. `one_by_one` gives each event a
+    call of its own: after bulk calls have failed repeatedly, that is how one event that Novu chokes on stops failing
+    its batch mates.
     """
     result = FanOutResult()
     queue = deque(notifications)
     barren_rounds = 0
+    renewed_at = clock()
     while queue:
         this_round = list(_next_round(queue, 1 if one_by_one else EVENTS_PER_ROUND))
         answers = await trigger.trigger([event for _, event in this_round])
@@ -60,10 +70,23 @@ async def fan_out(
         if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE:
             result.faulted |= {pending.notification_id: pending.chunks_sent for pending in queue}
             break
-        if queue and not one_by_one:
-            held = await renew_claims({pending.notification_id: pending.chunks_sent for pending in queue})
-            queue = deque(pending for pending in queue if pending.notification_id in held)
+        if queue and (_has_progress(queue) or clock() - renewed_at >= renew_every_seconds):
+            queue = await _renew(queue, renew_claims)
+            renewed_at = clock()
     return result
+
+
+def _has_progress(queue: Iterable[PendingNotification]) -> bool:
+    return any(pending.chunks_sent > pending.chunks_stored for pending in queue)
+
+
+async def _renew(queue: Iterable[PendingNotification], renew_claims: RenewClaims) -> deque[PendingNotification]:
+    """Those that are still ours."""
+    held = await renew_claims({pending.notification_id: pending.chunks_sent for pending in queue})
+    ours = deque(pending for pending in queue if pending.notification_id in held)
+    for pending in ours:
+        pending.chunks_stored = pending.chunks_sent
+    return ours
 
 
 def _next_round(queue: deque[PendingNotification], size: int) -> Iterator[tuple[PendingNotification, TriggerEvent]]:

@@ -1,5 +1,6 @@
 from collections import deque
 from collections.abc import Mapping
+from itertools import count
 
 from shared.notification.outcomes import Failed, RefusalCode, Sent
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused
@@ -19,6 +20,7 @@ async def send(
     *notifications: PendingNotification,
     lost: frozenset[int] = frozenset(),
     one_by_one: bool = False,
+    seconds_between_rounds: float = 0.0,
 ) -> tuple[FanOutResult, list[dict[int, int]]]:
     renewals: list[dict[int, int]] = []
 
@@ -26,7 +28,17 @@ async def send(
         renewals.append(dict(chunks_sent))
         return frozenset(chunks_sent) - lost
 
-    return await fan_out("ent1", notifications, trigger, renew, one_by_one=one_by_one), renewals
+    clock = count(step=seconds_between_rounds)
+    result = await fan_out(
+        "ent1",
+        notifications,
+        trigger,
+        renew,
+        renew_every_seconds=40.0,
+        one_by_one=one_by_one,
+        clock=lambda: next(clock),
+    )
+    return result, renewals
 
 
 async def test_a_full_batch_is_one_call_and_needs_no_renewal() -> None:
@@ -37,6 +49,22 @@ async def test_a_full_batch_is_one_call_and_needs_no_renewal() -> None:
     assert len(trigger.calls) == 1
     assert renewals == []
     assert result.outcomes == [Sent(number, f"xnovu.ent1.{number}") for number in range(100)]
+
+
+async def test_a_batch_of_several_calls_needs_no_renewal_while_it_is_quick() -> None:
+    trigger = FakeTrigger()
+
+    result, renewals = await send(trigger, *(pending(number) for number in range(250)), seconds_between_rounds=1.0)
+
+    assert [len(call) for call in trigger.calls] == [100, 100, 50]
+    assert renewals == []
+    assert len(result.outcomes) == 250
+
+
+async def test_claims_are_renewed_before_their_lease_ends_when_novu_is_slow() -> None:
+    _, renewals = await send(FakeTrigger(), *(pending(number) for number in range(250)), seconds_between_rounds=50.0)
+
+    assert [len(renewal) for renewal in renewals] == [150, 50]
 
 
 async def test_every_recipient_chunk_has_its_own_transaction_id() -> None:

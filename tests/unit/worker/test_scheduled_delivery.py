@@ -43,11 +43,11 @@ async def run(store: FakeStore, starter: FakeStarter) -> ScheduledPass:
 async def test_due_rows_are_started_in_batches_earliest_first() -> None:
     starter = FakeStarter()
 
-    result = await run(FakeStore(due(*range(250), next_in=60)), starter)
+    result = await run(FakeStore(due(*range(600), next_in=60)), starter)
 
-    assert [len(batch) for batch in starter.batches] == [100, 100, 50]
-    assert [number for batch in starter.batches for number in batch] == list(range(250))
-    assert result == ScheduledPass(250, 60.0)
+    assert [len(batch) for batch in starter.batches] == [250, 250, 100]
+    assert [number for batch in starter.batches for number in batch] == list(range(600))
+    assert result == ScheduledPass(600, 60.0)
 
 
 async def test_with_nothing_scheduled_it_sleeps_until_somebody_rings() -> None:
