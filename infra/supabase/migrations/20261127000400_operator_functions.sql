@@ -6,7 +6,7 @@
 -- serves ended_notifications alone, which writes it the same way: statistics from before a burst would make the planner
 -- take a small index of SENT rows for the short way to a batch's rows, and by the end of the burst it is the long one.
 create index if not exists ent_notification_ended
-    on notify.ent_notification (updated_at)
+    on notify.ent_notification (updated_at, id)
     where coalesce(notification_status in ('SENT', 'FAILED', 'RETRACTED'), false);
 
 create index if not exists ent_notification_failed
@@ -56,7 +56,9 @@ as $$
     where n.id = p_notification_id
 $$;
 
-create or replace function notify.ended_notifications(p_since timestamptz, p_enterprise_id text, p_limit int)
+create or replace function notify.ended_notifications(
+    p_since timestamptz, p_after_id bigint, p_enterprise_id text, p_limit int
+)
 returns jsonb
 language sql
 stable
@@ -86,7 +88,7 @@ as $$
         select n.*, row_number() over (order by n.updated_at, n.id) as place
         from notify.ent_notification n
         where coalesce(n.notification_status in ('SENT', 'FAILED', 'RETRACTED'), false)
-            and n.updated_at >= coalesce(p_since, now())
+            and (n.updated_at, n.id) > (coalesce(p_since, now()), coalesce(p_after_id, 0))
             and (p_enterprise_id is null or n.enterprise_id::text = p_enterprise_id)
         order by n.updated_at, n.id
         limit p_limit + 1

@@ -1,0 +1,117 @@
+"""The command: all checks, or one by its name."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from cli.doctor.database import check_clock, check_publication, check_supabase
+from cli.doctor.network import check_network
+from cli.doctor.novu import check_novu
+from cli.doctor.problem import Check, Problem
+from cli.doctor.realtime import check_realtime
+from cli.doctor.settings import check_settings
+from cli.doctor.temporal import check_temporal
+from cli.doctor.time_zones import check_time_zones
+from shared.ports import StoreUnavailable
+from shared.settings import SettingsError
+
+EXIT_PROBLEMS = 1
+
+CHECKS = (
+    Check("settings", "Every setting the daemon needs is there and makes sense.", check_settings),
+    Check("timezones", "The time-zone data of cron rules can be read.", check_time_zones),
+    Check("network", "Names resolve, ports answer, certificates are believed.", check_network),
+    Check("temporal", "Temporal answers, and the namespace is there.", check_temporal),
+    Check("supabase", "The key is the service role's, and the schema is this release's.", check_supabase),
+    Check("publication", "Row changes are published as Realtime needs them.", check_publication, needs=("supabase",)),
+    Check("clock", "This machine's clock agrees with the database's.", check_clock, needs=("supabase",)),
+    Check(
+        "realtime",
+        "The listener's subscription is confirmed, and a row that is written comes back.",
+        check_realtime,
+        needs=("supabase", "publication"),
+    ),
+    Check("novu", "Novu believes the key.", check_novu),
+)
+
+app = typer.Typer(invoke_without_command=True)
+
+_AsJson = Annotated[bool, typer.Option("--json", help="One object: problems, and the checks left out.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What is wrong, by the check that found it; `skipped` could not be tried because of it."""
+
+    problems: Sequence[tuple[str, Problem]]
+    skipped: Sequence[str]
+
+
+@app.callback()
+def doctor(context: typer.Context, as_json: _AsJson = False) -> None:
+    """Try everything XNovu needs. Silent and exit 0 when all is well; else a line for each problem, and exit 1."""
+    if context.invoked_subcommand is None:
+        _report(asyncio.run(_examine()), as_json)
+
+
+def _command_of(check: Check) -> Callable[[bool], None]:
+    def command(as_json: _AsJson = False) -> None:
+        _report(asyncio.run(_examine_one(check)), as_json)
+
+    return command
+
+
+for _check in CHECKS:
+    app.command(_check.name, help=_check.about)(_command_of(_check))
+
+
+async def _examine() -> _Findings:
+    problems: list[tuple[str, Problem]] = []
+    skipped: list[str] = []
+    for check in CHECKS:
+        troubled = {problem.subject for _, problem in problems}
+        if troubled.intersection((check.name, *check.needs)):
+            skipped.append(check.name)
+            continue
+        try:
+            problems += [(check.name, problem) for problem in await _run(check)]
+        except SettingsError:
+            skipped.append(check.name)  # the first check has named them
+    return _Findings(problems, skipped)
+
+
+async def _examine_one(check: Check) -> _Findings:
+    try:
+        problems = await _run(check)
+    except SettingsError as error:
+        hint = "docs/configuration.md says what it is for."
+        problems = [Problem(line, hint, "settings") for line in error.problems]
+    return _Findings([(check.name, problem) for problem in problems], [])
+
+
+async def _run(check: Check) -> list[Problem]:
+    """Raises SettingsError."""
+    try:
+        return await check.run()
+    except StoreUnavailable as error:
+        return [Problem(str(error), "xnovu doctor supabase", "supabase")]
+
+
+def _report(findings: _Findings, as_json: bool) -> None:
+    if as_json:
+        answer = {
+            "problems": [{"check": name, **asdict(problem)} for name, problem in findings.problems],
+            "skipped": findings.skipped,
+        }
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        for name, problem in findings.problems:
+            typer.echo(f"{name}: {problem.message.rstrip('.')}. Hint: {problem.hint}")
+        if findings.skipped:
+            typer.echo(f"Not tried because of that: {', '.join(findings.skipped)}.", err=True)
+    if findings.problems:
+        raise typer.Exit(EXIT_PROBLEMS)

@@ -1,0 +1,116 @@
+"""Supabase: the key, the schema's version, the publication, the clock. All of it is one call of `notify.self_check`."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from postgrest.exceptions import APIError
+
+from cli.doctor.problem import Problem
+from cli.supabase_session import supabase_session
+from shared.ports import StoreUnavailable
+from shared.settings import SupabaseSettings
+from shared.supabase.sql_function import call_function
+
+MOST_SKEW = timedelta(seconds=2)
+
+EXPECTED_FUNCTIONS = frozenset(
+    {
+        *("beat_canary", "claim_notifications", "create_notification", "cron_rules", "due_notifications"),
+        *("due_scheduled", "ended_notifications", "find_trigger_request", "fire_rules", "note_rule_change"),
+        *("note_trigger_request", "note_workflow_change", "notifications_to_trigger", "record_cancellations"),
+        *("record_outcomes", "release_claims", "renew_claims", "replay_notifications", "retract_notifications"),
+        *("retractions_to_cancel", "scheduler_passes", "self_check", "trace_notification", "unaccounted"),
+    }
+)
+"""What this release calls, and what its triggers call; a test holds them against the migrations."""
+
+PUBLISHED_TABLES = ("ent_notification", "ent_notification_rule", "listener_canary")
+
+_MIGRATE = "apply the migrations: supabase db push --workdir infra"
+
+_HINTS = {
+    "PGRST106": "expose schema notify in the project's API settings (docs/database.md).",
+    "PGRST202": f"the schema is older than this release; {_MIGRATE}",
+    "PGRST301": "SUPABASE_SERVICE_ROLE_KEY is of another project, or expired.",
+    "PGRST303": "SUPABASE_SERVICE_ROLE_KEY is expired.",
+    "401": "SUPABASE_SERVICE_ROLE_KEY is of another project, or withdrawn.",
+    "42501": "SUPABASE_SERVICE_ROLE_KEY is not the service role's: take that key, not the anon or publishable one.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the database says of itself; `skew` is how far its clock is ahead of ours, give or take `uncertainty`."""
+
+    content: dict[str, Any]
+    skew: timedelta
+    uncertainty: timedelta
+
+
+async def check_supabase() -> list[Problem]:
+    """The key is the service role's, and every function of this release is there."""
+    try:
+        answer = await _ask()
+    except StoreUnavailable as unavailable:
+        return [Problem(str(unavailable), _hint(unavailable), "supabase")]
+    missing = sorted(EXPECTED_FUNCTIONS.difference(answer.content["functions"]))
+    if missing:
+        return [Problem(f"the schema lacks {', '.join(missing)}", _MIGRATE, "supabase")]
+    return []
+
+
+async def check_publication() -> list[Problem]:
+    """The tables whose changes ring are published, whole, and have an identity; row-level security is on."""
+    tables = (await _ask()).content["tables"]
+    return [
+        Problem(f"table notify.{name} {what}", hint, "publication")
+        for name in PUBLISHED_TABLES
+        for is_so, what, hint in _flaws(tables.get(name))
+        if is_so
+    ]
+
+
+async def check_clock() -> list[Problem]:
+    """Ours and the database's agree: leases and schedules are by the database's."""
+    answer = await _ask()
+    if abs(answer.skew) <= MOST_SKEW + answer.uncertainty:
+        return []
+    direction = "ahead of" if answer.skew < timedelta() else "behind"
+    seconds = abs(answer.skew).total_seconds()
+    return [Problem(f"this machine's clock is {seconds:.1f} s {direction} the database's", "run NTP here.", "clock")]
+
+
+def _flaws(table: dict[str, bool] | None) -> list[tuple[bool, str, str]]:
+    if table is None:
+        return [(True, "does not exist", _MIGRATE)]
+    name = "publication supabase_realtime"
+    return [
+        (not table["published"], f"is not in {name}, or its inserts or updates are not", _MIGRATE),
+        (table["column_list"], f"is in {name} with a list of columns", "publish the whole table (docs/database.md)."),
+        (table["row_filter"], f"is in {name} with a row filter", "publish the whole table (docs/database.md)."),
+        (
+            not table["identity"],
+            "has no replica identity",
+            "give it its primary key: ALTER TABLE ... REPLICA IDENTITY DEFAULT",
+        ),
+        (not table["row_level_security"], "has row-level security off", _MIGRATE),
+    ]
+
+
+async def _ask() -> _Answer:
+    """Raises StoreUnavailable."""
+    async with supabase_session(SupabaseSettings.load()) as client:
+        await call_function(client, "self_check")  # opens the connection, so that the next call is measured alone
+        before, started = datetime.now(UTC), time.monotonic()
+        content = await call_function(client, "self_check")
+        half = timedelta(seconds=(time.monotonic() - started) / 2)
+    return _Answer(content, datetime.fromisoformat(content["now"]) - (before + half), half)
+
+
+def _hint(unavailable: StoreUnavailable) -> str:
+    cause = unavailable.__cause__
+    if isinstance(cause, APIError):
+        return _HINTS.get(str(cause.code), "the project's API log says more.")
+    return "check NEXT_PUBLIC_SUPABASE_URL, and whether the project is paused."

@@ -1,0 +1,101 @@
+"""Realtime: the listener's own subscriptions are confirmed, and a row that we write comes back as a change."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from realtime import AsyncRealtimeClient
+from websockets.exceptions import InvalidStatus
+
+from cli.doctor.problem import Problem
+from cli.supabase_session import supabase_session
+from listener.postgres_changes import unreadable_frames
+from listener.postgres_changes.enterprise_subscription import enterprise_subscription
+from listener.postgres_changes.feed import PATH
+from listener.postgres_changes.losses import SeatLost, SocketLost, refused_handshake
+from listener.postgres_changes.seat import SOCKET_ERRORS, Interest, Subscription, take_seat
+from shared.ports import StoreUnavailable
+from shared.settings import SupabaseSettings
+from shared.supabase.notification_store import SupabaseNotificationStore
+
+PROBE_ID = "doctor"
+"""The canary row that every doctor shares: any later beat of it proves the same."""
+
+CONFIRMED_WITHIN_SECONDS = 10.0
+"""A cold server takes up to 3 s."""
+
+COMES_BACK_WITHIN_SECONDS = 8.0
+
+_HINT = "xnovu doctor publication; if that is silent, Supabase's Realtime log says more."
+
+
+async def check_realtime() -> list[Problem]:
+    """One problem at most: what comes later depends on what came before."""
+    settings = SupabaseSettings.load()
+    key = settings.supabase_service_role_key.get_secret_value()
+    unreadable_frames.install()
+    client = AsyncRealtimeClient(f"{settings.supabase_url}{PATH}", key, auto_reconnect=False, max_retries=1)
+    try:
+        await _connect(client)
+        async with supabase_session(settings) as supabase:
+            return await _probe(client, SupabaseNotificationStore(supabase))
+    except SocketLost as lost:
+        hint = "check SUPABASE_SERVICE_ROLE_KEY and the URL." if lost.is_configuration else _HINT
+        return [Problem(f"no connection to Realtime: {lost.reason}", hint, "realtime")]
+    except SeatLost as lost:
+        return [Problem(f"Realtime does not confirm the listener's subscription: {lost.reason}", _HINT, "realtime")]
+    except StoreUnavailable as unavailable:
+        return [Problem(f"the probe row cannot be written: {unavailable}", "xnovu doctor supabase", "realtime")]
+    finally:
+        with suppress(*SOCKET_ERRORS):
+            await client.close()
+
+
+async def _connect(client: AsyncRealtimeClient) -> None:
+    try:
+        async with asyncio.timeout(CONFIRMED_WITHIN_SECONDS):
+            await client.connect()
+    except InvalidStatus as error:
+        raise refused_handshake(error) from error
+    except SOCKET_ERRORS as error:
+        raise SocketLost(f"{type(error).__name__}: {error}") from error
+
+
+async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore) -> list[Problem]:
+    heard: asyncio.Queue[int] = asyncio.Queue()
+
+    def on_change(data: Mapping[str, Any]) -> None:
+        beat = (data.get("record") or {}).get("beat")
+        if isinstance(beat, int):
+            heard.put_nowait(beat)
+
+    canary = Subscription(
+        f"canary-{PROBE_ID}",
+        [Interest("listener_canary", filter=f"listener_id=eq.{PROBE_ID}", columns=("listener_id", "beat"))],
+    )
+    async with (
+        take_seat(
+            client,
+            enterprise_subscription(PROBE_ID),
+            on_change=lambda _: None,
+            on_subscribed=lambda: None,
+            timeout_seconds=CONFIRMED_WITHIN_SECONDS,
+        ),
+        take_seat(
+            client,
+            canary,
+            on_change=on_change,
+            on_subscribed=lambda: None,
+            timeout_seconds=CONFIRMED_WITHIN_SECONDS,
+        ),
+    ):
+        beat = await store.beat_canary(PROBE_ID)
+        try:
+            async with asyncio.timeout(COMES_BACK_WITHIN_SECONDS):
+                while await heard.get() < beat:
+                    pass
+        except TimeoutError:
+            message = f"subscribed, but a row that was written did not come back within {COMES_BACK_WITHIN_SECONDS:g} s"
+            return [Problem(message, _HINT, "realtime")]
+    return []

@@ -1,0 +1,81 @@
+"""`xnovu replay`: FAILED notifications back on the road, once their cause is mended."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli.aligned import aligned
+from cli.failure import failures_named
+from cli.firings import read_instant
+from cli.operator_store import OperatorStore, Replay
+from cli.supabase_session import supabase_session
+from shared.settings import SupabaseSettings
+
+MOST_ROWS = 1000
+"""In one call; repeat the command for more."""
+
+_DUPLICATES = (
+    "Nobody is served twice: {count} of them may have reached Novu. They keep their transaction ids, by which Novu "
+    "leaves out what it has taken, and chunks of recipients it has accepted are not sent again."
+)
+
+
+def replay(
+    enterprise: Annotated[str, typer.Option(help="The enterprise's id.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="RFC 3339; only what failed then or later.")
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Only this code of docs/error_codes.md.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the oldest first.")] = 100,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without, only show what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One object: dry_run, codes, notification_ids.")] = False,
+) -> None:
+    """Set FAILED notifications back to PENDING, so that a running daemon sends them; without --yes, show which.
+
+    Left out are those that would not be sent: unpublished or deactivated rows, and rows past their deliver_before.
+    Exit 0 also if there are none; 2 for wrong usage or settings, or no database.
+    """
+    instant = None if since is None else read_instant(since)
+    with failures_named():
+        settings = SupabaseSettings.load()
+
+        async def ask() -> Replay:
+            async with supabase_session(settings) as client:
+                return await OperatorStore(client).replay(
+                    enterprise, since=instant, code=code, limit=limit, dry_run=not yes
+                )
+
+        done = asyncio.run(ask())
+    if as_json:
+        typer.echo(json.dumps(asdict(done), indent=2))
+        return
+    for line in _lines(done):
+        typer.echo(line)
+
+
+def _lines(done: Replay) -> Iterator[str]:
+    if not done.codes:
+        yield "Nothing has failed."
+        return
+    yield from aligned(
+        [
+            ("code", "failed", "chosen", "may have reached Novu", "inactive", "past deliver_before"),
+            *(tuple(map(str, asdict(it).values())) for it in done.codes),
+        ]
+    )
+    yield ""
+    count = len(done.notification_ids)
+    reached = sum(it.may_have_reached_novu for it in done.codes)
+    if reached:
+        yield _DUPLICATES.format(count=reached)
+    if done.dry_run:
+        yield f"Dry run: nothing was changed. With --yes, {count} would be PENDING again."
+    else:
+        yield f"{count} are PENDING again. xnovu tail shows how they end."
+    left = sum(it.failed - it.inactive - it.past_deliver_before for it in done.codes) - count
+    if left > 0:
+        yield f"{left} more are beyond --limit."
