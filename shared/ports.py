@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from shared.health.observations import ComponentReport, DatabaseObservation, TemporalObservation
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, RefusalCode
 
@@ -238,6 +239,43 @@ class OrchestrationStore(Protocol):
 
     async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:
         """The last passes, of those schedulers that ever made one."""
+        ...
+
+
+class HeartbeatStore(Protocol):
+    """What listeners and workers say of themselves. All methods raise StoreUnavailable on a passing fault."""
+
+    async def publish(self, report: ComponentReport) -> None:
+        """Replace the component's latest report; the database's clock dates it."""
+        ...
+
+    async def withdraw(self, component_id: str) -> None:
+        """Take the component's report away: it has ended. Safe to repeat."""
+        ...
+
+    async def read(self, max_age_seconds: float) -> list[ComponentReport]:
+        """The reports of all components that have reported within so many seconds."""
+        ...
+
+
+class HealthStore(Protocol):
+    """What the tables say about how well deliveries go."""
+
+    async def observe(
+        self, enterprise_ids: Collection[str], *, recent_seconds: float, failures: int
+    ) -> DatabaseObservation:
+        """Due rows, schedulers' passes, what ended within `recent_seconds`, and the latest `failures` failed rows.
+
+        Raises StoreUnavailable on a passing fault.
+        """
+        ...
+
+
+class TemporalObserving(Protocol):
+    """What Temporal says of the task queue and the orchestration."""
+
+    async def observe(self) -> TemporalObservation:
+        """Ask now; never raises: an observation without an answer says why there is none."""
         ...
 
 

@@ -83,6 +83,7 @@ async def _delete_rows(project: Project) -> None:
             "ent_notification_template",
             "listener_canary",
             "scheduler_pass",
+            "component_heartbeat",
         ):
             await connection.execute(f"delete from notify.{table}")
 

@@ -24,6 +24,7 @@ EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(en
 """Makes a project as it was before our migrations."""
 
 TABLES = {
+    "component_heartbeat",
     "ent_notification",
     "ent_notification_rule",
     "ent_notification_template",
@@ -46,10 +47,13 @@ FUNCTIONS = {
     "ended_notifications",
     "find_trigger_request",
     "fire_rules",
+    "health_observation",
+    "heartbeats",
     "note_rule_change",
     "note_trigger_request",
     "note_workflow_change",
     "notifications_to_trigger",
+    "publish_heartbeat",
     "record_cancellations",
     "record_outcomes",
     "release_claims",
@@ -61,6 +65,7 @@ FUNCTIONS = {
     "self_check",
     "trace_notification",
     "unaccounted",
+    "withdraw_heartbeat",
 }
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -1,0 +1,89 @@
+"""Looks at everything that health is concluded from, every few seconds or when asked."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from shared.health.observations import (
+    ComponentReport,
+    DatabaseObservation,
+    Observations,
+    ProcessObservation,
+    TemporalObservation,
+)
+from shared.ports import HealthStore, HeartbeatStore, StoreUnavailable, TemporalObserving
+
+LOOK_EVERY_SECONDS = 3.0
+ANSWER_WITHIN_SECONDS = 3.0
+HEARTBEAT_COUNTS_SECONDS = 12.0
+"""Two heartbeats may be late or lost. With a look this is less than the 15 s within which a failure has to show."""
+RECENT_SECONDS = 60.0
+FAILURES_SHOWN = 20
+
+
+class HealthMonitor:
+    """Observations of a deployment. What has no answer keeps its last one, with the error beside it."""
+
+    def __init__(
+        self,
+        heartbeats: HeartbeatStore,
+        store: HealthStore,
+        temporal: TemporalObserving,
+        observe_process: Callable[[], ProcessObservation],
+        *,
+        own_reports: Callable[[], Sequence[ComponentReport]] = tuple,
+    ) -> None:
+        """`own_reports` are of the components in this process: theirs are taken from the objects themselves."""
+        self._heartbeats = heartbeats
+        self._store = store
+        self._temporal = temporal
+        self._observe_process = observe_process
+        self._own_reports = own_reports
+        self._others: list[ComponentReport] = []
+        self._database = DatabaseObservation()
+        self._observed_temporal = TemporalObservation()
+
+    async def run(self, every_seconds: float = LOOK_EVERY_SECONDS, on_look: Callable[[], None] = lambda: None) -> None:
+        """Look for ever; `on_look` is called after each look."""
+        while True:
+            await self.look()
+            on_look()
+            await asyncio.sleep(every_seconds)
+
+    async def look(self) -> Observations:
+        """Ask everybody once, which takes a few seconds at most, and return what is known then."""
+        async with asyncio.TaskGroup() as asking:
+            asking.create_task(self._look_at_database())
+            asking.create_task(self._look_at_temporal())
+        return self.observations()
+
+    def observations(self) -> Observations:
+        """What is known now: the components of this process as they are, all else as of the latest look."""
+        own = tuple(self._own_reports())
+        own_ids = {report.component_id for report in own}
+        return Observations(
+            observer=self._observe_process(),
+            components=(*own, *(report for report in self._others if report.component_id not in own_ids)),
+            temporal=self._observed_temporal,
+            database=self._database,
+        )
+
+    async def _look_at_database(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
+                self._others = await self._heartbeats.read(HEARTBEAT_COUNTS_SECONDS)
+                self._database = await self._store.observe(
+                    self._enterprise_ids(), recent_seconds=RECENT_SECONDS, failures=FAILURES_SHOWN
+                )
+        except StoreUnavailable as error:
+            self._database = replace(self._database, error=f"Supabase: {error}")
+        except TimeoutError:
+            reason = f"Supabase does not answer within {ANSWER_WITHIN_SECONDS:g} s"
+            self._database = replace(self._database, error=reason)
+
+    async def _look_at_temporal(self) -> None:
+        self._observed_temporal = await self._temporal.observe()
+
+    def _enterprise_ids(self) -> set[str]:
+        listeners = [report.listener for report in (*self._own_reports(), *self._others) if report.listener]
+        return {enterprise_id for listener in listeners for enterprise_id in listener.enterprises}

@@ -1,0 +1,43 @@
+"""This process as health shows it: which build, since when, how much memory and CPU."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import psutil
+
+from shared.health.observations import ProcessObservation
+
+
+class ProcessUsage:
+    """Measures this process and its children (the renderers are some)."""
+
+    def __init__(self, build: str) -> None:
+        """`build` names what was deployed; CPU is measured from here on, between one observation and the next."""
+        self._process = psutil.Process()
+        self._about = {"host": socket.gethostname(), "version": version("xnovu"), "build": build}
+        self._started_at = datetime.fromtimestamp(self._process.create_time(), UTC)
+        self._measured: dict[int, psutil.Process] = {}
+        self.observe()
+
+    def observe(self) -> ProcessObservation:
+        """Now. CPU is the mean since the previous observation."""
+        memory_bytes, cpu_percent = 0, 0.0
+        measured = {}
+        for process in (self._process, *self._process.children(recursive=True)):
+            known = self._measured.get(process.pid, process)  # psutil remembers the previous measurement in the object
+            try:
+                memory_bytes += known.memory_info().rss
+                cpu_percent += known.cpu_percent()
+            except psutil.NoSuchProcess:
+                continue
+            measured[known.pid] = known
+        self._measured = measured
+        return ProcessObservation(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            memory_bytes=memory_bytes,
+            cpu_percent=round(cpu_percent, 1),
+            **self._about,
+        )

@@ -1,0 +1,159 @@
+"""Heartbeats, and what health reads of the tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.integration.database.project import OURS, THEIRS, Connection, call, insert_notification
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
+WRITTEN_LONG_AGO = {"created_at": LONG_AGO, "updated_at": LONG_AGO}
+REPORT = {"component_id": "listener-1", "listener": {"enterprises": {}}}
+
+
+async def _publish(connection: Connection, component_id: str = "listener-1", component: str = "listener") -> Any:
+    return await call(
+        connection, "publish_heartbeat", p_component_id=component_id, p_component=component, p_report=REPORT
+    )
+
+
+async def _heartbeats(connection: Connection, max_age_seconds: float = 60) -> Any:
+    return await call(connection, "heartbeats", p_max_age_seconds=max_age_seconds)
+
+
+async def _observe(connection: Connection, *enterprise_ids: str, recent_seconds: float = 60, failures: int = 5) -> Any:
+    return await call(
+        connection,
+        "health_observation",
+        p_enterprise_ids=list(enterprise_ids or (OURS,)),
+        p_recent_seconds=recent_seconds,
+        p_failures=failures,
+    )
+
+
+async def test_a_component_has_one_heartbeat_dated_by_the_database(connection: Connection) -> None:
+    first = await _publish(connection)
+    second = await _publish(connection)
+
+    assert datetime.fromisoformat(first["reported_at"]) < datetime.fromisoformat(second["reported_at"])
+    assert await _heartbeats(connection) == [REPORT | second]
+
+
+async def test_old_heartbeats_are_not_read_and_those_of_yesterday_are_cleared_away(connection: Connection) -> None:
+    await _publish(connection, "old")
+    await _publish(connection, "ancient")
+    await connection.execute(
+        "update notify.component_heartbeat set reported_at = reported_at - case component_id"
+        " when 'old' then interval '1 hour' else interval '2 days' end"
+    )
+
+    assert await _heartbeats(connection) == []
+    await _publish(connection, "new")
+
+    kept = await connection.fetch("select component_id from notify.component_heartbeat order by 1")
+    assert [row["component_id"] for row in kept] == ["new", "old"]
+
+
+async def test_a_heartbeat_that_is_withdrawn_is_gone_and_withdrawing_twice_is_harmless(connection: Connection) -> None:
+    await _publish(connection)
+
+    first = await call(connection, "withdraw_heartbeat", p_component_id="listener-1")
+    second = await call(connection, "withdraw_heartbeat", p_component_id="listener-1")
+
+    assert (first, second) == ({"withdrawn": True}, {"withdrawn": False})
+    assert await _heartbeats(connection) == []
+
+
+async def test_only_known_components_report(connection: Connection) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await _publish(connection, component="stranger")
+
+
+async def test_due_rows_in_nobodys_hands_are_counted_for_each_enterprise(connection: Connection) -> None:
+    await insert_notification(connection, **WRITTEN_LONG_AGO)
+    await insert_notification(connection, **WRITTEN_LONG_AGO, scheduled_for=LONG_AGO)
+    await insert_notification(
+        connection, **WRITTEN_LONG_AGO, notification_status="PROCESSING", lease_expires_at=LONG_AGO
+    )
+    await insert_notification(connection, enterprise_id=THEIRS, scheduled_for=FUTURE)
+    await insert_notification(connection, enterprise_id=THEIRS, publish_status="DRAFT")
+    await insert_notification(
+        connection, enterprise_id=THEIRS, notification_status="PROCESSING", lease_expires_at=FUTURE
+    )
+
+    due = {row["enterprise_id"]: row for row in (await _observe(connection, OURS, THEIRS))["due"]}
+
+    assert due[OURS]["rows"] == 3
+    assert abs(due[OURS]["oldest_age_seconds"] - (datetime.now(UTC) - LONG_AGO).total_seconds()) < 60
+    assert due[THEIRS] == {"enterprise_id": THEIRS, "rows": 0, "oldest_age_seconds": 0}
+
+
+async def test_latency_runs_from_the_instant_a_row_was_due_until_it_was_sent(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    sent = {"notification_status": "SENT", "attempts": 1, "updated_at": now}
+    await insert_notification(connection, **sent, created_at=now - timedelta(seconds=2))
+    await insert_notification(connection, **sent, created_at=LONG_AGO, scheduled_for=now - timedelta(seconds=4))
+    await insert_notification(connection, **{**sent, "attempts": 2}, created_at=LONG_AGO)
+    await insert_notification(connection, notification_status="FAILED", updated_at=now)
+    await insert_notification(connection, notification_status="SENT", **WRITTEN_LONG_AGO)
+
+    recent = (await _observe(connection))["recent"]
+
+    assert recent == {
+        "seconds": 60,
+        "sent": 3,
+        "failed": 1,
+        "latency_p50_seconds": pytest.approx(3.0),
+        "latency_p95_seconds": pytest.approx(3.9),
+    }
+
+
+async def test_without_anything_sent_there_is_no_latency(connection: Connection) -> None:
+    recent = (await _observe(connection))["recent"]
+
+    assert (recent["sent"], recent["latency_p50_seconds"], recent["latency_p95_seconds"]) == (0, None, None)
+
+
+async def test_the_latest_failures_of_the_enterprises_asked_for_are_named(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    ids = [
+        await insert_notification(
+            connection,
+            notification_status="FAILED",
+            updated_at=now - timedelta(seconds=age),
+            error_details={"code": "novu_refused"},
+        )
+        for age in (3, 2, 1)
+    ]
+    await insert_notification(connection, notification_status="FAILED", updated_at=now, enterprise_id=THEIRS)
+
+    failures = (await _observe(connection, failures=2))["failures"]
+
+    assert [(each["notification_id"], each["code"]) for each in failures] == [
+        (ids[2], "novu_refused"),
+        (ids[1], "novu_refused"),
+    ]
+
+
+async def test_a_pass_is_overdue_only_after_its_instant(connection: Connection) -> None:
+    await connection.execute(
+        "insert into notify.scheduler_pass (enterprise_id, scheduler, last_pass_at, next_due_at) values"
+        " ($1, 'cron', now(), now() - interval '40 seconds'), ($1, 'scheduled', now(), null),"
+        " ($2, 'cron', now(), now() + interval '1 hour')",
+        OURS,
+        THEIRS,
+    )
+
+    passes = (await _observe(connection, OURS, THEIRS))["passes"]
+
+    overdue = {(each["enterprise_id"], each["scheduler"]): each["overdue_seconds"] for each in passes}
+    assert overdue == {(OURS, "cron"): pytest.approx(40, abs=5), (OURS, "scheduled"): 0, (THEIRS, "cron"): 0}
+
+
+@pytest.mark.parametrize(("recent_seconds", "failures"), [(0, 5), (-1, 5), (60, -1)])
+async def test_senseless_arguments_are_refused(connection: Connection, recent_seconds: float, failures: int) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError):
+        await _observe(connection, recent_seconds=recent_seconds, failures=failures)
