@@ -3,20 +3,26 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from functools import partial
 
 from temporalio.client import Client
 
+from listener.backlog import Backlog
 from listener.listener import Listener
+from listener.observed import observe_listener
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
 from listener.workflows import Work, Workflows
+from shared import telemetry
 from shared.settings import ListenerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.temporal import client as temporal_client
 from shared.temporal.orchestration import Orchestration
 from shared.temporal.schedulers import Schedulers
 from shared.temporal.starters import NotificationProcessingStarter, NotificationRetractionStarter
+from shared.temporal.task_queues import read_task_queues
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -57,6 +63,16 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
             settings.daemon_enterprise_ids,
             sweep_interval_seconds=interval_seconds,
         )
+        if telemetry.measures():
+            observe_listener(listener)
+            backlog = Backlog(
+                SupabaseOrchestrationStore(supabase),
+                partial(read_task_queues, temporal, settings.temporal_task_queue),
+                settings.daemon_enterprise_ids,
+            )
+            backlog.observe()
+            watching = asyncio.create_task(backlog.run(), name="backlog watch")
+            stack.callback(watching.cancel)
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
 

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 from listener.backoff import Backoff
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
+from listener.tracing import handing_over
 from listener.workflows import StartWork, Work
 
 log = logging.getLogger("TemporalService")
@@ -84,7 +85,8 @@ class Dispatcher:
             await self._sit_out_outage(batch, error)
 
     async def _start_one(self, batch: Batch) -> None:
-        started = await self._start[batch.work](batch.enterprise_id, batch.notification_ids)
+        with handing_over(batch):
+            started = await self._start[batch.work](batch.enterprise_id, batch.notification_ids)
         self._counters.batches += 1
         if started:
             self._counters.workflows_started += 1

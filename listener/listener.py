@@ -9,6 +9,7 @@ from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
 from listener.intake import Intake
+from listener.metrics import note_event_lag
 from listener.orchestration_keeper import OrchestrationKeeper
 from listener.schedule_waker import ScheduleWaker
 from listener.sweeper import Sweeper
@@ -16,6 +17,7 @@ from listener.workflows import Work, Workflows
 from shared.ports import (
     FeedGap,
     FeedState,
+    FeedStatus,
     NotificationStore,
     RowChange,
     RowChangeFeed,
@@ -79,6 +81,11 @@ class Listener:
     def temporal_available(self) -> bool:
         """Whether Temporal answered the latest workflow start."""
         return self._dispatcher.temporal_available
+
+    @property
+    def feed_status(self) -> FeedStatus:
+        """What the feed has observed of itself."""
+        return self._feed.status
 
     def states(self) -> dict[str, FeedState]:
         """Each enterprise's state: its seat on the feed, and whether what it may have missed has been swept."""
@@ -162,6 +169,7 @@ class Listener:
     def _take(self, change: RowChange | RowRetracted) -> None:
         if isinstance(change, RowChange):
             self.counters.changes += 1
+            note_event_lag(change)
         else:
             self.counters.retractions += 1
         if self._dispatcher.temporal_available:  # otherwise the recovery sweeps everything

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
-from shared import json_logs
-from shared.settings import Settings, SettingsError
+from shared import json_logs, telemetry
+from shared.settings import DaemonSettings, Settings, SettingsError
+from shared.temporal import runtime
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -34,6 +35,7 @@ def run_process(
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         leave_at_once(EXIT_BAD_SETTINGS)
     json_logs.configure(settings.daemon_log_level)
+    telemetry.start(f"xnovu-{name}", prometheus=isinstance(settings, DaemonSettings))
     try:
         asyncio.run(_run_until_signalled(name, main, settings))
     except SettingsError as error:
@@ -53,7 +55,8 @@ async def _run_until_signalled(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     log.info("process_starting", extra={"program": name, "pid": os.getpid()})
-    await main(settings, stop)
+    async with runtime.measured():
+        await main(settings, stop)
     log.info("process_stopped", extra={"program": name, "pid": os.getpid()})
 
 
@@ -62,6 +65,7 @@ def leave_at_once(code: int) -> NoReturn:
 
     Source: sdk-python issue 300.
     """
+    telemetry.stop()
     gc.collect()
     logging.shutdown()
     sys.stdout.flush()

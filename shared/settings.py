@@ -10,6 +10,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from temporalio.envconfig import ClientConfig
 
+from shared.telemetry import wanted as telemetry_wanted
+
 _ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -48,13 +50,6 @@ class _Environment(BaseSettings):
         """What is wrong with variables that are not fields here."""
         return ()
 
-
-class SupabaseSettings(_Environment):
-    """Where the rows are: all that a command needs that only reads them."""
-
-    supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
-    supabase_service_role_key: SecretStr
-
     @field_validator("supabase_url", "novu_api_url", check_fields=False)
     @classmethod
     def _is_http_url(cls, value: str) -> str:
@@ -70,6 +65,13 @@ class SupabaseSettings(_Environment):
         if not secret.isascii() or any(character.isspace() for character in secret):
             raise ValueError("must be one word of ASCII characters; check for line breaks and quotes")
         return value
+
+
+class SupabaseSettings(_Environment):
+    """Where the rows are: all that a command needs that only reads them."""
+
+    supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
+    supabase_service_role_key: SecretStr
 
 
 class TemporalSettings(_Environment):
@@ -104,6 +106,10 @@ class Settings(TemporalSettings, SupabaseSettings):
 
     daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
 
+    @classmethod
+    def _other_problems(cls) -> tuple[str, ...]:
+        return (*super()._other_problems(), *telemetry_wanted.find_problems(os.environ))
+
     @field_validator("daemon_log_level", mode="before")
     @classmethod
     def _lower_case(cls, value: Any) -> Any:
@@ -137,14 +143,18 @@ class ListenerSettings(Settings, EnterpriseSettings):
     )
 
 
-class WorkerSettings(Settings):
+class NovuSettings(_Environment):
+    """Where notifications go, and the key to it."""
+
+    novu_secret_key: SecretStr
+    novu_api_url: str = "https://api.novu.co"
+
+
+class WorkerSettings(Settings, NovuSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     temporal_max_concurrent_activities: int = Field(100, ge=1)
     temporal_max_concurrent_workflows: int = Field(50, ge=2)
-
-    novu_secret_key: SecretStr
-    novu_api_url: str = "https://api.novu.co"
 
     notification_claim_lease_seconds: int = Field(120, ge=1)
     worker_shutdown_grace_seconds: float = Field(6.0, ge=0)

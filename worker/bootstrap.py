@@ -22,6 +22,7 @@ from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery
 from worker.activities.scheduler_watch import SchedulerWatch
+from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
 
@@ -57,9 +58,9 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             return
         activities = Activities(
             delivery=NotificationDelivery(
-                SupabaseNotificationStore(supabase),
-                novu_events,
-                renderer,
+                MeasuredClaims(SupabaseNotificationStore(supabase)),
+                MeasuredTrigger(novu_events),
+                MeasuredRenderer(renderer),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
             ),
             retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),

@@ -1,11 +1,55 @@
-"""The metrics of the worker (docs/metrics.md), added to where it happens, once for each batch."""
+"""The metrics of the worker (docs/metrics.md)."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from shared.telemetry.metric import Kind, Metric
 
-from shared.notification.models import Channel, Notification
-from shared.notification.outcomes import Failed, Outcome
-from shared.telemetry.commit_time import seconds_since_commit
-from shared.telemetry.metric import Kind, Metric, counter, duration
-from worker.activities.preparation import channels_of
+NOTIFICATIONS = Metric(
+    "xnovu.notifications",
+    Kind.COUNTER,
+    "{notification}",
+    "Outcomes written to rows: `SENT`, or `FAILED` with its code (docs/error_codes.md). `xnovu.channels` are those of"
+    " the notification, else of its workflow; with the workflow's type it is left out where the row was not read.",
+    ("xnovu.enterprise.id", "xnovu.outcome", "xnovu.code", "xnovu.workflow.type", "xnovu.channels"),
+)
+COMMIT_TO_OUTCOME = Metric(
+    "xnovu.notification.commit_to_outcome.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "From the commit of the earliest row of a batch, as the listener heard of it, until outcomes are on its rows. What"
+    " only a sweep found has none.",
+)
+DELIVERY_DURATION = Metric(
+    "xnovu.delivery.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "From the moment a batch's delivery was scheduled, by Temporal's clock, until outcomes are on its rows; retries and"
+    " their pauses are in it.",
+)
+RETRIES = Metric(
+    "xnovu.delivery.retries", Kind.COUNTER, "{attempt}", "Attempts at delivering a batch after its first.", ()
+)
+CLAIMS_LOST = Metric(
+    "xnovu.claims.lost",
+    Kind.COUNTER,
+    "{notification}",
+    "Rows that turned out not to be ours any more when their lease was to be renewed: it had run out, or they were"
+    " retracted.",
+)
+RENDER_DURATION = Metric(
+    "xnovu.render.duration", Kind.HISTOGRAM, "s", "Rendering of a batch's notifications, waiting for the renderer too."
+)
+RENDER_REFUSALS = Metric(
+    "xnovu.render.refusals",
+    Kind.COUNTER,
+    "{notification}",
+    "Notifications that could not be rendered, by code (docs/error_codes.md).",
+    ("xnovu.code",),
+)
+NOVU_EVENTS = Metric(
+    "xnovu.novu.events",
+    Kind.COUNTER,
+    "{event}",
+    "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, or a `fault` to repeat.",
+    ("xnovu.result",),
+)
+
+METRICS = tuple(value for value in vars().values() if isinstance(value, Metric))

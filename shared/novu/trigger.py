@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.notification.outcomes import RefusalCode
+from shared.novu import measured
 from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
@@ -63,7 +64,8 @@ class NovuTrigger:
             CancelFailed: Novu could not be asked; asking again is harmless.
         """
         try:
-            response = await self._client.delete(f"{_TRIGGER_PATH}/{quote(transaction_id, safe='')}")
+            with measured.request("DELETE", f"{_TRIGGER_PATH}/{{transaction_id}}") as note:
+                response = note(await self._client.delete(f"{_TRIGGER_PATH}/{quote(transaction_id, safe='')}"))
         except httpx.RequestError as error:
             raise CancelFailed(TriggerFault(type(error).__name__)) from error
         cancelled = read_cancellation(response)
@@ -101,7 +103,8 @@ class NovuTrigger:
         return await asyncio.gather(*(send(event) for event in group))
 
     async def _post(self, path: str, body: bytes) -> httpx.Response:
-        return await self._client.post(path, content=body, headers=_JSON)
+        with measured.request("POST", path) as note:
+            return note(await self._client.post(path, content=body, headers=_JSON))
 
 
 @asynccontextmanager

@@ -7,12 +7,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from shared import telemetry
 from shared.temporal.runtime import runtime
+from shared.temporal.tracing import RowTracing
 
 
 async def connect(address: str, namespace: str, connect_config: dict[str, Any]) -> Client:
     """Connect, waiting for as long as Temporal is away (`Client.connect` itself does not retry)."""
     config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
+    if telemetry.is_on():
+        config["interceptors"] = [RowTracing()]
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((RPCError, RuntimeError)), wait=wait_random_exponential(multiplier=0.2, max=10)
     ):

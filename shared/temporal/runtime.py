@@ -1,9 +1,21 @@
 """The native part of Temporal's SDK, made to log through ours: left alone, it writes coloured text to our output."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    MetricBuffer,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+
+from shared import telemetry
+from shared.temporal.sdk_metrics import Drain, new_buffer
 
 _LOGGER = logging.getLogger("TemporalService.sdk")
 _LONGEST_REASON = 300
@@ -20,7 +32,29 @@ def runtime() -> Runtime:
         append_log_fields_to_message=False,
     )
     logging_config = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    return Runtime(telemetry=TelemetryConfig(logging=logging_config))
+    return Runtime(
+        telemetry=TelemetryConfig(logging=logging_config, metrics=_metric_buffer(), attach_service_name=False)
+    )
+
+
+@asynccontextmanager
+async def measured() -> AsyncIterator[None]:
+    """While the block runs, the native part's metrics go the way of ours; nothing is done where nobody reads them.
+
+    Set telemetry up before: a runtime made without a buffer keeps none.
+    """
+    buffer = _metric_buffer()
+    if buffer is None:
+        yield
+        return
+    runtime()
+    async with Drain(buffer).running():
+        yield
+
+
+@cache
+def _metric_buffer() -> MetricBuffer | None:
+    return new_buffer() if telemetry.measures() else None
 
 
 def _name_the_event(record: logging.LogRecord) -> bool:
