@@ -75,7 +75,7 @@ async def read_rule(client: AsyncClient, rule_id: int) -> RuleRow | None:
 
 async def _read(client: AsyncClient, table: str, columns: tuple[str, ...], row_id: int) -> Mapping[str, Any] | None:
     try:
-        answer = await client.table(table).select(*columns).eq("id", row_id).execute()
+        answer = await client.table(table).select(*columns).eq("id", row_id).retry(False).execute()
     except (APIError, httpx.HTTPError) as error:
         reason = error.message if isinstance(error, APIError) else str(error) or type(error).__name__
         raise StoreUnavailable(f"{table}: {reason}") from error
