@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test bench lock clean
+.PHONY: setup demo up check test soak bench bench-time lock clean
 
 setup: $(SETUP)
 
@@ -29,8 +29,14 @@ check: $(SETUP) ## style, types, import rules
 test: $(SETUP) ## every test, in parallel
 	$(BIN)/pytest -n 2
 
+soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
+	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
+
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks
+
+bench-time: $(SETUP) ## what waiting costs and how late time runs, to build/bench_time.json; a quarter of an hour
+	$(BIN)/python -m tests.benchmarks.time_figures
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt

@@ -6,15 +6,18 @@ An action is what Temporal Cloud bills: here a workflow start, each activity att
 
 from dataclasses import dataclass
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-_ONE_ACTION = (
-    "workflow_execution_started_event_attributes",
-    "timer_started_event_attributes",
-    "marker_recorded_event_attributes",
-    "workflow_execution_signaled_event_attributes",
-    "workflow_execution_update_accepted_event_attributes",
+_ONE_ACTION = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        EventType.EVENT_TYPE_TIMER_STARTED,
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    }
 )
 
 
@@ -39,4 +42,4 @@ def actions_of(event: HistoryEvent) -> int:
     """
     if event.HasField("activity_task_started_event_attributes"):
         return event.activity_task_started_event_attributes.attempt
-    return sum(map(event.HasField, _ONE_ACTION))
+    return int(event.event_type in _ONE_ACTION)
