@@ -24,6 +24,9 @@ IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 
 INSTANT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 
+NOT_BLANK_PATTERN = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+"""Something besides white space and control characters, spelt out: engines differ about `\\S`."""
+
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -36,8 +39,13 @@ def _read_instant(value: Any) -> datetime:
         raise ValueError("is not an instant on the calendar") from None
 
 
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Recipient = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
+def _whole_number(value: Any) -> Any:
+    """JSON knows one kind of number: 42.0 is 42."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole_number)]
+Recipient = Annotated[str, Field(min_length=1, max_length=255, pattern=NOT_BLANK_PATTERN)]
 Instant = Annotated[
     datetime,
     BeforeValidator(_read_instant, json_schema_input_type=str),

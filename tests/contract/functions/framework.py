@@ -1,0 +1,82 @@
+"""A function in a process of functions-framework, as the container runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from stack.processes import bound_command, free_port
+from tests.contract.functions.bench import SOURCE
+from tests.workflows.conftest import eventually
+
+_FRAMEWORK = Path(sys.executable).with_name("functions-framework")
+_HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+@contextmanager
+def running(command: list[str], environment: Mapping[str, str], directory: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The process, killed at the end if it still runs; what it says is in `directory/output`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "output").open("ab") as output:
+        process = subprocess.Popen(
+            bound_command(command, signal.SIGKILL),
+            stdout=output,
+            stderr=output,
+            env={**_HARMLESS, **environment},
+            cwd=directory,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def starting(
+    target: str, environment: Mapping[str, str], directory: Path, port: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The function's process, which may not be listening yet."""
+    framework = {
+        "FUNCTION_SOURCE": str(SOURCE),
+        "FUNCTION_TARGET": target,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+    }
+    with running([str(_FRAMEWORK)], {**environment, **framework}, directory) as process:
+        yield process
+
+
+@dataclass(frozen=True)
+class Served:
+    """A function that listens."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+    output_file: Path
+
+
+@asynccontextmanager
+async def serving(target: str, environment: Mapping[str, str], directory: Path) -> AsyncIterator[Served]:
+    """The function, listening."""
+    port = free_port()
+    served_url = f"http://127.0.0.1:{port}"
+    output_file = directory / "output"
+    with starting(target, environment, directory, port) as process:
+        async with httpx.AsyncClient(base_url=served_url) as client:
+
+            async def is_listening() -> bool:
+                assert process.poll() is None, output_file.read_text()
+                try:
+                    return (await client.get("/openapi.json")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(is_listening, within=20)
+        yield Served(process, served_url, output_file)
