@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 MAX_BATCH_SIZE = 250
 """Notifications in one workflow: one claim, three bulk calls to Novu (its limit is 100 events), one record.
 
-What a workflow costs Temporal does not depend on its batch (docs/decisions/0015-batches-of-250.md)."""
+What a workflow costs Temporal does not depend on its batch (docs/decisions/0005-batches-of-250.md)."""
 
 
 @dataclass(frozen=True)
