@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from cli.aligned import aligned
+from cli.failure import failures_named
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport, report_orchestration
-from shared.settings import SettingsError, TemporalSettings
+from shared.settings import TemporalSettings
 from shared.temporal.messages import OrchestrationState, SchedulerStatus
 
 EXIT_NOT_RUNNING = 3
@@ -19,11 +21,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One object; docs/scheduling.md lists its fields.")] = False,
 ) -> None:
     """Name the orchestration's state and what it sees. Exit 0 if it is running, 3 if not, 2 for wrong settings."""
-    try:
+    with failures_named():
         report = asyncio.run(report_orchestration(TemporalSettings.load()))
-    except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
     if as_json:
         typer.echo(json.dumps({"orchestration": _object(report)}, indent=2))
     else:
@@ -88,7 +87,7 @@ def _observed_lines(observed: OrchestrationState) -> Iterator[str]:
     yield f"unaccounted rows: {observed.unaccounted_rows}{oldest}"
     yield f"schedulers found missing and restarted: {observed.restarted}"
     yield ""
-    yield from _aligned(
+    yield from aligned(
         [
             ("enterprise", "scheduler", "state", "last pass", "next due"),
             *(
@@ -103,12 +102,6 @@ def _observed_lines(observed: OrchestrationState) -> Iterator[str]:
             ),
         ]
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _name(scheduler: SchedulerStatus) -> str:

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.failure import failures_named
 from cli.firings import MOST_FIRINGS, print_firings, read_instant
 from cli.rule_row import RuleRow, read_rule
+from cli.supabase_session import supabase_session
 from shared.cron import CronExpression, CronSchedule, load_zone
-from shared.ports import StoreUnavailable
-from shared.settings import SettingsError, SupabaseSettings
-from shared.supabase import client as supabase_client
+from shared.settings import SupabaseSettings
 
 EXIT_DOES_NOT_FIRE = 1
-EXIT_NOTHING_KNOWN = 2
 
 app = typer.Typer(no_args_is_help=True, help="Rules in the database (docs/scheduling.md).")
 
@@ -39,14 +38,8 @@ def next_firings(
     Exit 0 printed, 1 it does not fire (the reasons are on stderr), 2 nothing is known: usage, settings, no database.
     """
     after = read_instant(from_instant)
-    try:
+    with failures_named():
         found = asyncio.run(_read(SupabaseSettings.load(), rule_id))
-    except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_NOTHING_KNOWN) from None
-    except StoreUnavailable as error:
-        typer.echo(f"The database did not answer: {error}", err=True)
-        raise typer.Exit(EXIT_NOTHING_KNOWN) from None
     hindrances = ["there is no such rule"] if found is None else list(found.hindrances())
     if found is None or hindrances:
         for hindrance in hindrances:
@@ -60,10 +53,7 @@ def next_firings(
 
 
 async def _read(settings: SupabaseSettings, rule_id: int) -> RuleRow | None:
-    client, http = await supabase_client.connect(
-        settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
-    )
-    async with http:
+    async with supabase_session(settings) as client:
         return await read_rule(client, rule_id)
 
 
