@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
 from temporalio.client import Client
 
 from listener.backlog import Backlog
+from listener.heartbeat import observe
 from listener.listener import Listener
 from listener.observed import observe_listener
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
 from listener.workflows import Work, Workflows
 from shared import telemetry
+from shared.heartbeat import Reporter, beating
+from shared.process_usage import ProcessUsage
 from shared.settings import ListenerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
+from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.temporal import client as temporal_client
@@ -27,8 +32,10 @@ from shared.temporal.task_queues import read_task_queues
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 
-async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
-    """Listen until `stop` is set, then drain.
+async def run(
+    settings: ListenerSettings, stop: asyncio.Event, announce: Callable[[Reporter], None] = lambda _: None
+) -> None:
+    """Listen until `stop` is set, then drain. `announce` gets what reports on the listener, once there is one.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -73,6 +80,9 @@ async def run(settings: ListenerSettings, stop: asyncio.Event) -> None:
             backlog.observe()
             watching = asyncio.create_task(backlog.run(), name="backlog watch")
             stack.callback(watching.cancel)
+        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener))
+        announce(reporter)
+        await stack.enter_async_context(beating(reporter, SupabaseHeartbeatStore(supabase)))
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
 

@@ -1,6 +1,28 @@
 """What the listener has done since it started, counted where it happens."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+
+
+@dataclass(slots=True)
+class EnterpriseCounters:
+    """Of one enterprise: what came, what was found, and when last."""
+
+    events_seen: int = 0
+    workflows_started: int = 0
+    recovered_by_sweep: int = 0
+    last_event_at: datetime | None = None
+    last_sweep_at: datetime | None = None
+
+    def note_event(self) -> None:
+        """The feed told something."""
+        self.events_seen += 1
+        self.last_event_at = datetime.now(UTC)
+
+    def note_sweep(self) -> None:
+        """All that was due has been looked at and handed over."""
+        self.last_sweep_at = datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -29,3 +51,10 @@ class ListenerCounters:
     recovered_expired: int = 0
     recovered_schedule: int = 0
     recovered_retractions: int = 0
+    enterprises: defaultdict[str, EnterpriseCounters] = field(
+        default_factory=lambda: defaultdict(EnterpriseCounters), repr=False
+    )
+
+    def totals(self) -> dict[str, int]:
+        """All but what is counted by enterprise."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "enterprises"}

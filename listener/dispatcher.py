@@ -90,6 +90,7 @@ class Dispatcher:
         self._counters.batches += 1
         if started:
             self._counters.workflows_started += 1
+            self._counters.enterprises[batch.enterprise_id].workflows_started += 1
         else:
             self._counters.workflows_already_running += 1
 

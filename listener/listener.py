@@ -1,7 +1,6 @@
 """A row changes, a workflow starts or wakes: the feed, the sweeper, the batchers and all who speak to Temporal."""
 
 import asyncio
-import dataclasses
 import logging
 from collections.abc import Collection
 
@@ -128,7 +127,7 @@ class Listener:
 
     def _counts(self) -> dict[str, int]:
         status = self._feed.status
-        return dataclasses.asdict(self.counters) | {
+        return self.counters.totals() | {
             "changes_received": status.changes_received,
             "changes_malformed": status.changes_malformed,
             "callbacks_failed": status.callbacks_failed,
@@ -137,6 +136,8 @@ class Listener:
 
     async def _hear(self) -> None:
         async for event in self._feed.events():
+            if not isinstance(event, FeedGap):
+                self.counters.enterprises[event.enterprise_id].note_event()
             match event:
                 case RowChange() | RowRetracted():
                     self._take(event)

@@ -108,11 +108,15 @@ class Sweeper:
                     self._on_earliest_scheduled(page.enterprise_id, page.next_scheduled_at)
                 enterprises.create_task(self._feed_retractions(page))
                 enterprises.create_task(self._feed(page))
+        for enterprise_id in enterprise_ids:
+            self._counters.enterprises[enterprise_id].note_sweep()
 
     async def _feed_retractions(self, page: DueNotifications) -> None:
         batcher = self._retraction_batchers[page.enterprise_id]
         for notification_id in page.uncancelled:
-            self._counters.recovered_retractions += await batcher.add(notification_id)
+            taken = await batcher.add(notification_id)
+            self._counters.recovered_retractions += taken
+            self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
     async def _feed(self, page: DueNotifications) -> None:
         while True:
@@ -133,6 +137,7 @@ class Sweeper:
         self._counters.swept += len(page.notification_ids)
         self._counters.recovered_expired += expired
         self._counters.recovered_pending += taken - expired
+        self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
     async def _list_due(self, enterprise_ids: set[str], *, after_id: int) -> list[DueNotifications]:
         async for attempt in self._retrying.copy():

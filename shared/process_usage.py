@@ -2,12 +2,16 @@
 
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import psutil
 
 from shared.health.observations import ProcessObservation
+
+MEASURED_AT_MOST_EVERY_SECONDS = 1.0
+"""CPU over a shorter time is noise."""
 
 
 class ProcessUsage:
@@ -19,10 +23,16 @@ class ProcessUsage:
         self._about = {"host": socket.gethostname(), "version": version("xnovu"), "build": build}
         self._started_at = datetime.fromtimestamp(self._process.create_time(), UTC)
         self._measured: dict[int, psutil.Process] = {}
-        self.observe()
+        self._latest = self._measure()
 
     def observe(self) -> ProcessObservation:
-        """Now. CPU is the mean since the previous observation."""
+        """Now, or a second ago. CPU is the mean since the observation before."""
+        if time.monotonic() - self._measured_at >= MEASURED_AT_MOST_EVERY_SECONDS:
+            self._latest = self._measure()
+        return self._latest
+
+    def _measure(self) -> ProcessObservation:
+        self._measured_at = time.monotonic()
         memory_bytes, cpu_percent = 0, 0.0
         measured = {}
         for process in (self._process, *self._process.children(recursive=True)):

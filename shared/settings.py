@@ -50,9 +50,11 @@ class _Environment(BaseSettings):
         """What is wrong with variables that are not fields here."""
         return ()
 
-    @field_validator("supabase_url", "novu_api_url", check_fields=False)
+    @field_validator("supabase_url", "novu_api_url", "temporal_ui_url", check_fields=False)
     @classmethod
-    def _is_http_url(cls, value: str) -> str:
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a URL that begins with http:// or https://")
@@ -105,6 +107,7 @@ class Settings(TemporalSettings, SupabaseSettings):
     """
 
     daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
+    xnovu_build: str = Field("unknown", validation_alias=AliasChoices("XNOVU_BUILD", "K_REVISION"))
 
     @classmethod
     def _other_problems(cls) -> tuple[str, ...]:
@@ -163,7 +166,9 @@ class WorkerSettings(Settings, NovuSettings):
 class DaemonSettings(ListenerSettings, WorkerSettings):
     """Listener and worker in one process."""
 
+    daemon_health_host: str = "127.0.0.1"
     daemon_health_port: int = Field(3001, ge=1, le=65535)
+    temporal_ui_url: str | None = None
 
 
 def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 from temporalio.worker import Worker
 
 from shared import novu
+from shared.heartbeat import Reporter, beating
+from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
+from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supabase.retraction_store import SupabaseRetractionStore
@@ -22,6 +27,8 @@ from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery
 from worker.activities.scheduler_watch import SchedulerWatch
+from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
+from worker.heartbeat import observe
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
@@ -32,8 +39,11 @@ SHUTDOWN_MARGIN_SECONDS = 1.5
 """Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives."""
 
 
-async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
-    """Work until `stop` is set, then finish or hand back what is held.
+async def run(
+    settings: WorkerSettings, stop: asyncio.Event, announce: Callable[[Reporter], None] = lambda _: None
+) -> None:
+    """Work until `stop` is set, then finish or hand back what is held. `announce` gets what reports on the worker, once
+    there is one.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -56,10 +66,11 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
         )
         if client is None:
             return
+        account = DeliveryAccount()
         activities = Activities(
             delivery=NotificationDelivery(
-                MeasuredClaims(SupabaseNotificationStore(supabase)),
-                MeasuredTrigger(novu_events),
+                MeasuredClaims(AccountedClaims(SupabaseNotificationStore(supabase), account)),
+                MeasuredTrigger(AccountedTrigger(novu_events, account)),
                 MeasuredRenderer(renderer),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
             ),
@@ -79,6 +90,9 @@ async def run(settings: WorkerSettings, stop: asyncio.Event) -> None:
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
         )
+        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
+        announce(reporter)
+        await stack.enter_async_context(beating(reporter, SupabaseHeartbeatStore(supabase)))
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )
