@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functions.callers import Callers
 from functions.connections import Connections
 from functions.endpoint import Endpoint
+from functions.health_endpoint import HealthEndpoint
 from functions.settings import FunctionsSettings
 from functions.trigger_endpoint import TriggerEndpoint
 from shared.settings import temporal_connect_config
@@ -14,6 +15,8 @@ from shared.settings import temporal_connect_config
 class Functions:
     """Every function of the image, and what they share."""
 
+    health: Endpoint
+    status: Endpoint
     trigger: Endpoint
     connections: Connections
 
@@ -30,8 +33,11 @@ def build(settings: FunctionsSettings) -> Functions:
         trust_platform_identity=settings.functions_trust_platform_identity,
     )
     connections = Connections(settings, temporal_connect_config())
+    health = HealthEndpoint(callers, connections, task_queue=settings.temporal_task_queue, build=settings.xnovu_build)
     trigger = TriggerEndpoint(callers, connections, settings.temporal_task_queue)
     return Functions(
+        health=Endpoint("health", {"GET": health.health}),
+        status=Endpoint("status", {"GET": health.status}),
         trigger=Endpoint("trigger", {"GET": trigger.get, "POST": trigger.post}),
         connections=connections,
     )

@@ -55,7 +55,7 @@ class Connections:
                             self._temporal_connect_config,
                         )
                 except TimeoutError:
-                    raise dependency_unavailable("temporal", "Temporal does not answer; nothing was done") from None
+                    raise dependency_unavailable("temporal", "Temporal does not answer") from None
             return self._temporal
 
     async def close(self) -> None:

@@ -26,6 +26,18 @@ functions = bootstrap.build(settings)
 
 
 @functions_framework.aio.http
+async def health(request: Request) -> Response:
+    """How the deployment is."""
+    return await functions.health(request)
+
+
+@functions_framework.aio.http
+async def status(request: Request) -> Response:
+    """How the deployment is, in detail."""
+    return await functions.status(request)
+
+
+@functions_framework.aio.http
 async def trigger(request: Request) -> Response:
     """Sends notifications, and tells how that stands."""
     return await functions.trigger(request)

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from functions.callers import API_KEY_HEADER
 from functions.json_body import MAX_BODY_BYTES
+from functions.openapi_schemas import SCHEMAS
 from functions.problems import PROBLEM_MEDIA_TYPE, STATUS, ProblemCode
 from functions.trigger_request import (
     IDEMPOTENCY_KEY_HEADER,
@@ -55,72 +56,7 @@ GET_TRIGGER = frozenset(
     }
 )
 
-_TRIGGERED = {
-    "type": "object",
-    "required": ["success", "workflowId", "runId", "notificationIds"],
-    "properties": {
-        "success": {"const": True},
-        "workflowId": {"type": ["string", "null"]},
-        "runId": {"type": ["string", "null"]},
-        "notificationIds": {"type": "array", "items": {"type": "integer"}},
-        "scheduledFor": {"type": "string", "format": "date-time"},
-        "dryRun": {"const": True},
-    },
-    "additionalProperties": False,
-}
-
-_STATE = {
-    "type": "object",
-    "required": ["workflowId", "runId", "status", "startedAt", "closedAt", "result"],
-    "properties": {
-        "workflowId": {"type": "string"},
-        "runId": {"type": "string"},
-        "status": {"type": "string", "description": "Temporal's word: RUNNING, COMPLETED, FAILED, ..."},
-        "startedAt": {"type": "string", "format": "date-time"},
-        "closedAt": {"type": ["string", "null"], "format": "date-time"},
-        "result": {
-            "description": "Null while it runs, and for schedulers. `notClaimed`: others had these in hand.",
-            "oneOf": [
-                {"type": "null"},
-                {
-                    "type": "object",
-                    "required": ["sent", "failed", "notClaimed"],
-                    "properties": {
-                        "sent": {"type": "integer"},
-                        "failed": {"type": "object", "additionalProperties": {"type": "string"}},
-                        "notClaimed": {"type": "integer"},
-                    },
-                    "additionalProperties": False,
-                },
-            ],
-        },
-    },
-    "additionalProperties": False,
-}
-
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457, with a code from docs/error_codes.md. Some codes have further members.",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"const": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"enum": [code.value for code in ProblemCode]},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["member", "reason"],
-                "properties": {"member": {"type": "string"}, "reason": {"type": "string"}},
-            },
-        },
-        "notificationIds": {"type": "array", "items": {"type": "integer"}},
-        "notifications": {"type": "object", "additionalProperties": {"type": "string"}},
-        "dependency": {"enum": ["supabase", "temporal"]},
-    },
-}
+GET_HEALTH = frozenset({ProblemCode.UNAUTHENTICATED, ProblemCode.OPERATORS_ONLY, ProblemCode.DEPENDENCY_UNAVAILABLE})
 
 
 @cache
@@ -141,6 +77,8 @@ def openapi_document() -> dict[str, Any]:
         },
         "security": [{"apiKey": []}, {"identityToken": []}],
         "paths": {
+            "/health": _health("health", "How the deployment is", "Health"),
+            "/status": _health("status", "How the deployment is, and what that is concluded from", "Status"),
             "/trigger": {
                 "post": {
                     "operationId": "trigger",
@@ -198,7 +136,7 @@ def openapi_document() -> dict[str, Any]:
             },
         },
         "components": {
-            "schemas": {**schemas, "Triggered": _TRIGGERED, "TriggerState": _STATE, "Problem": _PROBLEM},
+            "schemas": {**schemas, **SCHEMAS},
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": API_KEY_HEADER},
                 "identityToken": {
@@ -209,6 +147,14 @@ def openapi_document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _health(operation_id: str, summary: str, schema: str) -> dict[str, Any]:
+    """For callers who may act for every enterprise."""
+    responses = {"200": _json("Healthy or degraded.", schema), **_problems(GET_HEALTH)}
+    # Unhealthy although every dependency answers, such as without any worker: the report as it is.
+    responses["503"]["content"].update(_json("", schema)["content"])
+    return {"get": {"operationId": operation_id, "summary": summary, "responses": responses}}
 
 
 def _json(description: str, schema: str) -> dict[str, Any]:

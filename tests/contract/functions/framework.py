@@ -1,5 +1,7 @@
-"""A function in a process of functions-framework, as the container runs it."""
+"""A function in a process of functions-framework, as the container runs it; and what calls it by its document."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -8,14 +10,16 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from stack.processes import bound_command, free_port
-from tests.contract.functions.bench import SOURCE
+from tests.contract.functions.bench import OPERATOR_KEY, SOURCE
 from tests.workflows.conftest import eventually
 
 _FRAMEWORK = Path(sys.executable).with_name("functions-framework")
+_SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 _HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
 
@@ -80,3 +84,29 @@ async def serving(target: str, environment: Mapping[str, str], directory: Path) 
 
             await eventually(is_listening, within=20)
         yield Served(process, served_url, output_file)
+
+
+async def schemathesis(
+    document: dict[str, Any], path: str, url: str, directory: Path, *, seconds: int
+) -> tuple[int | None, str]:
+    """Call the function in every way that the document allows and in many that it does not; its verdict."""
+    file = directory / "openapi.json"
+    file.write_text(json.dumps(document))
+    process = await asyncio.create_subprocess_exec(
+        _SCHEMATHESIS,
+        "run",
+        str(file),
+        f"--url={url}",
+        f"--include-path={path}",
+        f"--header=X-Api-Key:{OPERATOR_KEY}",
+        "--phases=coverage,fuzzing",
+        f"--max-time={seconds}",
+        "--generation-allow-x00=false",
+        "--generation-database=none",
+        "--no-color",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=directory,
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()

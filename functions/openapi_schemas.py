@@ -1,0 +1,163 @@
+"""The schemas of what the functions answer. Tests hold real answers against them."""
+
+from typing import Any
+
+from functions.problems import ProblemCode
+from shared.health.condition import Condition
+from shared.health.observations import SubscriptionState
+
+Schema = dict[str, Any]
+
+
+def _object(properties: Schema, *, optional: tuple[str, ...] = ()) -> Schema:
+    """An object of these members and no others, all there but the optional ones."""
+    return {
+        "type": "object",
+        "required": [name for name in properties if name not in optional],
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+_INSTANT = {"type": "string", "format": "date-time"}
+_INSTANT_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+_COUNT = {"type": "integer", "minimum": 0}
+_CONDITION = {"enum": [condition.value for condition in Condition]}
+_STATE_OF_ENTERPRISE = {"enum": [state.value for state in SubscriptionState]}
+_MAP_OF_COUNTS = {"type": "object", "additionalProperties": _COUNT}
+
+TRIGGERED = _object(
+    {
+        "success": {"const": True},
+        "workflowId": {"type": ["string", "null"]},
+        "runId": {"type": ["string", "null"]},
+        "notificationIds": {"type": "array", "items": {"type": "integer"}},
+        "scheduledFor": _INSTANT,
+        "dryRun": {"const": True},
+    },
+    optional=("scheduledFor", "dryRun"),
+)
+
+TRIGGER_STATE = _object(
+    {
+        "workflowId": {"type": "string"},
+        "runId": {"type": "string"},
+        "status": {"type": "string", "description": "Temporal's word: RUNNING, COMPLETED, FAILED, ..."},
+        "startedAt": _INSTANT,
+        "closedAt": _INSTANT_OR_NULL,
+        "result": {
+            "description": "Null while it runs, and for schedulers. `failed`: refusal codes by notification id. "
+            "`notClaimed`: others had these in hand, or they were not to be sent.",
+            "oneOf": [
+                {"type": "null"},
+                _object(
+                    {
+                        "sent": _COUNT,
+                        "failed": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "notClaimed": _COUNT,
+                    }
+                ),
+            ],
+        },
+    }
+)
+
+_HEALTH_MEMBERS = {
+    "status": _CONDITION,
+    "uptime": {**_COUNT, "description": "Seconds since the answering process started."},
+    "components": _object(
+        {
+            "subscriptions": _object({"total": _COUNT, "active": _COUNT, "failed": _COUNT, "reconnecting": _COUNT}),
+            "ruleEngine": _CONDITION,
+            "queue": _CONDITION,
+            "temporal": _CONDITION,
+        }
+    ),
+    "enterprise_status": {"type": "object", "additionalProperties": _STATE_OF_ENTERPRISE},
+    "temporal_status": _object({"status": _CONDITION, "orchestrationWorkflow": {"type": "string"}}),
+}
+
+HEALTH = _object(_HEALTH_MEMBERS)
+
+_PROCESS = {
+    "pid": {"type": "integer"},
+    "host": {"type": "string"},
+    "started_at": _INSTANT,
+    "memory_bytes": _COUNT,
+    "cpu_percent": {"type": "number"},
+}
+
+STATUS = _object(
+    {
+        **_HEALTH_MEMBERS,
+        "observed_at": _INSTANT,
+        "version": {"type": "string"},
+        "build": {"type": "string"},
+        "process": _object(_PROCESS),
+        "problems": {
+            "type": "array",
+            "items": _object(
+                {"component": {"type": "string"}, "status": _CONDITION, "reason": {"type": "string"}},
+            ),
+        },
+        "dependencies": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {"status": _CONDITION},
+            },
+        },
+        "enterprises": {"type": "object", "additionalProperties": {"type": "object"}},
+        "task_queue": {"type": "string"},
+        "task_queues": {"type": "object", "additionalProperties": {"type": "object"}},
+        "deliveries": _object({"sent": _COUNT, "failed": _MAP_OF_COUNTS}),
+        "recent": {"type": "object"},
+        "last_errors": {
+            "type": "array",
+            "items": _object(
+                {
+                    "notification_id": {"type": "integer"},
+                    "enterprise_id": {"type": "string"},
+                    "code": {"type": "string"},
+                    "at": _INSTANT,
+                }
+            ),
+        },
+        "processes": {
+            "type": "array",
+            "items": _object(
+                {"component": {"type": "string"}, "id": {"type": "string"}, "reported_at": _INSTANT, **_PROCESS}
+            ),
+        },
+    }
+)
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457, with a code from docs/error_codes.md. Some codes have further members.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"const": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"enum": [code.value for code in ProblemCode]},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": _object({"member": {"type": "string"}, "reason": {"type": "string"}}),
+        },
+        "notificationIds": {"type": "array", "items": {"type": "integer"}},
+        "notifications": {"type": "object", "additionalProperties": {"type": "string"}},
+        "dependency": {"enum": ["supabase", "temporal"]},
+        "report": {"type": "object", "description": "What is known of the health all the same."},
+    },
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "Health": HEALTH,
+    "Problem": PROBLEM,
+    "Status": STATUS,
+    "TriggerState": TRIGGER_STATE,
+    "Triggered": TRIGGERED,
+}
