@@ -19,7 +19,9 @@ from shared.telemetry.google_cloud import is_on_google_cloud, project_id
 _SEVERITY = {"WARNING": "warn", "CRITICAL": "error"}
 
 
-class _Formatter(JsonFormatter):
+class Formatter(JsonFormatter):
+    """A record as one line."""
+
     def __init__(self) -> None:
         super().__init__()
         self._on_google_cloud = is_on_google_cloud()
@@ -53,7 +55,7 @@ class _Formatter(JsonFormatter):
 def configure(level: str) -> None:
     """Send every log record of at least `level` (debug, info, warn, error) to standard output as JSON."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(Formatter())
     logging.basicConfig(level="WARNING" if level == "warn" else level.upper(), handlers=[handler], force=True)
     for chatty in ("httpx", "httpcore", "websockets", "realtime", "hpack", "temporalio.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

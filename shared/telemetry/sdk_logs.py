@@ -1,10 +1,11 @@
-"""What OpenTelemetry's SDK has to say, as lines of the event `telemetry_sdk`: it writes sentences, we write events."""
+"""What the SDK and the libraries it sends with have to say: their sentences become lines of ours, `telemetry_sdk`."""
 
 import logging
 
 log = logging.getLogger("Telemetry")
 
 _LONGEST = 300
+_SPEAKERS = ("opentelemetry", "google.auth", "urllib3")
 
 
 class _Rewritten(logging.Handler):
@@ -14,8 +15,9 @@ class _Rewritten(logging.Handler):
 
 
 def route() -> None:
-    """From now on, and at most once a line for each record."""
-    sdk = logging.getLogger("opentelemetry")
-    sdk.handlers = [_Rewritten()]
-    sdk.propagate = False
-    sdk.setLevel(logging.WARNING)
+    """From now on."""
+    for name in _SPEAKERS:
+        speaker = logging.getLogger(name)
+        speaker.handlers = [_Rewritten()]
+        speaker.propagate = False
+        speaker.setLevel(logging.WARNING)

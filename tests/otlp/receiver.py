@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -40,14 +40,16 @@ class OtlpReceiver:
     requests: int = 0
     bytes_received: int = 0
     bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     _traces: list[bytes] = field(default_factory=list)
     _metrics: list[bytes] = field(default_factory=list)
 
-    def take(self, signal: str, body: bytes) -> None:
+    def take(self, signal: str, headers: Mapping[str, str], body: bytes) -> None:
         self.requests += 1
         self.bytes_received += len(body)
         if self.keep:
             self.bodies.append(body)
+            self.headers.append(dict(headers))
             (self._traces if signal == "traces" else self._metrics).append(body)
 
     def spans(self) -> list[ReceivedSpan]:
@@ -58,6 +60,14 @@ class OtlpReceiver:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
+        ]
+
+    def resources(self) -> list[dict[str, object]]:
+        """Who sent spans."""
+        return [
+            read_attributes(resource.resource.attributes)
+            for body in self._traces
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
         ]
 
     def metrics(self) -> list[Metric]:
@@ -93,7 +103,7 @@ async def receiving(*, keep: bool = True) -> AsyncIterator[OtlpReceiver]:
         body = await request.body()
         if request.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        receiver.take(request.path_params["signal"], body)
+        receiver.take(request.path_params["signal"], request.headers, body)
         return Response(b"", media_type="application/x-protobuf")
 
     app = Starlette(routes=[Route("/v1/{signal}", take, methods=["POST"])])
