@@ -23,7 +23,7 @@ WATCHED = timedelta(seconds=3)
 """How long a rule that should rest is watched by one beside it that does not."""
 
 RULES_PER_ENTERPRISE = 100
-TAKES_EFFECT_WITHIN_SECONDS = 10.0
+TAKES_EFFECT_WITHIN_SECONDS = 30.0
 LAST_OF_A_THOUSAND_WITHIN_SECONDS = 40.0
 """Generous, for a machine that does other things too: the figures are in the summary of the test run."""
 
@@ -49,7 +49,7 @@ async def test_a_thousand_rules_due_at_one_instant_fire_once_each(
     timed_system: System, acme: SampleEnterprise, record_property: Record
 ) -> None:
     system = timed_system
-    instant = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+    instant = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
     config = {"cron": f"{instant.second} {instant.minute} {instant.hour} {instant.day} {instant.month} *"}
     rule_ids = [
         rule_id
