@@ -9,6 +9,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from temporalio.envconfig import ClientConfig
 
+from functions.settings import FunctionsSettings
 from shared.settings import DaemonSettings, ListenerSettings, Settings, WorkerSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -18,6 +19,7 @@ READERS: dict[str, type[Settings]] = {
     "listener": ListenerSettings,
     "worker": WorkerSettings,
     "daemon": DaemonSettings,
+    "functions": FunctionsSettings,
 }
 
 
@@ -63,6 +65,8 @@ def _variables(name: str, field: FieldInfo) -> tuple[str, ...]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
+    if field.default == ():
+        return "none"
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 

@@ -1,8 +1,11 @@
-"""docs/error_codes.md lists every code that a row can fail with, and no other."""
+"""docs/error_codes.md lists every code that a row can fail with or a function answers, and no other."""
 
 import re
 from pathlib import Path
+from typing import Any
 
+from functions.openapi import openapi_document
+from functions.problems import PROBLEM_MEDIA_TYPE, STATUS, ProblemCode
 from shared.notification.outcomes import RefusalCode
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
 
@@ -13,6 +16,30 @@ def test_every_code_has_its_line_and_every_line_its_code() -> None:
     lines = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", DOCUMENT.read_text(), re.MULTILINE)
 
     assert sorted(lines) == sorted(code.value for code in RefusalCode)
+
+
+def test_every_problem_of_the_functions_has_its_line_with_its_status() -> None:
+    lines = re.findall(r"^\| `(\w+)` \| (\d+) \| [^|]+ \| [^|]+ \|$", DOCUMENT.read_text(), re.MULTILINE)
+
+    assert sorted(lines) == sorted((code.value, str(STATUS[code])) for code in ProblemCode)
+
+
+def test_every_problem_of_the_functions_is_an_answer_that_the_openapi_document_tells_of() -> None:
+    operations = [operation for path in openapi_document()["paths"].values() for operation in path.values()]
+
+    told = {
+        (code, status)
+        for operation in operations
+        for status, response in operation["responses"].items()
+        for code in _codes(response)
+    }
+
+    assert told == {(code.value, str(STATUS[code])) for code in ProblemCode}
+
+
+def _codes(response: dict[str, Any]) -> list[str]:
+    content = response["content"].get(PROBLEM_MEDIA_TYPE)
+    return content["schema"]["properties"]["code"]["enum"] if content else []
 
 
 def test_the_exit_codes_are_the_real_ones() -> None:
