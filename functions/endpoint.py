@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from opentelemetry import context, propagate
+from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.openapi import openapi_document
 from functions.problems import Problem, ProblemCode
+from shared import telemetry
 
 DEADLINE_SECONDS = 8.0
 """Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
@@ -22,24 +25,36 @@ class Endpoint:
 
     def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
         """`handlers` by HTTP method; GET answers HEAD too."""
+        self._name = name
         self._paths = ("/", f"/{name}")
         self._handlers = handlers
 
     async def __call__(self, request: Request) -> Response:
         """The answer; every error that is foreseen is a problem object."""
+        # Here and not before, as connections are opened: what sends spans would not survive the framework's fork.
+        telemetry.start(f"xnovu-{self._name}")
+        token = context.attach(propagate.extract(request.headers))
+        try:
+            with telemetry.span(self._name, {"http.request.method": request.method}, kind=SpanKind.SERVER) as span:
+                response = await self._answer(request)
+                span.set_attribute("http.response.status_code", response.status_code)
+        finally:
+            context.detach(token)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                response = await self._dispatch(request)
+                return await self._dispatch(request)
         except Problem as problem:
-            response = problem.response()
+            return problem.response()
         except TimeoutError:
-            response = Problem(
+            return Problem(
                 ProblemCode.DEADLINE_EXCEEDED,
                 "no answer in time; it is unknown whether anything was done: repeat with the same Idempotency-Key",
                 headers={"Retry-After": "5"},
             ).response()
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
     async def _dispatch(self, request: Request) -> Response:
         path = request.url.path.rstrip("/") or "/"

@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from stack.processes import free_port
 from tests.contract.functions.bench import TENANT, Bench
 from tests.contract.functions.framework import running, serving, starting
+from tests.otlp.receiver import read_attributes, receiving
 from tests.workflows.conftest import eventually
 
 
@@ -45,6 +47,41 @@ async def test_a_call_over_http_makes_a_row_and_the_worker_sends_it(bench: Bench
         "tenant",
         "answered",
     )
+
+
+async def test_a_call_is_one_trace_with_the_callers_and_the_workflows(bench: Bench, tmp_path: Path) -> None:
+    trace_id, caller_span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {**TENANT, "traceparent": f"00-{trace_id}-{caller_span_id}-01"}
+
+    async with receiving() as receiver:
+
+        def spans() -> list[Span]:
+            return [received.span for received in receiver.spans() if received.span.trace_id.hex() == trace_id]
+
+        async def have_come() -> bool:
+            return len(spans()) == 3
+
+        environment = {
+            **bench.environment,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        }
+        async with (
+            serving("trigger", environment, tmp_path) as function,
+            httpx.AsyncClient(base_url=function.url, headers=headers) as client,
+        ):
+            refused = await client.post("/trigger", json=bench.new(workflowKey="unknown"))
+            sent = await client.post("/trigger", json=bench.new())
+            await eventually(have_come, within=10)
+
+    calls = [span for span in spans() if span.name == "trigger"]
+    assert {span.parent_span_id.hex() for span in calls} == {caller_span_id}
+    assert [read_attributes(span.attributes)["http.response.status_code"] for span in calls] == [
+        refused.status_code,
+        sent.status_code,
+    ]
+    starts = [span for span in spans() if span.parent_span_id == calls[1].span_id]
+    assert [span.name for span in starts] == ["StartWorkflow:NotificationProcessingWorkflow"]
 
 
 @pytest.mark.parametrize(
