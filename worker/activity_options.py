@@ -46,8 +46,6 @@ class LocalActivityOptions(TypedDict):
 SCHEDULER_PASS = LocalActivityOptions(
     # Starting a burst of 10,000 rows takes seconds, everything else milliseconds.
     start_to_close_timeout=timedelta(seconds=60),
-    # For ever: a scheduler outlives every outage of the database.
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
-    ),
+    # Few: what is longer away is waited for by the workflow's own timer, which costs fewer events (waking.py).
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_attempts=3),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from shared.temporal.messages import SchedulerInput
@@ -32,9 +33,12 @@ class Passes:
         self._sleeps = list(sleeps)
         self._during = during
         self.count = 0
+        self.failing = 0
 
     async def _next(self) -> float | None:
         self.count += 1
+        if self.count <= self.failing:
+            raise ApplicationError("the database is away")
         if self._during and self.count == 1:
             await self._during()
         return self._sleeps[min(self.count, len(self._sleeps)) - 1]
@@ -145,6 +149,17 @@ async def test_a_row_scheduled_while_none_was_ends_the_sleep(temporal: Client, t
         await eventually(has_looked(passes, 1))
         await signal(handle, at=datetime.now(UTC) + timedelta(days=300))
         await eventually(has_looked(passes, 2))
+
+
+@pytest.mark.parametrize("workflow", SCHEDULERS)
+async def test_it_outlives_an_outage_of_the_database(temporal: Client, task_queue: str, workflow: Any) -> None:
+    passes = Passes(None)
+    passes.failing = 4  # more than one pass tries by itself
+
+    async with scheduler(temporal, task_queue, workflow, passes) as handle:
+        await eventually(has_looked(passes, 5), within=30)
+
+        assert (await handle.query(workflow.state, "ent1")).passes == 1
 
 
 @pytest.mark.parametrize("workflow", SCHEDULERS)

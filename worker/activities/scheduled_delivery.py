@@ -8,21 +8,15 @@ from temporalio import activity
 
 from shared.ports import ProcessingStarter, ScheduleStore
 from shared.temporal.messages import MAX_BATCH_SIZE
+from worker.activities.short_waits import LONGEST_WAIT_SECONDS, SHORTEST_TIMER_SECONDS
 
 ROWS_PER_PASS = 10_000
 CONCURRENT_STARTS = 16
 MORE_ROWS_PAUSE_SECONDS = 1.0
 """A pass that was full comes again after this, when processing has claimed the rows it was given."""
 
-SHORTEST_TIMER_SECONDS = 1.2
-"""Temporal's timers of less than a second fire after a second (measured on server 1.32: `sleep(0.2)` took 1.0 s,
-`sleep(1.3)` 1.31 s), so what is due sooner is waited for here."""
-
 LONGEST_NAP_SECONDS = 0.4
 """How long such a wait may overlook a row that was scheduled meanwhile, for an earlier instant."""
-
-LONGEST_WAIT_SECONDS = 20.0
-"""Waiting of one pass in all; then the workflow gets a turn to hear its signals."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +41,16 @@ class ScheduledDelivery:
         Safe to repeat: a batch that runs already is not started again, and a claimed row is not claimed twice.
         The sleep is reckoned by the database's clock, so that no other clock's error makes it early or late.
         """
-        rows = 0
+        started: set[int] = set()
         waited = 0.0
         while True:
             due = await self._store.due_scheduled(enterprise_id, limit=ROWS_PER_PASS)
-            await self._start(enterprise_id, due.notification_ids)
-            rows += len(due.notification_ids)
+            # Started but not claimed yet is due still: starting it again would only lengthen the queue it waits in.
+            await self._start(enterprise_id, [each for each in due.notification_ids if each not in started])
+            started.update(due.notification_ids)
             sleep_seconds = MORE_ROWS_PAUSE_SECONDS if due.has_more else due.seconds_until_next
             if sleep_seconds is None or sleep_seconds > SHORTEST_TIMER_SECONDS or waited > LONGEST_WAIT_SECONDS:
-                return ScheduledPass(rows, sleep_seconds)
+                return ScheduledPass(len(started), sleep_seconds)
             nap = min(sleep_seconds, LONGEST_NAP_SECONDS)
             await asyncio.sleep(nap)
             waited += nap

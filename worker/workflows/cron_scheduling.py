@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from shared.temporal.messages import SchedulerInput, SchedulerState
     from shared.temporal.names import CRON_SCHEDULING_WORKFLOW, RULES_CHANGED_SIGNAL, STOP_SIGNAL
     from worker.activities.rule_firing import RuleFiring
     from worker.activity_options import SCHEDULER_PASS
-    from worker.workflows.waking import sleep_unless
+    from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 
 @workflow.defn(name=CRON_SCHEDULING_WORKFLOW)
@@ -28,13 +29,22 @@ class CronSchedulingWorkflow:
     async def run(self, input: SchedulerInput) -> None:
         while not self._stopping:
             self._rules_changed = False
-            cron_pass = await workflow.execute_local_activity_method(
-                RuleFiring.fire_due_rules, input.enterprise_id, **SCHEDULER_PASS
-            )
-            self._note(cron_pass.sleep_seconds)
+            sleep_seconds = await self._pass(input.enterprise_id)
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(SchedulerInput(input.enterprise_id, self._passes))
-            await sleep_unless(lambda: self._rules_changed or self._stopping, cron_pass.sleep_seconds)
+            await sleep_unless(lambda: self._rules_changed or self._stopping, sleep_seconds)
+
+    async def _pass(self, enterprise_id: str) -> float | None:
+        try:
+            cron_pass = await workflow.execute_local_activity_method(
+                RuleFiring.fire_due_rules, enterprise_id, **SCHEDULER_PASS
+            )
+        except FailureError as error:  # the worker's log has the cause; nothing is decided, so nothing is missed
+            if is_cancelled_exception(error):
+                raise
+            return AFTER_A_FAILED_PASS_SECONDS
+        self._note(cron_pass.sleep_seconds)
+        return cron_pass.sleep_seconds
 
     def _note(self, sleep_seconds: float | None) -> None:
         now = workflow.now()

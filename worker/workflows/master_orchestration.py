@@ -1,8 +1,10 @@
 """Keeps a cron and a scheduled workflow running for every enterprise; one for each deployment, however many daemons."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from shared.temporal.messages import (
@@ -22,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from worker.activities.scheduler_watch import SchedulerWatch
     from worker.activity_options import SCHEDULER_PASS
-    from worker.workflows.waking import sleep_unless
+    from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 OBSERVATION_INTERVAL = timedelta(seconds=60)
 """Two Temporal actions a minute for the whole deployment."""
@@ -45,29 +47,54 @@ class MasterOrchestrationWorkflow:
     @workflow.run
     async def run(self, input: OrchestrationInput) -> OrchestrationState:
         while not self._stopping:
-            await self._apply_changes()
+            applied = await self._apply_changes()
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(OrchestrationInput(sorted(self._enterprises), self._restarted))
-            await sleep_unless(
-                lambda: self._stopping or self._changes_applied < self._changes, OBSERVATION_INTERVAL.total_seconds()
-            )
-        await self._stop_schedulers(self._enterprises | self._removed)
+            await (self._sleep() if applied else self._sleep_after_failure())
+        await self._stop_all()
         self._changes_applied = self._changes
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
 
-    async def _apply_changes(self) -> None:
+    async def _apply_changes(self) -> bool:
+        """Whether it succeeded."""
         changes = self._changes
         removed, self._removed = self._removed, set()
-        await self._stop_schedulers(removed)
-        first = self._observation is None
-        self._observation = await workflow.execute_local_activity_method(
-            SchedulerWatch.observe_schedulers, sorted(self._enterprises), **SCHEDULER_PASS
-        )
-        if not first:
-            self._restarted += len(self._observation.restarted)
+        try:
+            await self._stop_schedulers(removed)
+            observation = await workflow.execute_local_activity_method(
+                SchedulerWatch.observe_schedulers, sorted(self._enterprises), **SCHEDULER_PASS
+            )
+        except FailureError as error:  # the worker's log has the cause; all of it is tried again at the next look
+            if is_cancelled_exception(error):
+                raise
+            self._removed |= removed - self._enterprises
+            return False
+        known = _workflow_ids(self._observation.passes) if self._observation else set()
+        self._restarted += len(known.intersection(observation.restarted))
+        self._observation = observation
         self._changes_applied = changes
+        return True
+
+    async def _sleep(self) -> None:
+        await sleep_unless(
+            lambda: self._stopping or self._changes_applied < self._changes, OBSERVATION_INTERVAL.total_seconds()
+        )
+
+    async def _sleep_after_failure(self) -> None:
+        await sleep_unless(lambda: self._stopping, AFTER_A_FAILED_PASS_SECONDS)
+
+    async def _stop_all(self) -> None:
+        while True:
+            try:
+                await self._stop_schedulers(self._enterprises | self._removed)
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await workflow.sleep(AFTER_A_FAILED_PASS_SECONDS)
+            else:
+                return
 
     async def _stop_schedulers(self, enterprise_ids: set[str]) -> None:
         if enterprise_ids:
@@ -137,6 +164,14 @@ class MasterOrchestrationWorkflow:
             restarted=self._restarted,
             observed_at=observation.observed_at if observation else None,
         )
+
+
+def _workflow_ids(enterprise_ids: Iterable[str]) -> set[str]:
+    return {
+        workflow_id
+        for enterprise_id in enterprise_ids
+        for workflow_id in (cron_scheduling_id(enterprise_id), scheduled_notification_id(enterprise_id))
+    }
 
 
 def _schedulers(enterprise_id: str, passes: SchedulerPasses | None) -> tuple[SchedulerStatus, SchedulerStatus]:

@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from shared.temporal.messages import SchedulerInput, SchedulerState
     from shared.temporal.names import DUE_AT_SIGNAL, SCHEDULED_NOTIFICATION_WORKFLOW, STOP_SIGNAL
     from worker.activities.scheduled_delivery import ScheduledDelivery
     from worker.activity_options import SCHEDULER_PASS
-    from worker.workflows.waking import sleep_unless
+    from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 
 @workflow.defn(name=SCHEDULED_NOTIFICATION_WORKFLOW)
@@ -32,14 +33,23 @@ class ScheduledNotificationWorkflow:
     async def run(self, input: SchedulerInput) -> None:
         while not self._stopping:
             self._due_earlier = False
-            due = await workflow.execute_local_activity_method(
-                ScheduledDelivery.start_due, input.enterprise_id, **SCHEDULER_PASS
-            )
-            self._passes += 1
-            self._last_pass_at = workflow.now().isoformat()
+            sleep_seconds = await self._pass(input.enterprise_id)
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(SchedulerInput(input.enterprise_id, self._passes))
-            await self._sleep(due.sleep_seconds)
+            await self._sleep(sleep_seconds)
+
+    async def _pass(self, enterprise_id: str) -> float | None:
+        try:
+            due = await workflow.execute_local_activity_method(
+                ScheduledDelivery.start_due, enterprise_id, **SCHEDULER_PASS
+            )
+        except FailureError as error:  # the worker's log has the cause; the rows are still due at the next pass
+            if is_cancelled_exception(error):
+                raise
+            return AFTER_A_FAILED_PASS_SECONDS
+        self._passes += 1
+        self._last_pass_at = workflow.now().isoformat()
+        return due.sleep_seconds
 
     async def _sleep(self, seconds: float | None) -> None:
         self._wakes_at = None if seconds is None else workflow.now() + timedelta(seconds=seconds)

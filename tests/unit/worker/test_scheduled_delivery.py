@@ -70,3 +70,12 @@ async def test_a_full_page_is_asked_for_again() -> None:
 
     assert starter.batches == [(1, 2), (3,)]
     assert result == ScheduledPass(3, None)
+
+
+async def test_a_row_that_waits_for_its_claim_is_not_started_again() -> None:
+    starter = FakeStarter()
+
+    result = await run(FakeStore(due(7, next_in=0.05), due(7, 8, next_in=30)), starter)
+
+    assert starter.batches == [(7,), (8,)]
+    assert result == ScheduledPass(2, 30.0)
