@@ -17,7 +17,7 @@ from shared.telemetry.wanted import Wanted, read_wanted
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
-    from prometheus_client import CollectorRegistry  # nothing wanted, nothing loaded
+    from prometheus_client import CollectorRegistry
     from requests import Session
 
 log = logging.getLogger("Telemetry")
@@ -30,10 +30,9 @@ FLUSH_SECONDS = 2.0
 class _Running:
     """What was set up."""
 
-    wanted: Wanted
     tracers: "TracerProvider | None"
     meters: "MeterProvider | None"
-    registry: "CollectorRegistry"
+    registry: "CollectorRegistry | None"
 
 
 _running: _Running | None = None
@@ -66,20 +65,21 @@ def start(service: str, *, prometheus: bool = False) -> None:
 
 
 def _set_up(service: str, wanted: Wanted, session: "Session | None") -> _Running:
-    from prometheus_client import CollectorRegistry
-
-    from shared.telemetry import providers
+    from shared.telemetry import providers  # nothing wanted, nothing loaded
 
     about = providers.resource(service)
-    registry = CollectorRegistry()
-    tracers = meters = None
+    tracers = meters = registry = None
+    readers = [providers.sending_reader(session)] if wanted.metrics else []
+    if wanted.prometheus:
+        reader, registry = providers.prometheus_reader()
+        readers.append(reader)
     if wanted.traces:
         tracers = providers.tracer_provider(about, session)
         trace.set_tracer_provider(tracers)
-    if wanted.metrics or wanted.prometheus:
-        meters = providers.meter_provider(about, providers.metric_readers(wanted, session, registry))
+    if readers:
+        meters = providers.meter_provider(about, readers)
         metrics.set_meter_provider(meters)
-    return _Running(wanted, tracers, meters, registry)
+    return _Running(tracers, meters, registry)
 
 
 def measures() -> bool:
@@ -94,7 +94,7 @@ def is_on() -> bool:
 
 def prometheus_text() -> bytes:
     """All metrics in Prometheus's text format; nothing if metrics are not read from this process."""
-    if _running is None:
+    if _running is None or _running.registry is None:
         return b""
     from prometheus_client import generate_latest
 

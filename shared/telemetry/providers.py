@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
@@ -13,12 +13,13 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Status
-from prometheus_client import CollectorRegistry
 from requests import Session
 
 from shared.telemetry import google_cloud
 from shared.telemetry.metric import SECONDS
-from shared.telemetry.wanted import Wanted
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _OF_TEMPORAL_IN_SECONDS = View(
     instrument_name="temporal_*latency*", aggregation=ExplicitBucketHistogramAggregation(SECONDS)
@@ -61,15 +62,19 @@ def meter_provider(about: Resource, readers: Sequence[MetricReader]) -> MeterPro
     )
 
 
-def metric_readers(wanted: Wanted, session: Session | None, registry: CollectorRegistry) -> list[MetricReader]:
-    """One that sends by OTLP every OTEL_METRIC_EXPORT_INTERVAL, one that waits to be asked."""
-    readers: list[MetricReader] = []
-    if wanted.metrics:
-        endpoint = f"{google_cloud.OTLP_ENDPOINT}/v1/metrics" if session else None
-        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=endpoint, session=session)))
-    if wanted.prometheus:
-        readers.append(PrometheusMetricReader(scope_info_enabled=False, registry=registry))
-    return readers
+def sending_reader(session: Session | None) -> MetricReader:
+    """Sends what is measured by OTLP, every OTEL_METRIC_EXPORT_INTERVAL."""
+    endpoint = f"{google_cloud.OTLP_ENDPOINT}/v1/metrics" if session else None
+    return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=endpoint, session=session))
+
+
+def prometheus_reader() -> "tuple[MetricReader, CollectorRegistry]":
+    """Waits to be asked through the registry."""
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry()
+    return PrometheusMetricReader(scope_info_enabled=False, registry=registry), registry
 
 
 def _without_error_text(span: ReadableSpan) -> ReadableSpan:

@@ -9,13 +9,14 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from shared import telemetry
 from shared.temporal.runtime import runtime
-from shared.temporal.tracing import RowTracing
 
 
 async def connect(address: str, namespace: str, connect_config: dict[str, Any]) -> Client:
     """Connect, waiting for as long as Temporal is away (`Client.connect` itself does not retry)."""
     config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
     if telemetry.is_on():
+        from shared.temporal.tracing import RowTracing  # loads the SDK
+
         config["interceptors"] = [RowTracing()]
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((RPCError, RuntimeError)), wait=wait_random_exponential(multiplier=0.2, max=10)
@@ -23,6 +24,15 @@ async def connect(address: str, namespace: str, connect_config: dict[str, Any]) 
         with attempt:
             return await Client.connect(**config)
     raise AssertionError("unreachable: the retry never gives up")
+
+
+async def connect_at_first_call(address: str, namespace: str, connect_config: dict[str, Any]) -> Client:
+    """A client that connects when it is first used, and then raises RuntimeError or RPCError while Temporal is away.
+
+    No worker can use it.
+    """
+    config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
+    return await Client.connect(**config, lazy=True)
 
 
 async def connect_unless_stopped(
