@@ -41,16 +41,19 @@ class ScheduledDelivery:
         Safe to repeat: a batch that runs already is not started again, and a claimed row is not claimed twice.
         The sleep is reckoned by the database's clock, so that no other clock's error makes it early or late.
         """
-        started: set[int] = set()
+        rows = 0
+        waiting_for_claim: frozenset[int] = frozenset()
         waited = 0.0
         while True:
             due = await self._store.due_scheduled(enterprise_id, limit=ROWS_PER_PASS)
             # Started but not claimed yet is due still: starting it again would only lengthen the queue it waits in.
-            await self._start(enterprise_id, [each for each in due.notification_ids if each not in started])
-            started.update(due.notification_ids)
+            fresh = [each for each in due.notification_ids if each not in waiting_for_claim]
+            await self._start(enterprise_id, fresh)
+            rows += len(fresh)
+            waiting_for_claim = frozenset(due.notification_ids)
             sleep_seconds = MORE_ROWS_PAUSE_SECONDS if due.has_more else due.seconds_until_next
             if sleep_seconds is None or sleep_seconds > SHORTEST_TIMER_SECONDS or waited > LONGEST_WAIT_SECONDS:
-                return ScheduledPass(len(started), sleep_seconds)
+                return ScheduledPass(rows, sleep_seconds)
             nap = min(sleep_seconds, LONGEST_NAP_SECONDS)
             await asyncio.sleep(nap)
             waited += nap

@@ -79,3 +79,11 @@ async def test_a_row_that_waits_for_its_claim_is_not_started_again() -> None:
 
     assert starter.batches == [(7,), (8,)]
     assert result == ScheduledPass(2, 30.0)
+
+
+async def test_a_row_that_was_put_off_is_started_again_when_it_is_due_again() -> None:
+    starter = FakeStarter()
+
+    await run(FakeStore(due(7, next_in=0.05), due(next_in=0.05), due(7, next_in=30)), starter)
+
+    assert starter.batches == [(7,), (7,)]
