@@ -87,7 +87,7 @@ async def serving(target: str, environment: Mapping[str, str], directory: Path) 
 
 
 async def schemathesis(
-    document: dict[str, Any], path: str, url: str, directory: Path, *, seconds: int
+    document: dict[str, Any], path: str, url: str, directory: Path, *, examples: int
 ) -> tuple[int | None, str]:
     """Call the function in every way that the document allows and in many that it does not; its verdict."""
     file = directory / "openapi.json"
@@ -100,9 +100,9 @@ async def schemathesis(
         f"--include-path={path}",
         f"--header=X-Api-Key:{OPERATOR_KEY}",
         "--phases=coverage,fuzzing",
-        f"--max-time={seconds}",
+        f"--max-examples={examples}",
+        "--generation-deterministic",
         "--generation-allow-x00=false",
-        "--generation-database=none",
         "--no-color",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -61,7 +61,7 @@ async def test_a_deployment_that_runs_is_healthy_and_its_answers_are_as_document
                 await eventually(is_healthy, within=40)
                 verdicts.append(
                     await schemathesis(
-                        copy.deepcopy(openapi_document()), f"/{name}", function.url, tmp_path / name, seconds=3
+                        copy.deepcopy(openapi_document()), f"/{name}", function.url, tmp_path / name, examples=20
                     )
                 )
 
