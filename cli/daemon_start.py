@@ -1,31 +1,102 @@
 """`xnovu daemon start`: listener and worker in one process, for one machine."""
 
-import asyncio
-from functools import partial
-from typing import Annotated, Literal
+import json
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from listener import bootstrap as listener
-from shared.process_lifecycle import run_process
-from shared.settings import DaemonSettings
-from worker import bootstrap as worker
+from cli.daemon_launch import Launch, Outcome, launch
+from cli.daemon_process import load_settings, run_daemon
+from cli.daemon_record import AlreadyRunning, DaemonBook, StartOptions
+from cli.dev_stack import is_wanted
+from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
+
+READY_WITHIN_SECONDS = 60.0
+
+Enterprises = Annotated[
+    str | None, typer.Option(help="Comma-separated enterprise ids; wins over DAEMON_ENTERPRISE_IDS.")
+]
+HealthPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Wins over DAEMON_HEALTH_PORT.")]
+LogLevel = Annotated[Literal["debug", "info", "warn", "error"] | None, typer.Option(help="Wins over DAEMON_LOG_LEVEL.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One object: result, pid, health_port, log_file, ...")]
 
 
 def start(
-    enterprises: Annotated[
-        str | None, typer.Option(help="Comma-separated enterprise ids; wins over DAEMON_ENTERPRISE_IDS.")
+    dev: Annotated[
+        bool, typer.Option("--dev", help="With a local stack of its own, if the settings name no server.")
+    ] = False,
+    enterprises: Enterprises = None,
+    health_port: HealthPort = None,
+    log_level: LogLevel = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Additional worker processes, for more cores.")] = 0,
+    foreground: Annotated[
+        bool | None,
+        typer.Option("--foreground/--detach", help="Stay, or go to the background. Default: stay on a terminal only."),
     ] = None,
-    log_level: Annotated[
-        Literal["debug", "info", "warn", "error"] | None, typer.Option(help="Wins over DAEMON_LOG_LEVEL.")
-    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Detached: seconds to wait until it is ready.")
+    ] = READY_WITHIN_SECONDS,
+    as_json: AsJson = False,
 ) -> None:
-    """Run in the foreground until SIGTERM or Ctrl-C, then drain and exit 0."""
-    load = partial(DaemonSettings.load, daemon_enterprise_ids=enterprises, daemon_log_level=log_level)
-    run_process("daemon", _run, load)
+    """Run XNovu on this machine: on a terminal until Ctrl-C, elsewhere in the background until `xnovu daemon stop`.
+
+    Exit 0 when it is ready, or ran already; 1 if it did not start or is not ready in time; 2 for wrong settings.
+    """
+    options = StartOptions(enterprises, health_port, log_level, workers, dev)
+    book = DaemonBook()
+    if foreground is None:
+        foreground = sys.stdin.isatty() and sys.stdout.isatty()
+    if not foreground:
+        start_detached(book, options, timeout, as_json)
+    try:
+        run_daemon(book, options)
+    except AlreadyRunning:
+        say_launched(Launch(Outcome.ALREADY_RUNNING, book.running()), as_json, timeout)
 
 
-async def _run(settings: DaemonSettings, stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as parts:
-        parts.create_task(listener.run(settings, stop), name="listener")
-        parts.create_task(worker.run(settings, stop), name="worker")
+def start_detached(book: DaemonBook, options: StartOptions, timeout: float, as_json: bool) -> NoReturn:
+    """Check what can be checked here, where it is read; then launch, and leave with what became of it."""
+    if book.running() is None and not (options.dev and is_wanted()):
+        load_settings(options)
+    say_launched(launch(book, options, timeout_seconds=timeout), as_json, timeout)
+
+
+def say_launched(launched: Launch, as_json: bool, timeout: float) -> NoReturn:
+    """Print the result, and leave with its exit code."""
+    if as_json:
+        typer.echo(json.dumps(_object(launched), indent=2))
+    _say(launched, as_json, timeout)
+    if launched.outcome is Outcome.FAILED and launched.exit_code == EXIT_BAD_SETTINGS:
+        raise typer.Exit(EXIT_BAD_SETTINGS)
+    raise typer.Exit(EXIT_FAILED if launched.outcome in (Outcome.FAILED, Outcome.TIMEOUT) else 0)
+
+
+def _object(launched: Launch) -> Mapping[str, Any]:
+    record = launched.record
+    return {
+        "result": launched.outcome,
+        "pid": record and record.pid,
+        "health_port": record and record.health_port,
+        "log_file": record and record.log_file,
+        "exit_code": launched.exit_code,
+    }
+
+
+def _say(launched: Launch, as_json: bool, timeout: float) -> None:
+    """The result for people, and trouble for everybody."""
+    record = launched.record
+    match launched.outcome:
+        case Outcome.FAILED:
+            typer.echo(f"The daemon ended with code {launched.exit_code}. The end of its log:", err=True)
+            typer.echo(f"{launched.last_words}\nHint: xnovu doctor tries everything it needs.", err=True)
+        case Outcome.TIMEOUT:
+            typer.echo(f"The daemon is not ready within {timeout:g} s. The end of its log:", err=True)
+            hint = "it goes on trying; xnovu doctor says what is amiss, xnovu daemon stop ends it."
+            typer.echo(f"{launched.last_words}\nHint: {hint}", err=True)
+        case outcome if not as_json:
+            where = f" (process {record.pid}, health on port {record.health_port})" if record else ""
+            typer.echo(f"{outcome}{where}")
+            if record and record.log_file:
+                typer.echo(f"log: {record.log_file}")

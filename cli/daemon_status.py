@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from cli.aligned import aligned
+from cli.daemon_record import DaemonBook, DaemonRecord
 from cli.failure import failures_named
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport, report_orchestration
-from shared.settings import TemporalSettings
+from shared.settings import SettingsError, TemporalSettings
 from shared.temporal.messages import OrchestrationState, SchedulerStatus
 
 EXIT_NOT_RUNNING = 3
@@ -20,15 +22,46 @@ EXIT_NOT_RUNNING = 3
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One object; docs/scheduling.md lists its fields.")] = False,
 ) -> None:
-    """Name the orchestration's state and what it sees. Exit 0 if it is running, 3 if not, 2 for wrong settings."""
+    """Name this user's daemon, the orchestration's state, and what it sees.
+
+    Exit 0 if the daemon runs, or the orchestration by another; 3 if nothing does, 2 for wrong settings.
+    """
+    daemon = DaemonBook().running()
     with failures_named():
-        report = asyncio.run(report_orchestration(TemporalSettings.load()))
+        report = _report(daemon)
     if as_json:
-        typer.echo(json.dumps({"orchestration": _object(report)}, indent=2))
+        answer = {"daemon": daemon and asdict(daemon), "orchestration": report and _object(report)}
+        typer.echo(json.dumps(answer, indent=2))
     else:
-        for line in _lines(report):
-            typer.echo(line)
-    raise typer.Exit(0 if report.condition is OrchestrationCondition.RUNNING else EXIT_NOT_RUNNING)
+        typer.echo("\n".join([*_daemon_lines(daemon), *(_lines(report) if report else ())]))
+    runs = daemon is not None or (report is not None and report.condition is OrchestrationCondition.RUNNING)
+    raise typer.Exit(0 if runs else EXIT_NOT_RUNNING)
+
+
+def _report(daemon: DaemonRecord | None) -> OrchestrationReport | None:
+    """None where this shell's settings do not say where Temporal is and a daemon runs all the same.
+
+    Raises:
+        SettingsError: so it is, and no daemon runs.
+    """
+    try:
+        return asyncio.run(report_orchestration(TemporalSettings.load()))
+    except SettingsError:
+        if daemon is None:
+            raise
+        return None
+
+
+def _daemon_lines(daemon: DaemonRecord | None) -> Iterator[str]:
+    if daemon is None:
+        yield "daemon: none of this user's is running here"
+        return
+    options = " ".join(daemon.options.arguments())
+    yield f"daemon: running, process {daemon.pid}, health on port {daemon.health_port}" + (options and f" ({options})")
+    if daemon.log_file:
+        yield f"log: {daemon.log_file}"
+    if daemon.options.dev:
+        yield f"its settings, for other commands: . {DaemonBook().environment_file}"
 
 
 def _object(report: OrchestrationReport) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from cli.demo.sink import read_calls
 from cli.demo.table import show
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
 from stack.local import LocalStack
-from stack.processes import ChildProcess, PartFailed
+from stack.processes import ChildProcess, PartFailed, free_port
 
 READY_WITHIN_SECONDS = 20.0
 SETTLED_WITHIN_SECONDS = 30.0
@@ -80,14 +80,20 @@ async def _database(stack: LocalStack) -> AsyncIterator[asyncpg.Connection]:
 async def _daemon(stack: LocalStack, directory: Path) -> AsyncIterator[None]:
     """The daemon, from the moment its log says that every enterprise is subscribed."""
     daemon = ChildProcess("daemon", directory / "daemon.log")
-    environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(CONFIGURED), **DAEMON_SETTINGS}
+    environment = {
+        **stack.environment,
+        "DAEMON_ENTERPRISE_IDS": ",".join(CONFIGURED),
+        "DAEMON_HEALTH_PORT": str(free_port()),
+        "XDG_STATE_HOME": str(directory),  # another daemon than the user's own
+        **DAEMON_SETTINGS,
+    }
 
     async def is_subscribed() -> bool:
         log = await asyncio.to_thread(daemon.log_file.read_text)
         return log.count('"subscription_subscribed"') >= len(CONFIGURED)
 
     try:
-        await daemon.start([sys.executable, "-m", "cli", "daemon", "start"], environment)
+        await daemon.start([sys.executable, "-m", "cli", "daemon", "start", "--foreground"], environment)
         await daemon.wait_until_ready(is_subscribed, READY_WITHIN_SECONDS)
         yield
     finally:

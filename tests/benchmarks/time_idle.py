@@ -58,8 +58,9 @@ async def measure(directory: Path) -> Idle:
                 **stack.environment,
                 "DAEMON_ENTERPRISE_IDS": ",".join(enterprise_ids),
                 "DAEMON_HEALTH_PORT": str(free_port()),
+                "XDG_STATE_HOME": str(directory),
             }
-            await daemon.start([sys.executable, "-m", "cli", "daemon", "start"], environment)
+            await daemon.start([sys.executable, "-m", "cli", "daemon", "start", "--foreground"], environment)
             await daemon.wait_until_ready(lambda: _rests(database), READY_WITHIN_SECONDS)
             return await _count(stack, database, _process(daemon))
         finally:

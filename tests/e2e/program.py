@@ -10,13 +10,13 @@ from typing import Self
 
 import psutil
 
-from stack.processes import bound_command
+from stack.processes import bound_command, free_port
 from tests.e2e.system import eventually
 
 ARGUMENTS = {
     "listener": ("-m", "listener"),
     "worker": ("-m", "worker"),
-    "daemon": ("-m", "cli", "daemon", "start"),
+    "daemon": ("-m", "cli", "daemon", "start", "--foreground"),
 }
 
 _HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -29,7 +29,8 @@ class Program:
         self.name = name
         self.log_file = directory / f"{name}.log"
         self._error_file = directory / f"{name}.errors"
-        self._environment = {**_HARMLESS, **environment}
+        own = {"XDG_STATE_HOME": str(directory), "DAEMON_HEALTH_PORT": str(free_port())} if name == "daemon" else {}
+        self._environment = {**_HARMLESS, **own, **environment}
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 

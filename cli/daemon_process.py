@@ -1,0 +1,83 @@
+"""The daemon itself: listener, worker and extra workers, until it is told to stop."""
+
+import asyncio
+import os
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from cli.daemon_record import DaemonBook, StartOptions, record_of_this_process
+from cli.dev_stack import dev_stack, is_wanted
+from cli.extra_workers import keep_extra_workers
+from cli.failure import exit_with_hint
+from cli.health_server import LiveComponents, serving
+from listener import bootstrap as listener
+from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
+from shared.process_usage import ProcessUsage
+from shared.settings import DaemonSettings, SettingsError
+from stack.processes import PartFailed, is_free
+from worker import bootstrap as worker
+
+
+def run_daemon(book: DaemonBook, options: StartOptions) -> NoReturn:
+    """Be the daemon until SIGTERM or Ctrl-C, then drain and exit 0. The book says so for as long as that lasts.
+
+    Raises:
+        AlreadyRunning: another daemon of this user lives.
+    """
+    with ExitStack() as starting:
+        starting.enter_context(book.held())
+        if options.dev and is_wanted():
+            try:
+                starting.enter_context(dev_stack(book.environment_file))
+            except PartFailed as error:
+                exit_with_hint(f"daemon: {error}", "is it installed? pip install 'xnovu[stack]'", EXIT_FAILED)
+        # Past this point the process ends without unwinding: `_run` leaves what was entered here.
+        settings = load_settings(options)
+        until_the_end = starting.pop_all()
+    run_process("daemon", partial(_run, book=book, options=options, until_the_end=until_the_end), lambda: settings)
+
+
+async def _run(
+    settings: DaemonSettings, stop: asyncio.Event, *, book: DaemonBook, options: StartOptions, until_the_end: ExitStack
+) -> None:
+    with until_the_end:
+        book.write(record_of_this_process(settings, options, _log_file(book)))
+        live = LiveComponents(settings.daemon_enterprise_ids, ProcessUsage(settings.xnovu_build))
+        async with serving(settings, live), asyncio.TaskGroup() as parts:
+            parts.create_task(listener.run(settings, stop, live.announce), name="listener")
+            parts.create_task(worker.run(settings, stop, live.announce), name="worker")
+            parts.create_task(keep_extra_workers(options.workers, stop), name="extra workers")
+
+
+def load_settings(options: StartOptions) -> DaemonSettings:
+    """The daemon's settings, checked as far as they can be before it runs. Leaves with a message if they are wrong."""
+    try:
+        settings = DaemonSettings.load(
+            daemon_enterprise_ids=options.enterprises,
+            daemon_health_port=options.health_port,
+            daemon_log_level=options.log_level,
+        )
+    except SettingsError as error:
+        typer.echo(f"daemon: {error}", err=True)
+        raise typer.Exit(EXIT_BAD_SETTINGS) from None
+    if not is_free(settings.daemon_health_port):
+        exit_with_hint(
+            f"daemon: port {settings.daemon_health_port} is taken by another process.",
+            "choose another with --health-port or DAEMON_HEALTH_PORT.",
+            EXIT_FAILED,
+        )
+    return settings
+
+
+def _log_file(book: DaemonBook) -> Path | None:
+    """Where our output goes, if `start` has detached us."""
+    try:
+        is_ours = os.path.samestat(os.fstat(sys.stdout.fileno()), book.log_file.stat())
+    except (OSError, ValueError):
+        return None
+    return book.log_file if is_ours else None

@@ -1,0 +1,176 @@
+"""The daemon of this user, as it wrote itself down: whom `stop` may end, and what `restart` carries on.
+
+Two files in the state directory. `daemon.lock` is locked for as long as the daemon lives: the kernel lets go of it
+whatever ends the process, so neither a stale record nor two daemons starting at once can mislead. `daemon.json` is the
+record, and goes when the daemon does.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from shared.settings import DaemonSettings
+
+_PROBES_END_WITHIN_SECONDS = 1.0
+"""Who asks whether a daemon lives holds the lock for microseconds; a daemon holds it longer."""
+
+
+_BOOT_TIME_IS_TRUE_WITHIN_SECONDS = 2.0
+"""The kernel tells it in whole seconds of a clock that is being corrected."""
+
+
+class AlreadyRunning(Exception):
+    """Another daemon of this user holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What `start` was told; None where the settings were to decide."""
+
+    enterprises: str | None = None
+    health_port: int | None = None
+    log_level: str | None = None
+    workers: int = 0
+    dev: bool = False
+
+    def arguments(self) -> list[str]:
+        """As `start` takes them."""
+        values = {"--enterprises": self.enterprises, "--health-port": self.health_port, "--log-level": self.log_level}
+        given = [text for name, value in values.items() if value is not None for text in (name, str(value))]
+        return [*given, *(["--workers", str(self.workers)] if self.workers else []), *(["--dev"] if self.dev else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonRecord:
+    """`started_after_boot_seconds`, by the kernel, tells the process from a later one with the same id; unlike the time
+    of day, it stays true when the clock is set.
+    """
+
+    pid: int
+    started_after_boot_seconds: float
+    health_host: str
+    health_port: int
+    options: StartOptions = field(default_factory=StartOptions)
+    log_file: str | None = None
+
+    @property
+    def health_url(self) -> str:
+        """Where this machine reaches its health server, whichever addresses that listens on."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.health_host, self.health_host)
+        return f"http://[{host}]:{self.health_port}" if ":" in host else f"http://{host}:{self.health_port}"
+
+    @classmethod
+    def read(cls, file: Path) -> "DaemonRecord | None":
+        """None if there is no record, or one that another release left and that cannot be read."""
+        try:
+            content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            return cls(**{**content, "options": StartOptions(**content["options"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+class DaemonBook:
+    """The record and its lock, in one directory."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """By default $XDG_STATE_HOME/xnovu, which is ~/.local/state/xnovu where that is not set."""
+        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        self.directory = directory or home / "xnovu"
+        self.record_file = self.directory / "daemon.json"
+        self.log_file = self.directory / "daemon.log"
+        self.environment_file = self.directory / "dev.env"
+        self._lock_file = self.directory / "daemon.lock"
+
+    def running(self) -> DaemonRecord | None:
+        """The daemon that runs, if it is ours: it holds the lock, and its process is the one that wrote the record."""
+        record = DaemonRecord.read(self.record_file)
+        return record if record is not None and self.is_held() and process_of(record) is not None else None
+
+    def is_held(self) -> bool:
+        """Whether a daemon lives: one that just starts or ends has no record."""
+        with self._open_lock() as lock:
+            return not _lock(lock, fcntl.LOCK_SH)
+
+    def forget(self) -> None:
+        """Remove what a daemon left that was killed; harmless if there is nothing, and if one runs."""
+        with self._open_lock() as lock:
+            if _lock(lock, fcntl.LOCK_EX):
+                self._remove()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The daemon's own, for as long as the block lasts; at its end what it wrote goes. Raises AlreadyRunning."""
+        with self._open_lock() as lock:
+            deadline = time.monotonic() + _PROBES_END_WITHIN_SECONDS
+            while not _lock(lock, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise AlreadyRunning
+                time.sleep(0.01)
+            self._remove()
+            try:
+                yield
+            finally:
+                self._remove()
+
+    def write(self, record: DaemonRecord) -> None:
+        """In one step: nobody reads half a record. Only within `held`."""
+        draft = self.record_file.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(record)), "utf-8")
+        draft.replace(self.record_file)
+
+    @contextmanager
+    def _open_lock(self) -> Iterator[int]:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _remove(self) -> None:
+        for file in (self.record_file, self.environment_file):
+            file.unlink(missing_ok=True)
+
+
+def record_of_this_process(settings: DaemonSettings, options: StartOptions, log_file: Path | None) -> DaemonRecord:
+    """The record of the process that asks."""
+    return DaemonRecord(
+        pid=os.getpid(),
+        started_after_boot_seconds=_started_after_boot_seconds(psutil.Process()),
+        health_host=settings.daemon_health_host,
+        health_port=settings.daemon_health_port,
+        options=options,
+        log_file=None if log_file is None else str(log_file),
+    )
+
+
+def _lock(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def process_of(record: DaemonRecord) -> psutil.Process | None:
+    """The recorded process; None if it is gone, whoever has its id now. A zombie is gone: it holds nothing any more."""
+    try:
+        process = psutil.Process(record.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        age_difference = _started_after_boot_seconds(process) - record.started_after_boot_seconds
+    except psutil.NoSuchProcess:
+        return None
+    return process if abs(age_difference) < _BOOT_TIME_IS_TRUE_WITHIN_SECONDS else None
+
+
+def _started_after_boot_seconds(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()
