@@ -33,14 +33,18 @@ class History:
         """All that is remembered."""
         return tuple(self._samples)
 
-    def add(self, observations: Observations, now: datetime) -> None:
+    def remember(self, sample: Sample) -> None:
+        """The oldest is forgotten for it, once there are enough."""
+        self._samples.append(sample)
+
+    def note(self, observations: Observations, now: datetime) -> None:
         """Remember this look; a look without an answer of the database is a gap in every line."""
         database = observations.database
         if database.error is not None or database.answered_at is None:
-            self._samples.append(Sample(now, None, None, None, None, None))
+            self.remember(Sample(now, None, None, None, None, None))
             return
         recent = database.recent
-        self._samples.append(
+        self.remember(
             Sample(
                 at=now,
                 sent_per_minute=recent.sent * 60 / recent.seconds,

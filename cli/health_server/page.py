@@ -82,7 +82,9 @@ def ago(instant: str | None, now: datetime) -> str:
     if instant is None:
         return "never"
     seconds = (now - datetime.fromisoformat(instant).astimezone(UTC)).total_seconds()
-    return "now" if seconds < 1 else f"{duration(float(int(seconds)))} ago"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago" if seconds >= 1 else "now"
+    return f"{duration(seconds)} ago"
 
 
 def size(size_bytes: int) -> str:

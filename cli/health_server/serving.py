@@ -13,7 +13,7 @@ from cli.health_server.application import application
 from cli.health_server.history import History
 from cli.health_server.live import LiveComponents
 from cli.health_server.page import StatusPage
-from shared.health_monitor import HealthMonitor
+from shared.health_monitor import LOOK_EVERY_SECONDS, HealthMonitor
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -70,9 +70,16 @@ async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterat
 
 
 @asynccontextmanager
-async def serving_at(listening: socket.socket, monitor: HealthMonitor, page: StatusPage) -> AsyncIterator[None]:
+async def serving_at(
+    listening: socket.socket,
+    monitor: HealthMonitor,
+    page: StatusPage,
+    *,
+    history: History | None = None,
+    look_every_seconds: float = LOOK_EVERY_SECONDS,
+) -> AsyncIterator[None]:
     """Serve what this monitor observes, within the block."""
-    history = History()
+    history = History() if history is None else history
     server = _Server(
         uvicorn.Config(
             application(monitor, history, page),
@@ -86,7 +93,8 @@ async def serving_at(listening: socket.socket, monitor: HealthMonitor, page: Sta
     )
     async with asyncio.TaskGroup() as parts:
         watching = parts.create_task(
-            monitor.run(on_look=lambda: history.add(monitor.observations(), datetime.now(UTC))), name="health monitor"
+            monitor.run(look_every_seconds, lambda: history.note(monitor.observations(), datetime.now(UTC))),
+            name="health monitor",
         )
         parts.create_task(server.serve(sockets=[listening]), name="health server")
         host, port = listening.getsockname()[:2]
