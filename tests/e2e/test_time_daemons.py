@@ -184,7 +184,7 @@ async def _kill_at_random_for(seconds: float, daemons: list[Program], chance: Ra
         for victim in victims:
             victim.signal(signal.SIGKILL)
         for victim in victims:
-            assert await victim.exit_code(within=5) == -signal.SIGKILL, victim.errors()
+            assert await victim.exit_code(within=5) == -signal.SIGKILL, victim.log_file.read_text()[-3000:]
         await asyncio.sleep(chance.uniform(0, 3))
         for victim in victims:
             victim.start()
