@@ -42,13 +42,17 @@ LINES = (
 
 
 def idle_figures(idle: Idle) -> dict[str, float]:
-    """Counts for ten minutes, as measured or scaled to it."""
+    """Counts for ten minutes, as measured or scaled to it; the file has the requests by path, too."""
     scale = ASKED_FOR_MINUTES / idle.minutes
     return {
         "idle_window_minutes": round(idle.minutes, 2),
         "idle_temporal_actions_in_10_minutes": round(idle.temporal_actions * scale, 1),
         "idle_sql_statements_in_10_minutes": round(idle.sql_statements * scale, 1),
-        "idle_requests_in_10_minutes": round(idle.requests * scale, 1),
+        "idle_requests_in_10_minutes": round(idle.requests.total() * scale, 1),
+        **{
+            f"idle_requests_in_10_minutes {path}": round(count * scale, 1)
+            for path, count in idle.requests.most_common()
+        },
         "idle_temporal_actions_per_enterprise_minute": round(idle.per_enterprise_and_minute(idle.temporal_actions), 4),
         "idle_sql_statements_per_enterprise_minute": round(idle.per_enterprise_and_minute(idle.sql_statements), 4),
         "idle_cpu_percent_daemon": round(100 * idle.cpu_seconds / (60 * idle.minutes), 2),

@@ -8,6 +8,7 @@ come in as, the frame of each request's transaction included. What the edge's ow
 import asyncio
 import os
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,12 +33,12 @@ READY_WITHIN_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Idle:
-    """What was counted in the window, and the daemon's own use of the machine."""
+    """What was counted in the window, requests by path, and the daemon's own use of the machine."""
 
     minutes: float
     temporal_actions: int
     sql_statements: int
-    requests: int
+    requests: Counter[str]
     cpu_seconds: float
     resident_bytes: int
 
@@ -143,13 +144,12 @@ async def _actions_between(client: Client, began: datetime, ended: datetime) -> 
     return actions
 
 
-async def _requests(stack: LocalStack) -> int:
-    """Requests to Supabase's REST interface so far."""
+async def _requests(stack: LocalStack) -> Counter[str]:
+    """Requests to Supabase's REST interface so far, by path."""
     async with httpx.AsyncClient() as http:
         response = await http.get(f"{stack.edge.url}/health")
     response.raise_for_status()
-    by_path: dict[str, int] = response.json()["rest_requests"]
-    return sum(by_path.values())
+    return Counter(response.json()["rest_requests"])
 
 
 def _process(daemon: ChildProcess) -> psutil.Process:
