@@ -1,5 +1,6 @@
 """The local stack of `xnovu daemon start --dev`: it belongs to the daemon, and ends with it."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -10,18 +11,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
+
 from stack.processes import PartFailed, bound_command
+from stack.sample_data import seed_enterprise
 
 STOPS_WITHIN_SECONDS = 20.0
 
 SERVERS = ("TEMPORAL_ADDRESS", "NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL")
 
-DEFAULTS = {"DAEMON_ENTERPRISE_IDS": "dev"}
+ENTERPRISES = "DAEMON_ENTERPRISE_IDS"
+SAMPLE_ENTERPRISE = "dev"
+"""Served if nobody says whom to serve; it has workflows to play with, such as `dev-welcome`."""
+
+MARK = "XNOVU_DEV_STACK"
+"""In the environment of a shell that has read the file: its servers are those of a daemon's own stack."""
 
 
 def is_wanted() -> bool:
-    """Whether the settings name no server at all."""
-    return not any(os.environ.get(name) for name in SERVERS)
+    """Whether the settings name no server, or only those of a stack that came and went with a daemon."""
+    return bool(os.environ.get(MARK)) or not any(os.environ.get(name) for name in SERVERS)
 
 
 @contextmanager
@@ -39,13 +48,23 @@ def dev_stack(environment_file: Path) -> Iterator[None]:
         answer = stack.stdout.readline()
         if not answer:
             raise PartFailed(f"the local stack ended with code {stack.wait()} before it was ready")
-        environment = {**json.loads(answer), **{name: os.environ.get(name) or DEFAULTS[name] for name in DEFAULTS}}
+        environment = {**json.loads(answer), MARK: "1", ENTERPRISES: os.environ.get(ENTERPRISES) or SAMPLE_ENTERPRISE}
         os.environ.update(environment)
+        if environment[ENTERPRISES] == SAMPLE_ENTERPRISE:
+            asyncio.run(_seed(environment["XNOVU_STACK_POSTGRES_URL"]))
         _write(environment_file, environment)
         yield
     finally:
         stack.terminate()
         stack.wait(STOPS_WITHIN_SECONDS)
+
+
+async def _seed(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await seed_enterprise(connection, SAMPLE_ENTERPRISE)
+    finally:
+        await connection.close()
 
 
 def _write(file: Path, environment: Mapping[str, str]) -> None:
