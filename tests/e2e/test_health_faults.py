@@ -1,0 +1,170 @@
+"""Whatever breaks shows in the daemon's health within 15 s, and health recovers by itself when it is mended."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from stack.local import LocalStack
+from stack.processes import free_port
+from tests.e2e import rows
+from tests.e2e.program import Program
+from tests.e2e.system import SHORT_TIMES, System, eventually
+
+SHOWS_WITHIN_SECONDS = 15.0
+RECOVERS_WITHIN_SECONDS = 30.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+
+class Daemon:
+    """A running daemon with its stack, and what it answers about its health."""
+
+    def __init__(self, system: System, port: int) -> None:
+        self.system = system
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5)
+
+    async def health(self) -> dict[str, Any]:
+        """The body of /health; its status code must be the one that goes with it."""
+        answer = await self._http.get("/health")
+        health: dict[str, Any] = answer.json()
+        assert answer.status_code == (503 if health["status"] == "unhealthy" else 200)
+        return health
+
+    async def problems(self) -> dict[str, str]:
+        """By component, as /status has them; the last of each."""
+        status = (await self._http.get("/status")).json()
+        return {problem["component"]: problem["reason"] for problem in status["problems"]}
+
+    async def is_ready(self) -> bool:
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    async def is_healthy(self) -> bool:
+        return bool((await self.health())["status"] == "healthy")
+
+    async def recovers(self) -> None:
+        await eventually(self.is_healthy, within=RECOVERS_WITHIN_SECONDS, what="healthy again")
+
+    async def shows(self, is_shown: Callable[[dict[str, Any]], bool], what: str) -> float:
+        """Wait until /health shows it; returns after how many seconds."""
+        began = time.monotonic()
+
+        async def check() -> bool:
+            return is_shown(await self.health())
+
+        await eventually(check, within=SHOWS_WITHIN_SECONDS, what=what)
+        return time.monotonic() - began
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    directory = tmp_path_factory.mktemp("health")
+    port = free_port()
+    async with LocalStack(directory) as stack:
+        system = System(stack, directory, SHORT_TIMES)
+        await system.seed()
+        with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
+            running = Daemon(system, port)
+            await eventually(running.is_ready, within=30, what="the daemon is ready")
+            yield running
+            program.require_running()
+            await running.aclose()
+        await system.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def healthy(daemon: Daemon) -> Daemon:
+    await daemon.recovers()
+    return daemon
+
+
+async def test_health_has_the_fields_of_the_contract(healthy: Daemon) -> None:
+    health = await healthy.health()
+
+    assert health.pop("uptime") >= 1
+    assert health == {
+        "status": "healthy",
+        "components": {
+            "subscriptions": {"total": 3, "active": 3, "failed": 0, "reconnecting": 0},
+            "ruleEngine": "healthy",
+            "queue": "healthy",
+            "temporal": "healthy",
+        },
+        "enterprise_status": {"acme": "subscribed", "globex": "subscribed", "initech": "subscribed"},
+        "temporal_status": {"status": "healthy", "orchestrationWorkflow": "RUNNING"},
+    }
+
+
+async def test_a_frozen_websocket_shows_and_heals(healthy: Daemon) -> None:
+    await healthy.system.edge_fault("freeze", seconds=60)
+
+    took = await healthy.shows(lambda it: it["components"]["subscriptions"]["active"] == 0, "no subscription active")
+
+    assert (await healthy.health())["status"] == "degraded"
+    await healthy.system.edge.delete("/_faults")
+    await healthy.recovers()
+    assert took < SHOWS_WITHIN_SECONDS
+
+
+async def test_temporal_away_shows_and_heals(healthy: Daemon) -> None:
+    await healthy.system.stack.temporal.kill()
+
+    await healthy.shows(lambda it: it["components"]["temporal"] != "healthy", "Temporal unwell")
+    await healthy.shows(lambda it: it["temporal_status"]["status"] == "unhealthy", "Temporal unhealthy")
+
+    assert "temporal" in await healthy.problems()
+    await healthy.system.stack.temporal.start()
+    await healthy.recovers()
+
+
+async def test_supabase_refusing_shows_and_heals(healthy: Daemon) -> None:
+    await healthy.system.stack.postgres.stop()
+
+    await healthy.shows(lambda it: it["status"] == "unhealthy", "unhealthy")
+
+    assert (await healthy.health())["components"]["queue"] == "unhealthy"
+    assert "supabase" in await healthy.problems()
+    await healthy.system.stack.postgres.start()
+    await healthy.recovers()
+
+
+async def test_novu_refusing_shows_and_heals(healthy: Daemon) -> None:
+    system = healthy.system
+    await system.sink_faults({"kind": "unauthorized", "requests": None})
+    refused = await system.insert(1)
+
+    await healthy.shows(lambda it: it["components"]["queue"] == "degraded", "the queue degraded")
+
+    assert "HTTP 401" in (await healthy.problems())["novu"]
+    await system.sink.delete("/_sink/faults")
+    await rows.settled(system, [*refused, *await system.insert(1)])
+    await healthy.recovers()
+
+
+async def test_a_stopped_orchestration_shows_until_it_is_started(healthy: Daemon) -> None:
+    environment = healthy.system.environment
+    client = await Client.connect(environment["TEMPORAL_ADDRESS"])
+    await client.get_workflow_handle("master-orchestration").signal("stop")
+
+    await healthy.shows(
+        lambda it: it["temporal_status"]["orchestrationWorkflow"] == "COMPLETED", "the orchestration is completed"
+    )
+
+    assert (await healthy.health())["components"]["ruleEngine"] == "unhealthy"
+    await client.start_workflow(
+        "MasterOrchestrationWorkflow",
+        {"enterprise_ids": ["acme", "globex", "initech"]},
+        id="master-orchestration",
+        task_queue="xnovu-notification-processing",
+    )
+    await healthy.recovers()
