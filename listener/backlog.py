@@ -10,9 +10,9 @@ from opentelemetry.metrics import Observation
 from temporalio.service import RPCError
 
 from listener import metrics
+from shared.health.observations import TaskQueueObservation
 from shared.ports import OrchestrationStore, StoreUnavailable, Unaccounted
 from shared.telemetry.metric import Metric, observe, observe_value
-from shared.temporal.task_queues import TaskQueueStatistics
 
 LOOK_EVERY_SECONDS = 15.0
 STALE_AFTER_LOOKS = 3
@@ -20,7 +20,7 @@ STALE_AFTER_LOOKS = 3
 
 Seen = TypeVar("Seen")
 
-ReadTaskQueues = Callable[[], Awaitable[Mapping[str, TaskQueueStatistics]]]
+ReadTaskQueues = Callable[[], Awaitable[Mapping[str, TaskQueueObservation]]]
 
 
 class Backlog:
@@ -39,7 +39,7 @@ class Backlog:
         self._enterprise_ids = enterprise_ids
         self._look_every_seconds = look_every_seconds
         self._rows: tuple[float, Unaccounted] | None = None
-        self._queues: tuple[float, Mapping[str, TaskQueueStatistics]] | None = None
+        self._queues: tuple[float, Mapping[str, TaskQueueObservation]] | None = None
 
     def observe(self) -> None:
         """Have the latest look read whenever metrics are collected."""
@@ -71,7 +71,7 @@ class Backlog:
 
         observe_value(metric, read)
 
-    def _observe_queues(self, metric: Metric, value: Callable[[TaskQueueStatistics], float]) -> None:
+    def _observe_queues(self, metric: Metric, value: Callable[[TaskQueueObservation], float]) -> None:
         def read() -> Iterator[Observation]:
             for task_type, queue in (self._fresh(self._queues) or {}).items():
                 yield Observation(value(queue), {"xnovu.task.type": task_type})

@@ -99,7 +99,7 @@ QUEUE_POLLERS = Metric(
     "xnovu.task_queue.pollers",
     Kind.GAUGE,
     "{poller}",
-    "Workers seen asking for tasks; Temporal remembers one for some minutes after it has left.",
+    "Workers that asked for tasks within the last 75 s: a poll may last 60 s, so one that has left counts for a while.",
     ("xnovu.task.type",),
 )
 

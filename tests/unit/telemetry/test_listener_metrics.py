@@ -8,8 +8,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from listener.backlog import Backlog
 from listener.listener import Listener
 from listener.observed import observe_listener
+from shared.health.observations import TaskQueueObservation
 from shared.ports import FeedState, SchedulerPass, StoreUnavailable, Unaccounted
-from shared.temporal.task_queues import TaskQueueStatistics
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal
 from tests.unit.telemetry.conftest import Recorded
 
@@ -48,12 +48,15 @@ class FakeOrchestrationStore:
         return []
 
 
-async def no_queues() -> Mapping[str, TaskQueueStatistics]:
+async def no_queues() -> Mapping[str, TaskQueueObservation]:
     raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
 
 
-async def queues() -> Mapping[str, TaskQueueStatistics]:
-    return {"workflow": TaskQueueStatistics(3, 1.5, 1)}
+async def queues() -> Mapping[str, TaskQueueObservation]:
+    queue = TaskQueueObservation(
+        backlog=3, backlog_age_seconds=1.5, added_per_second=0.0, dispatched_per_second=0.0, pollers=1
+    )
+    return {"workflow": queue}
 
 
 async def test_what_waits_is_measured_and_what_does_not_answer_is_left_out(

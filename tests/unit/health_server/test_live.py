@@ -1,0 +1,38 @@
+"""What the daemon says of its own parts, before and after they run."""
+
+from cli.health_server.live import LiveComponents
+from shared.health.assessment import is_ready
+from shared.health.observations import Component, ListenerObservation, SubscriptionState
+from shared.heartbeat import Reporter
+from shared.process_usage import ProcessUsage
+from tests.unit.health.builders import POLLING, a_listener, observed
+
+
+def test_before_they_run_enterprises_are_reconnecting_and_nobody_polls() -> None:
+    live = LiveComponents(["acme"], ProcessUsage("test"))
+
+    seen = observed(*live.reports())
+
+    assert not is_ready(seen)
+    assert [listener.enterprises["acme"].state for listener in seen.listeners] == [SubscriptionState.RECONNECTING]
+    assert [worker.polling for worker in seen.workers] == [False]
+
+
+def test_what_was_announced_is_asked_each_time() -> None:
+    process = ProcessUsage("test")
+    live = LiveComponents(["acme"], process)
+    states = iter([SubscriptionState.CATCHING_UP, SubscriptionState.FAILED])
+
+    def observe_listener() -> ListenerObservation:
+        listener = a_listener(next(states)).listener
+        assert listener is not None
+        return listener
+
+    live.announce(Reporter(process, observe_listener))
+    live.announce(Reporter(process, lambda: POLLING))
+
+    first, second = live.reports(), live.reports()
+    assert [report.component for report in first] == [Component.LISTENER, Component.WORKER]
+    assert is_ready(observed(*first))
+    assert not is_ready(observed(*second))
+    assert first[0].component_id == second[0].component_id != first[1].component_id
