@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +21,20 @@ HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name 
 
 
 @pytest.fixture
-async def environment(local_stack: Mapping[str, str]) -> dict[str, str]:
+async def environment(local_stack: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
     """Settings of one enterprise, in a new namespace: each has one orchestration."""
     name = f"cli-{secrets.token_hex(4)}"
     temporal = await Client.connect(local_stack["TEMPORAL_ADDRESS"])
     await temporal.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86_400))
     )
-    return {**HARMLESS, **local_stack, "TEMPORAL_NAMESPACE": name, "DAEMON_ENTERPRISE_IDS": name}
+    return {
+        **HARMLESS,
+        **local_stack,
+        "TEMPORAL_NAMESPACE": name,
+        "DAEMON_ENTERPRISE_IDS": name,
+        "XDG_STATE_HOME": str(tmp_path),
+    }
 
 
 async def status(environment: Mapping[str, str]) -> tuple[int | None, dict[str, Any]]:

@@ -37,6 +37,12 @@ RUNNING = OrchestrationReport(
 )
 
 
+@pytest.fixture(autouse=True)
+def no_daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A state directory in which no daemon has written."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
 def status(monkeypatch: pytest.MonkeyPatch, report: OrchestrationReport, *options: str) -> Result:
     async def stub(settings: TemporalSettings) -> OrchestrationReport:
         return report
@@ -52,6 +58,7 @@ def test_a_running_orchestration_shows_each_scheduler_and_the_oldest_unaccounted
 
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
+        "daemon: none of this user's is running here",
         "orchestration: running",
         "started: 2026-03-02T08:00:00Z",
         "last poll of a worker: 2026-03-02T08:00:00Z",
@@ -81,7 +88,7 @@ def test_every_other_state_is_named_with_its_reason_and_exit_code_3(
 
     result = status(monkeypatch, report)
 
-    assert (result.exit_code, result.stdout.splitlines()[0]) == (3, f"orchestration: {condition} (because)")
+    assert (result.exit_code, result.stdout.splitlines()[1]) == (3, f"orchestration: {condition} (because)")
 
 
 def test_missing_settings_are_named_on_stderr_with_exit_code_2() -> None:
