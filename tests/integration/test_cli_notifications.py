@@ -1,0 +1,251 @@
+"""`xnovu send`, `trace`, `replay`, `tail`, on a real database and a real Temporal; nobody delivers here."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+
+HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said, and its exit code."""
+
+    code: int | None
+    output: str
+    errors: str
+
+    @property
+    def object(self) -> Any:
+        return json.loads(self.output)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An enterprise of the test's own with a workflow, and the command line."""
+
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    environment: Mapping[str, str]
+    enterprise_id: str
+    workflow_key: str
+
+    async def xnovu(self, *arguments: str) -> Answer:
+        process = await self.start(*arguments)
+        output, errors = await process.communicate()
+        return Answer(process.returncode, output.decode(), errors.decode())
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", *arguments),
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def send(self, *options: str) -> Answer:
+        return await self.xnovu("send", "--enterprise", self.enterprise_id, "--workflow", self.workflow_key, *options)
+
+    async def insert_failed(self, code: str) -> int:
+        notification_id: int = await self.connection.fetchval(
+            "insert into notify.ent_notification"
+            " (name, enterprise_id, publish_status, notification_status, payload, recipients, error_details)"
+            " values ($1, $2, 'PUBLISH', 'FAILED', '{}', '{someone}', $3) returning id",
+            secrets.token_hex(8),
+            self.enterprise_id,
+            json.dumps({"code": code, "message": "why"}),
+        )
+        return notification_id
+
+    async def settle(self, notification_id: int, status: str, transaction_id: str | None = None) -> None:
+        await self.connection.execute(
+            "update notify.ent_notification"
+            " set notification_status = $2, transaction_id = $3, updated_at = now() where id = $1",
+            notification_id,
+            status,
+            transaction_id,
+        )
+
+    async def row(self, notification_id: int) -> asyncpg.Record:
+        row = await self.connection.fetchrow("select * from notify.ent_notification where id = $1", notification_id)
+        assert row is not None
+        return row
+
+
+@pytest.fixture
+async def bench(local_stack: Mapping[str, str]) -> AsyncIterator[Bench]:
+    name = f"cli-{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(local_stack["XNOVU_STACK_POSTGRES_URL"])
+    try:
+        await connection.execute(
+            "insert into notify.ent_notification_workflow"
+            " (name, enterprise_id, publish_status, workflow_type, workflow_key)"
+            " values ($1, $1, 'PUBLISH', 'STATIC', $1)",
+            name,
+        )
+        yield Bench(connection, {**HARMLESS, **local_stack, "TEMPORAL_TASK_QUEUE": name}, name, name)
+    finally:
+        await connection.close()
+
+
+async def test_a_sent_row_holds_what_the_options_said(bench: Bench) -> None:
+    answer = await bench.send(
+        *("--to", "ada", "--to", "bob", "--payload", '{"name": "Ada"}', "--overrides", '{"email": {}}'),
+        *("--at", "2030-01-01T09:00:00+01:00", "--json"),
+    )
+
+    assert answer.code == 0, answer.errors
+    row = await bench.row(answer.object["notification_id"])
+    assert (row["recipients"], json.loads(row["payload"])) == (["ada", "bob"], {"name": "Ada"})
+    assert json.loads(row["overrides"]) == {"email": {}}
+    assert row["scheduled_for"].isoformat() == "2030-01-01T08:00:00+00:00"
+    assert (row["publish_status"], row["notification_status"]) == ("PUBLISH", "PENDING")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--to", "ada", "--payload", "[1]"), 2, "--payload is no JSON object"),
+        (("--to", "ada", "--payload", '{"a": NaN}'), 2, "NaN is no JSON number"),
+        (("--to", "ada", "--at", "tomorrow"), 2, "'tomorrow' is no instant"),
+        (("--to", "ada", "--workflow", "nobodys"), 1, "workflow_not_found"),
+        ((), 2, "--to"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_with_its_reason_and_makes_no_row(
+    bench: Bench, options: tuple[str, ...], code: int, said: str
+) -> None:
+    answer = await bench.send(*options)
+
+    assert (answer.code, answer.output) == (code, "")
+    assert said in answer.errors
+    assert "Traceback" not in answer.errors
+    count = "select count(*) from notify.ent_notification where enterprise_id = $1"
+    assert await bench.connection.fetchval(count, bench.enterprise_id) == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [("SENT", 0), ("FAILED", 1)])
+async def test_waiting_ends_with_the_row(bench: Bench, status: str, code: int) -> None:
+    waiting = asyncio.create_task(bench.send("--to", "ada", "--wait", "--timeout", "30", "--json"))
+    notification_id = await _first_row(bench)
+
+    await bench.settle(notification_id, status)
+
+    answer = await waiting
+    assert (answer.code, answer.object["status"]) == (code, status)
+
+
+async def test_waiting_ends_with_the_timeout(bench: Bench) -> None:
+    answer = await bench.send("--to", "ada", "--wait", "--timeout", "0.5")
+
+    assert answer.code == 1
+    assert "PENDING" in answer.output
+    assert "Hint: xnovu trace" in answer.errors
+
+
+async def test_a_trace_says_that_nobody_serves_the_row_and_names_no_recipient(bench: Bench) -> None:
+    sent = await bench.send("--to", "planted-recipient", "--payload", '{"planted": "secret"}', "--json")
+
+    answer = await bench.xnovu("trace", str(sent.object["notification_id"]), "--json")
+    for_people = await bench.xnovu("trace", str(sent.object["notification_id"]))
+
+    assert answer.code == 0, answer.errors
+    assert answer.object["row"]["enterprise_id"] == bench.enterprise_id
+    assert answer.object["standing"]["state"] == "not_taken_up"
+    assert "not_taken_up" in for_people.output
+    assert "planted" not in answer.output + answer.errors + for_people.output
+
+
+async def test_a_trace_without_temporal_still_tells_the_row(bench: Bench) -> None:
+    notification_id = await bench.insert_failed("expired")
+    elsewhere = Bench(
+        bench.connection, {**bench.environment, "TEMPORAL_ADDRESS": "127.0.0.1:1"}, bench.enterprise_id, ""
+    )
+
+    answer = await elsewhere.xnovu("trace", str(notification_id), "--json")
+
+    assert answer.code == 0, answer.errors
+    assert "Temporal at 127.0.0.1:1" in answer.object["workflow_unknown"]
+    assert answer.object["standing"]["explanation"] == "expired: why"
+
+
+async def test_a_trace_of_no_row_is_told_from_a_trace_without_a_database(bench: Bench) -> None:
+    missing = await bench.xnovu("trace", str(2**62))
+    elsewhere = {**bench.environment, "NEXT_PUBLIC_SUPABASE_URL": "http://127.0.0.1:1"}
+    unreachable = await Bench(bench.connection, elsewhere, "", "").xnovu("trace", "1")
+
+    assert (missing.code, missing.output) == (1, "")
+    assert "There is no notification" in missing.errors
+    assert (unreachable.code, unreachable.output) == (2, "")
+    assert "The database did not answer" in unreachable.errors
+    assert "Traceback" not in unreachable.errors
+
+
+async def test_a_replay_changes_nothing_until_it_is_told_to(bench: Bench) -> None:
+    ids = [await bench.insert_failed(code) for code in ("novu_refused", "expired")]
+    command = ("replay", "--enterprise", bench.enterprise_id, "--code", "novu_refused", "--json")
+
+    dry = await bench.xnovu(*command)
+    after_dry = [(await bench.row(key))["notification_status"] for key in ids]
+    wet = await bench.xnovu(*command, "--yes")
+    after_wet = [(await bench.row(key))["notification_status"] for key in ids]
+
+    assert (dry.code, dry.object["dry_run"], dry.object["notification_ids"]) == (0, True, ids[:1])
+    assert after_dry == ["FAILED", "FAILED"]
+    assert (wet.code, wet.object["dry_run"], wet.object["notification_ids"]) == (0, False, ids[:1])
+    assert after_wet == ["PENDING", "FAILED"]
+
+
+async def test_a_tail_shows_each_ending_once_and_ends_with_ctrl_c(bench: Bench) -> None:
+    ids = [await bench.insert_failed("expired") for _ in range(2)]
+    async with _tail(bench, "--since", "2020-01-01T00:00:00Z") as tail:
+        first = [await _line(tail) for _ in ids]
+
+        await bench.settle(ids[0], "SENT", "xnovu.1")
+        second = await _line(tail)
+
+        tail.send_signal(signal.SIGINT)
+        rest, errors = await tail.communicate()
+
+    assert [(it["id"], it["status"], it["code"]) for it in first] == [(key, "FAILED", "expired") for key in ids]
+    assert (second["id"], second["status"], second["transaction_id"]) == (ids[0], "SENT", "xnovu.1")
+    assert (tail.returncode, rest, errors) == (0, b"", b"")
+
+
+async def _first_row(bench: Bench) -> int:
+    async with asyncio.timeout(30):
+        while True:
+            found: int | None = await bench.connection.fetchval(
+                "select min(id) from notify.ent_notification where enterprise_id = $1", bench.enterprise_id
+            )
+            if found is not None:
+                return found
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def _tail(bench: Bench, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await bench.start("tail", "--enterprise", bench.enterprise_id, "--json", *options)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        line: dict[str, Any] = json.loads(await process.stdout.readline())
+        return line
