@@ -5,12 +5,13 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from temporalio.service import RPCError
 
 from functions.audit import AuditEntry
 from functions.callers import Caller
+from functions.deliveries import TemporalDeliveries
 from functions.problems import Problem, ProblemCode, dependency_unavailable
 from functions.trigger_request import CreateAndSend, TriggerMany, TriggerOne, TriggerRequest
 from shared.ports import (
@@ -52,20 +53,6 @@ _CREATE_PROBLEMS = {
 }
 
 
-class Deliveries(Protocol):
-    """What is asked of Temporal. Both methods raise RPCError."""
-
-    async def start_or_find(
-        self, enterprise_id: str, notification_ids: Collection[int], *, only_once: bool
-    ) -> StartedRun:
-        """The run that works on these rows."""
-        ...
-
-    async def await_due(self, enterprise_id: str, instant: datetime) -> StartedRun | None:
-        """The run of the scheduler that will send a row at this instant; None if an operator has stopped it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The rows are stored and will be sent. `run` is None if that is left to the listener's sweep, or nothing was
@@ -95,7 +82,7 @@ class Accepted:
 class Trigger:
     """Carries out a request for a caller; what it learns on the way goes to the audit entry."""
 
-    def __init__(self, store: TriggerStore, deliveries: Deliveries) -> None:
+    def __init__(self, store: TriggerStore, deliveries: TemporalDeliveries) -> None:
         self._store = store
         self._deliveries = deliveries
 
@@ -155,13 +142,16 @@ class Trigger:
         enterprise_id = _only_enterprise(request.ids, rows)
         audit.enterprise_id = enterprise_id
         audit.notification_ids = request.ids
-        _check_sendable(rows)
         ids = tuple(row.id for row in rows)
-        use = KeyUse.FIRST
-        if key is not None:
-            use = await self._store.use_key(enterprise_id, key, notification_id=ids[0], dry_run=request.dry_run)
-        if use is KeyUse.CONFLICT:
-            raise Problem(*_CREATE_PROBLEMS[CreateRefusal.IDEMPOTENCY_CONFLICT])
+        unsendable = _unsendable(rows)
+        use = await self._use_key(enterprise_id, key, ids[0], only_look=request.dry_run or bool(unsendable))
+        # A repeat is answered as the first was, whatever has become of the rows since.
+        if unsendable and use is not KeyUse.REPEATED:
+            raise Problem(
+                ProblemCode.NOT_SENDABLE,
+                "some of the notifications cannot be sent as they are",
+                notifications=unsendable,
+            )
         audit.repeated = use is KeyUse.REPEATED
         due = [row.id for row in rows if row.due]
         instants = [row.scheduled_for for row in rows if row.scheduled_for is not None and not row.due]
@@ -171,6 +161,16 @@ class Trigger:
         waiting = await self._await_due(enterprise_id, min(instants)) if instants else None
         run = await self._start(enterprise_id, due, only_once=use is KeyUse.REPEATED) if due else waiting
         return Accepted(ids, run, scheduled_for)
+
+    async def _use_key(
+        self, enterprise_id: str, key: IdempotencyKey | None, first_id: int, *, only_look: bool
+    ) -> KeyUse:
+        if key is None:
+            return KeyUse.FIRST
+        use = await self._store.use_key(enterprise_id, key, notification_id=first_id, dry_run=only_look)
+        if use is KeyUse.CONFLICT:
+            raise Problem(*_CREATE_PROBLEMS[CreateRefusal.IDEMPOTENCY_CONFLICT])
+        return use
 
     async def _start(
         self, enterprise_id: str, notification_ids: Collection[int], *, only_once: bool
@@ -210,14 +210,10 @@ def _only_enterprise(ids: Collection[int], rows: Collection[TriggerableNotificat
     return enterprise_ids.pop()
 
 
-def _check_sendable(rows: Collection[TriggerableNotification]) -> None:
-    """Rows that are SENT or being sent are fine: what is asked for has happened."""
-    unsendable = {
+def _unsendable(rows: Collection[TriggerableNotification]) -> dict[str, str]:
+    """Why, by id. Rows that are SENT or being sent are fine: what is asked for has happened."""
+    return {
         str(row.id): row.status if row.status in UNSENDABLE else "NOT_PUBLISHED"
         for row in rows
         if row.status in UNSENDABLE or (row.status == "PENDING" and not row.active)
     }
-    if unsendable:
-        raise Problem(
-            ProblemCode.NOT_SENDABLE, "some of the notifications cannot be sent as they are", notifications=unsendable
-        )

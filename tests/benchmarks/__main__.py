@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.temporal.names import notification_processing_id
-from tests.benchmarks import burst, ceiling, http_requests, single, temporal_cost
+from tests.benchmarks import burst, ceiling, http_requests, single, telemetry_cost, temporal_cost
 from tests.benchmarks.memory import peak_megabytes
 from tests.benchmarks.system import System, running_system
 from tests.benchmarks.table import Line, show
@@ -33,6 +33,9 @@ async def measure(system: System) -> dict[str, float]:
     batch_cost = await temporal_cost.of_workflow(
         system.temporal, notification_processing_id(first, batch.notification_ids)
     )
+    listener_megabytes = peak_megabytes(_pid(system.listener.pid))
+    worker_megabytes = peak_megabytes(_pid(system.worker.pid))
+    telemetry = await telemetry_cost.measure(system)
     return {
         "burst_rows": many.rows,
         "burst_rows_per_s": round(many.rows_per_second, 1),
@@ -49,8 +52,10 @@ async def measure(system: System) -> dict[str, float]:
         "events_single": single_cost.events,
         "events_per_row_batched": batch_cost.events / len(batch.notification_ids),
         "http_per_batch_100": batch.http_requests,
-        "rss_mb_listener": round(peak_megabytes(_pid(system.listener.pid)), 1),
-        "rss_mb_worker": round(peak_megabytes(_pid(system.worker.pid)), 1),
+        "rss_mb_listener": round(listener_megabytes, 1),
+        "rss_mb_worker": round(worker_megabytes, 1),
+        "telemetry_throughput_percent": round(telemetry.throughput_percent, 1),
+        "telemetry_cpu_percent": round(telemetry.cpu_percent, 1),
     }
 
 
@@ -74,6 +79,8 @@ def lines(figures: Mapping[str, float]) -> list[Line]:
         Line("http_per_batch_100", 4),
         Line("rss_mb_listener"),
         Line("rss_mb_worker", 300 - figures["rss_mb_listener"]),
+        Line("telemetry_throughput_percent", 5),
+        Line("telemetry_cpu_percent"),
     ]
 
 

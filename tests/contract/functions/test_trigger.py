@@ -175,6 +175,23 @@ async def test_a_repeat_is_answered_as_before_when_the_run_has_ended_and_the_wor
     assert (repeated.status_code, repeated.json()) == (200, first.json())
 
 
+async def test_a_repeat_for_rows_that_exist_is_answered_as_before_when_one_has_failed(bench: Bench) -> None:
+    row_id = await bench.insert(bench.ours)
+    headers = {**TENANT, "Idempotency-Key": "failed since"}
+    first = await bench.trigger.post("/trigger", json={"notificationId": row_id}, headers=headers)
+    await bench.connection.execute(
+        "update notify.ent_notification set notification_status = 'FAILED' where id = $1", row_id
+    )
+
+    repeated = await bench.trigger.post("/trigger", json={"notificationId": row_id}, headers=headers)
+    new = await bench.trigger.post(
+        "/trigger", json={"notificationId": row_id}, headers={**headers, "Idempotency-Key": "n"}
+    )
+
+    assert (repeated.status_code, repeated.json()) == (200, first.json())
+    assert (new.status_code, new.json()["code"]) == (409, "not_sendable")
+
+
 async def test_enterprises_have_keys_of_their_own(bench: Bench) -> None:
     theirs = await bench.connection.fetchval(
         "select workflow_key from notify.ent_notification_workflow where id = $1", bench.theirs.static

@@ -70,7 +70,7 @@ def test_what_a_library_says_of_an_error_is_dropped_as_well(recorded: Recorded) 
 
 
 def test_the_commit_time_travels_with_the_context_and_ends_with_it() -> None:
-    with carrying(A_MINUTE_AGO):
+    with carrying(datetime.now(UTC) - timedelta(minutes=1)):
         inside = seconds_since_commit()
     with carrying(datetime.now(UTC) + timedelta(hours=1)):
         of_a_fast_clock = seconds_since_commit()

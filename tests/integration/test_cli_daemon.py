@@ -1,0 +1,195 @@
+"""`xnovu daemon`: what it answers at the edges. Its lives are in tests/e2e/test_daemon_lifecycle.py."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from stack.processes import free_port
+
+HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+UNREACHABLE = {
+    "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    "NEXT_PUBLIC_SUPABASE_URL": "http://127.0.0.1:1",
+    "SUPABASE_SERVICE_ROLE_KEY": "planted-supabase-key",
+    "NOVU_SECRET_KEY": "planted-novu-key",
+    "DAEMON_ENTERPRISE_IDS": "acme",
+}
+"""Good settings, and nobody there."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One user's state directory, a port, and the commands."""
+
+    directory: Path
+    environment: Mapping[str, str]
+
+    @property
+    def record(self) -> Path:
+        return self.directory / "xnovu" / "daemon.json"
+
+    @property
+    def port(self) -> int:
+        return int(self.environment["DAEMON_HEALTH_PORT"])
+
+    async def daemon(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Exit code, output and errors."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", "daemon", *arguments),
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        return process.returncode, output.decode(), errors.decode()
+
+    async def answer(self, *arguments: str) -> tuple[int | None, dict[str, Any]]:
+        """Exit code, and what --json prints."""
+        code, output, errors = await self.daemon(*arguments, "--json")
+        assert "Traceback" not in errors
+        return code, json.loads(output)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    """Whatever a test starts here is stopped."""
+    own = {"XDG_STATE_HOME": str(tmp_path), "DAEMON_HEALTH_PORT": str(free_port())}
+    machine = Machine(tmp_path, {**HARMLESS, **UNREACHABLE, **own})
+    try:
+        yield machine
+    finally:
+        await machine.daemon("stop")
+        for process in psutil.process_iter():
+            if _is_of(process, tmp_path):
+                process.kill()
+
+
+def _is_of(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return process.environ().get("XDG_STATE_HOME") == str(directory)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+async def test_where_nothing_runs_stop_is_content_and_status_and_health_say_so(machine: Machine) -> None:
+    assert await machine.answer("stop") == (0, {"result": "already_stopped", "pid": None})
+    code, answer = await machine.answer("status")
+    assert (code, answer["daemon"]) == (3, None)
+    code, _, errors = await machine.daemon("health")
+    assert code == 3
+    assert "No daemon of this user is running" in errors
+
+
+async def test_wrong_settings_are_named_by_the_command_itself(machine: Machine) -> None:
+    wrong = Machine(machine.directory, {**machine.environment, "TEMPORAL_ADDRESS": "nowhere", "NOVU_SECRET_KEY": ""})
+
+    code, output, errors = await wrong.daemon("start", "--log-level", "debug")
+
+    assert (code, output) == (2, "")
+    assert "TEMPORAL_ADDRESS" in errors
+    assert "NOVU_SECRET_KEY: is missing" in errors
+    assert not machine.record.exists()
+
+
+@pytest.mark.parametrize("mode", ["--detach", "--foreground"])
+async def test_a_taken_port_is_named_with_the_way_out(machine: Machine, mode: str) -> None:
+    with socket.create_server(("127.0.0.1", machine.port)):
+        code, _, errors = await machine.daemon("start", mode)
+
+    assert code == 1
+    assert f"port {machine.port} is taken" in errors
+    assert "--health-port" in errors
+    assert not machine.record.exists()
+
+
+async def test_a_daemon_that_does_not_get_ready_is_reported_with_its_last_words_and_can_be_stopped(
+    machine: Machine,
+) -> None:
+    code, output, errors = await machine.daemon("start", "--timeout", "4")
+
+    assert (code, output) == (1, "")
+    assert "not ready within 4 s" in errors
+    assert '"event": "temporal_connecting"' in errors
+    assert "planted" not in errors
+    assert "planted" not in (machine.directory / "xnovu" / "daemon.log").read_text()
+    code, status = await machine.answer("status")
+    assert (code, status["orchestration"]["state"]) == (0, "unreachable")
+    assert (await machine.answer("stop"))[1] == {"result": "stopped", "pid": status["daemon"]["pid"]}
+    assert not machine.record.exists()
+
+
+async def test_a_second_daemon_of_the_same_user_is_not_started(machine: Machine) -> None:
+    await machine.daemon("start", "--timeout", "2")
+    pid = json.loads(machine.record.read_text())["pid"]
+
+    assert (await machine.answer("start"))[1]["pid"] == pid
+    code, answer = await machine.answer("start", "--foreground")
+
+    assert (code, answer["result"], answer["pid"]) == (0, "already_running", pid)
+
+
+async def test_stop_touches_no_process_that_has_the_recorded_id_by_chance(machine: Machine) -> None:
+    await machine.daemon("start", "--timeout", "2")
+    record = json.loads(machine.record.read_text())
+    psutil.Process(record["pid"]).kill()
+    bystander = await asyncio.create_subprocess_exec(*(sys.executable, "-c", "input()"), stdin=asyncio.subprocess.PIPE)
+    machine.record.write_text(json.dumps({**record, "pid": bystander.pid}))
+
+    answer = await machine.answer("stop")
+
+    await bystander.communicate(b"\n")
+    assert bystander.returncode == 0, "it ended by itself"
+    assert answer == (0, {"result": "already_stopped", "pid": None})
+    assert not machine.record.exists()
+
+
+async def test_a_record_that_cannot_be_read_hinders_nobody(machine: Machine) -> None:
+    machine.record.parent.mkdir()
+    machine.record.write_text("{")
+
+    assert (await machine.answer("status"))[1]["daemon"] is None
+    assert (await machine.answer("stop"))[1]["result"] == "already_stopped"
+
+
+@pytest.mark.slow
+async def test_a_dev_daemon_brings_its_stack_and_restarts_as_it_was_started(machine: Machine) -> None:
+    own = {name: value for name, value in machine.environment.items() if name not in UNREACHABLE}
+    dev = Machine(machine.directory, own)
+
+    code, started = await dev.answer("start", "--dev", "--workers", "1", "--log-level", "warn")
+    assert (code, started["result"]) == (0, "started")
+    assert (await _healthy(dev))["enterprise_status"] == {"dev": "subscribed"}
+    settings = (dev.directory / "xnovu" / "dev.env").read_text()
+    assert "export NOVU_SECRET_KEY=" in settings
+    assert (dev.directory / "xnovu" / "dev.env").stat().st_mode & 0o077 == 0
+
+    code, restarted = await dev.answer("restart", "--workers", "0")
+    assert (code, restarted["result"]) == (0, "started")
+    assert restarted["pid"] != started["pid"]
+    options = (await dev.answer("status"))[1]["daemon"]["options"]
+    assert (options["dev"], options["workers"], options["log_level"]) == (True, 0, "warn")
+    assert (dev.directory / "xnovu" / "dev.env").read_text() != settings
+
+    assert (await dev.answer("stop"))[1]["result"] == "stopped"
+    assert [process for process in psutil.process_iter() if _is_of(process, dev.directory)] == []
+    assert not (dev.directory / "xnovu" / "dev.env").exists()
+
+
+async def _healthy(machine: Machine) -> dict[str, Any]:
+    """Its health once it is; a new orchestration takes a moment."""
+    async with asyncio.timeout(30):
+        while True:
+            code, health = await machine.answer("health")
+            if code == 0:
+                return health
