@@ -49,8 +49,8 @@ async def _run(
         book.write(record_of_this_process(settings, options, _log_file(book)))
         live = LiveComponents(settings.daemon_enterprise_ids, ProcessUsage(settings.xnovu_build))
         async with serving(settings, live), asyncio.TaskGroup() as parts:
-            parts.create_task(listener.run(settings, stop, live.announce), name="listener")
-            parts.create_task(worker.run(settings, stop, live.announce), name="worker")
+            parts.create_task(listener.run(settings, stop, live.reporting), name="listener")
+            parts.create_task(worker.run(settings, stop, live.reporting), name="worker")
             parts.create_task(keep_extra_workers(options.workers, stop), name="extra workers")
 
 

@@ -18,7 +18,6 @@ from shared.health.report import StatusReport
 from shared.health_monitor import HealthMonitor
 from shared.process_usage import ProcessUsage
 from shared.supabase.health_store import SupabaseHealthStore
-from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.temporal.observation import TemporalObserver
 
 
@@ -48,7 +47,6 @@ class HealthEndpoint:
         if self._monitor is None:
             supabase = await self._connections.supabase()
             self._monitor = HealthMonitor(
-                SupabaseHeartbeatStore(supabase),
                 SupabaseHealthStore(supabase),
                 self._temporal,
                 ProcessUsage(self._build).observe,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -16,7 +15,7 @@ from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
 from listener.workflows import Work, Workflows
 from shared import telemetry
-from shared.heartbeat import Reporter, beating
+from shared.heartbeat import Reporter, Reporting, beating
 from shared.process_usage import ProcessUsage
 from shared.settings import ListenerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -32,10 +31,9 @@ from shared.temporal.task_queues import read_task_queues
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 
-async def run(
-    settings: ListenerSettings, stop: asyncio.Event, announce: Callable[[Reporter], None] = lambda _: None
-) -> None:
-    """Listen until `stop` is set, then drain. `announce` gets what reports on the listener, once there is one.
+async def run(settings: ListenerSettings, stop: asyncio.Event, reporting: Reporting | None = None) -> None:
+    """Listen until `stop` is set, then drain. `reporting` makes known how the listener is while it runs; unless it is
+    given, heartbeats do.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -81,8 +79,8 @@ async def run(
             watching = asyncio.create_task(backlog.run(), name="backlog watch")
             stack.callback(watching.cancel)
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener))
-        announce(reporter)
-        await stack.enter_async_context(beating(reporter, SupabaseHeartbeatStore(supabase)))
+        reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
+        await stack.enter_async_context(reporting(reporter))
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
 

@@ -11,7 +11,7 @@ from shared.health.observations import (
     ProcessObservation,
     TemporalObservation,
 )
-from shared.ports import HealthStore, HeartbeatStore, StoreUnavailable, TemporalObserving
+from shared.ports import HealthStore, StoreUnavailable, TemporalObserving
 
 LOOK_EVERY_SECONDS = 3.0
 ANSWER_WITHIN_SECONDS = 3.0
@@ -26,14 +26,16 @@ class HealthMonitor:
 
     def __init__(
         self,
-        heartbeats: HeartbeatStore,
         store: HealthStore,
         temporal: TemporalObserving,
         observe_process: Callable[[], ProcessObservation],
         *,
         own_reports: Callable[[], Sequence[ComponentReport]] = tuple,
+        heartbeats: Callable[[], Sequence[ComponentReport]] = tuple,
     ) -> None:
-        """`own_reports` are of the components in this process: theirs are taken from the objects themselves."""
+        """`own_reports` are of the components in this process: theirs are taken from the objects themselves.
+        `heartbeats` are those among them that run; each look publishes them for others to see.
+        """
         self._heartbeats = heartbeats
         self._store = store
         self._temporal = temporal
@@ -71,9 +73,11 @@ class HealthMonitor:
     async def _look_at_database(self) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
-                self._others = await self._heartbeats.read(HEARTBEAT_COUNTS_SECONDS)
-                self._database = await self._store.observe(
-                    self._enterprise_ids(), recent_seconds=RECENT_SECONDS, failures=FAILURES_SHOWN
+                self._others, self._database = await self._store.look(
+                    self._heartbeats(),
+                    max_age_seconds=HEARTBEAT_COUNTS_SECONDS,
+                    recent_seconds=RECENT_SECONDS,
+                    failures=FAILURES_SHOWN,
                 )
         except StoreUnavailable as error:
             self._database = replace(self._database, error=f"Supabase: {error}")
@@ -83,7 +87,3 @@ class HealthMonitor:
 
     async def _look_at_temporal(self) -> None:
         self._observed_temporal = await self._temporal.observe()
-
-    def _enterprise_ids(self) -> set[str]:
-        listeners = [report.listener for report in (*self._own_reports(), *self._others) if report.listener]
-        return {enterprise_id for listener in listeners for enterprise_id in listener.enterprises}

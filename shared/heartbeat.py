@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from shared.health.observations import ComponentReport, ListenerObservation, WorkerObservation
 from shared.ports import HeartbeatStore, StoreUnavailable
@@ -38,6 +39,10 @@ class Reporter:
         )
 
 
+Reporting: TypeAlias = Callable[[Reporter], AbstractAsyncContextManager[None]]
+"""What a component enters for as long as it runs, so that others learn of it."""
+
+
 @asynccontextmanager
 async def beating(
     reporter: Reporter, store: HeartbeatStore, *, every_seconds: float = HEARTBEAT_SECONDS
@@ -52,9 +57,14 @@ async def beating(
     finally:
         beats.cancel()
         await asyncio.wait({beats})  # or a beat under way could come after the withdrawal
-        with suppress(StoreUnavailable, TimeoutError):  # it expires by itself
-            async with asyncio.timeout(WITHDRAW_WITHIN_SECONDS):
-                await store.withdraw(reporter.component_id)
+        await withdraw([reporter.component_id], store)
+
+
+async def withdraw(component_ids: Collection[str], store: HeartbeatStore) -> None:
+    """Take heartbeats away, if the database takes that soon: otherwise they expire by themselves."""
+    with suppress(StoreUnavailable, TimeoutError):
+        async with asyncio.timeout(WITHDRAW_WITHIN_SECONDS):
+            await asyncio.gather(*(store.withdraw(component_id) for component_id in component_ids))
 
 
 async def _beat(reporter: Reporter, store: HeartbeatStore, every_seconds: float) -> None:

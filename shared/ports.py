@@ -243,7 +243,7 @@ class OrchestrationStore(Protocol):
 
 
 class HeartbeatStore(Protocol):
-    """What listeners and workers say of themselves. All methods raise StoreUnavailable on a passing fault."""
+    """What a listener or a worker says of itself. All methods raise StoreUnavailable on a passing fault."""
 
     async def publish(self, report: ComponentReport) -> None:
         """Replace the component's latest report; the database's clock dates it."""
@@ -253,18 +253,16 @@ class HeartbeatStore(Protocol):
         """Take the component's report away: it has ended. Safe to repeat."""
         ...
 
-    async def read(self, max_age_seconds: float) -> list[ComponentReport]:
-        """The reports of all components that have reported within so many seconds."""
-        ...
-
 
 class HealthStore(Protocol):
-    """What the tables say about how well deliveries go."""
+    """What all components say of themselves, and what the tables say about how well deliveries go."""
 
-    async def observe(
-        self, enterprise_ids: Collection[str], *, recent_seconds: float, failures: int
-    ) -> DatabaseObservation:
-        """Due rows, schedulers' passes, what ended within `recent_seconds`, and the latest `failures` failed rows.
+    async def look(
+        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+    ) -> tuple[list[ComponentReport], DatabaseObservation]:
+        """Publish `own`; then read the reports of all components that have reported within `max_age_seconds`, theirs
+        included, and of the enterprises that the listeners among them serve: due rows, schedulers' passes, what ended
+        within `recent_seconds`, and the latest `failures` failed rows. One round trip.
 
         Raises StoreUnavailable on a passing fault.
         """

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -10,7 +9,7 @@ from functools import partial
 from temporalio.worker import Worker
 
 from shared import novu
-from shared.heartbeat import Reporter, beating
+from shared.heartbeat import Reporter, Reporting, beating
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -39,11 +38,9 @@ SHUTDOWN_MARGIN_SECONDS = 1.5
 """Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives."""
 
 
-async def run(
-    settings: WorkerSettings, stop: asyncio.Event, announce: Callable[[Reporter], None] = lambda _: None
-) -> None:
-    """Work until `stop` is set, then finish or hand back what is held. `announce` gets what reports on the worker, once
-    there is one.
+async def run(settings: WorkerSettings, stop: asyncio.Event, reporting: Reporting | None = None) -> None:
+    """Work until `stop` is set, then finish or hand back what is held. `reporting` makes known how the worker is while
+    it runs; unless it is given, heartbeats do.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -91,8 +88,8 @@ async def run(
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
         )
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
-        announce(reporter)
-        await stack.enter_async_context(beating(reporter, SupabaseHeartbeatStore(supabase)))
+        reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
+        await stack.enter_async_context(reporting(reporter))
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )

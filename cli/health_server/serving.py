@@ -14,6 +14,7 @@ from cli.health_server.history import History
 from cli.health_server.live import LiveComponents
 from cli.health_server.page import StatusPage
 from shared.health_monitor import LOOK_EVERY_SECONDS, HealthMonitor
+from shared.heartbeat import withdraw
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -41,7 +42,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterator[None]:
-    """Serve within the block, on DAEMON_HEALTH_HOST and DAEMON_HEALTH_PORT.
+    """Serve within the block, on DAEMON_HEALTH_HOST and DAEMON_HEALTH_PORT; tell others how what runs here is.
 
     Raises:
         HealthPortTaken: with a message for the operator.
@@ -57,16 +58,15 @@ async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterat
             settings.temporal_address, settings.temporal_namespace, temporal_connect_config()
         )
         monitor = HealthMonitor(
-            SupabaseHeartbeatStore(supabase),
             SupabaseHealthStore(supabase),
             TemporalObserver(temporal, settings.temporal_task_queue),
             ProcessUsage(settings.xnovu_build).observe,
             own_reports=live.reports,
+            heartbeats=live.heartbeats,
         )
-        await stack.enter_async_context(
-            serving_at(listening, monitor, StatusPage(settings.temporal_ui_url, settings.temporal_namespace))
-        )
-        yield
+        async with serving_at(listening, monitor, StatusPage(settings.temporal_ui_url, settings.temporal_namespace)):
+            yield
+        await withdraw(live.component_ids, SupabaseHeartbeatStore(supabase))
 
 
 @asynccontextmanager

@@ -1,18 +1,20 @@
 """HealthStore on Supabase."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 from supabase import AsyncClient
 
 from shared.health.observations import (
+    ComponentReport,
     DatabaseObservation,
     DueRows,
     FailedNotification,
     RecentDeliveries,
     SchedulerPassObservation,
 )
+from shared.supabase.component_reports import dump_report, load_reports
 from shared.supabase.sql_function import call_function
 
 _PASSES = TypeAdapter(tuple[SchedulerPassObservation, ...])
@@ -27,17 +29,21 @@ class SupabaseHealthStore:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def observe(
-        self, enterprise_ids: Collection[str], *, recent_seconds: float, failures: int
-    ) -> DatabaseObservation:
+    async def look(
+        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+    ) -> tuple[list[ComponentReport], DatabaseObservation]:
         answer = await call_function(
             self._client,
-            "health_observation",
-            p_enterprise_ids=sorted(enterprise_ids),
+            "look_at_health",
+            p_reports=[
+                {"component_id": report.component_id, "component": report.component, "report": dump_report(report)}
+                for report in own
+            ],
+            p_max_age_seconds=max_age_seconds,
             p_recent_seconds=recent_seconds,
             p_failures=failures,
         )
-        return DatabaseObservation(
+        return load_reports(answer["heartbeats"]), DatabaseObservation(
             answered_at=datetime.now(UTC),
             due={row["enterprise_id"]: _DUE.validate_python(row) for row in answer["due"]},
             passes=_PASSES.validate_python(answer["passes"]),

@@ -1,7 +1,7 @@
 """A health server over made-up observations that a test may change, and scenes worth looking at."""
 
 import math
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -63,8 +63,8 @@ class Scene:
     failures: tuple[FailedNotification, ...] = ()
     novu: NovuObservation = field(default_factory=lambda: NovuObservation(accepted=18_204, refused=31, faults=4))
 
-    async def read(self, max_age_seconds: float) -> list[ComponentReport]:
-        del max_age_seconds
+    def reports(self) -> list[ComponentReport]:
+        """Of a listener and two workers."""
         enterprises = {
             name: EnterpriseObservation(
                 state=state,
@@ -89,12 +89,6 @@ class Scene:
             ComponentReport(component_id="extra", reported_at=ago(3), process=a_process(4790), worker=worker),
         ]
 
-    async def publish(self, report: ComponentReport) -> None:
-        raise NotImplementedError
-
-    async def withdraw(self, component_id: str) -> None:
-        raise NotImplementedError
-
 
 class SceneDatabase:
     """The port HealthStore over a scene."""
@@ -102,21 +96,22 @@ class SceneDatabase:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
 
-    async def observe(
-        self, enterprise_ids: Collection[str], *, recent_seconds: float, failures: int
-    ) -> DatabaseObservation:
+    async def look(
+        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+    ) -> tuple[list[ComponentReport], DatabaseObservation]:
+        del own, max_age_seconds
         scene = self._scene
-        due = {name: DueRows(rows=0, oldest_age_seconds=0.0) for name in enterprise_ids}
+        due = {name: DueRows(rows=0, oldest_age_seconds=0.0) for name in scene.states}
         if scene.due_rows:
             due[min(due)] = DueRows(rows=scene.due_rows, oldest_age_seconds=scene.due_age_seconds)
-        return DatabaseObservation(
+        return scene.reports(), DatabaseObservation(
             answered_at=ago(0),
             due=due,
             passes=tuple(
                 SchedulerPassObservation(
                     enterprise_id=name, scheduler=scheduler, last_pass_at=ago(37), overdue_seconds=0.0
                 )
-                for name in enterprise_ids
+                for name in scene.states
                 for scheduler in ("cron", "scheduled")
             ),
             recent=RecentDeliveries(
@@ -151,7 +146,7 @@ class SceneTemporal:
 @asynccontextmanager
 async def served(scene: Scene, *, history: History | None = None) -> AsyncIterator[str]:
     """The scene behind a health server on a free port; gives its address."""
-    monitor = HealthMonitor(scene, SceneDatabase(scene), SceneTemporal(scene), a_process)
+    monitor = HealthMonitor(SceneDatabase(scene), SceneTemporal(scene), a_process)
     await monitor.look()
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]

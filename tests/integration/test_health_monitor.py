@@ -15,7 +15,6 @@ from shared.health_monitor import HealthMonitor
 from shared.process_usage import ProcessUsage
 from shared.supabase import client as supabase_client
 from shared.supabase.health_store import SupabaseHealthStore
-from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.temporal.observation import TemporalObserver
 from tests.e2e.system import ENTERPRISES, System, eventually, running_system
 
@@ -53,7 +52,6 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         async with http:
             temporal = await Client.connect(environment["TEMPORAL_ADDRESS"])
             monitor = HealthMonitor(
-                SupabaseHeartbeatStore(supabase),
                 SupabaseHealthStore(supabase),
                 TemporalObserver(temporal, "xnovu-notification-processing"),
                 ProcessUsage("test").observe,

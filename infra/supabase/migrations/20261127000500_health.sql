@@ -209,6 +209,38 @@ begin
 end
 $$;
 
+-- One round trip for one look: what the asking process says of itself, what all others said, and what the tables say of
+-- the enterprises that any listener among them serves.
+create or replace function notify.look_at_health(
+    p_reports jsonb, p_max_age_seconds double precision, p_recent_seconds double precision, p_failures int
+)
+returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+declare
+    v_report jsonb;
+    v_heartbeats jsonb;
+    v_enterprise_ids text[];
+begin
+    for v_report in select r from jsonb_array_elements(p_reports) as r loop
+        perform notify.publish_heartbeat(
+            v_report ->> 'component_id', v_report ->> 'component', v_report -> 'report'
+        );
+    end loop;
+    v_heartbeats := notify.heartbeats(p_max_age_seconds);
+    select coalesce(array_agg(distinct enterprise.id), '{}')
+    into v_enterprise_ids
+    from jsonb_array_elements(v_heartbeats) as h
+    cross join lateral jsonb_object_keys(
+        case when jsonb_typeof(h -> 'listener' -> 'enterprises') = 'object' then h -> 'listener' -> 'enterprises' else '{}' end
+    ) as enterprise (id);
+    return notify.health_observation(v_enterprise_ids, p_recent_seconds, p_failures)
+        || jsonb_build_object('heartbeats', v_heartbeats);
+end
+$$;
+
 -- The new functions belong to the service key alone, as the others do.
 do $$
 declare
@@ -217,7 +249,7 @@ begin
     for function in
         select p.oid from pg_catalog.pg_proc p
         where p.pronamespace = 'notify'::regnamespace
-            and p.proname in ('publish_heartbeat', 'withdraw_heartbeat', 'heartbeats', 'health_observation')
+            and p.proname in ('publish_heartbeat', 'withdraw_heartbeat', 'heartbeats', 'health_observation', 'look_at_health')
     loop
         execute format('revoke all on function %s from public, anon, authenticated', function);
         execute format('grant execute on function %s to service_role', function);

@@ -49,6 +49,7 @@ FUNCTIONS = {
     "fire_rules",
     "health_observation",
     "heartbeats",
+    "look_at_health",
     "note_rule_change",
     "note_trigger_request",
     "note_workflow_change",

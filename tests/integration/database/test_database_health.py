@@ -72,6 +72,31 @@ async def test_only_known_components_report(connection: Connection) -> None:
         await _publish(connection, component="stranger")
 
 
+async def test_a_look_publishes_reads_and_observes_the_enterprises_that_listeners_serve(connection: Connection) -> None:
+    await insert_notification(connection, **WRITTEN_LONG_AGO)
+    await _publish(connection, "elsewhere")
+    serving = {"listener": {"enterprises": {OURS: {"state": "subscribed"}}}}
+    worker = {"listener": None, "worker": {"polling": True}}
+
+    seen = await call(
+        connection,
+        "look_at_health",
+        p_reports=[
+            {"component_id": "l", "component": "listener", "report": serving},
+            {"component_id": "w", "component": "worker", "report": worker},
+        ],
+        p_max_age_seconds=60,
+        p_recent_seconds=60,
+        p_failures=5,
+    )
+
+    assert [{**each, "reported_at": None} for each in seen.pop("heartbeats")] == [
+        {**report, "reported_at": None} for report in (REPORT, serving, worker)
+    ]
+    assert [row["enterprise_id"] for row in seen["due"]] == [OURS]
+    assert seen == await _observe(connection) | {"due": [{**seen["due"][0]}]}
+
+
 async def test_due_rows_in_nobodys_hands_are_counted_for_each_enterprise(connection: Connection) -> None:
     await insert_notification(connection, **WRITTEN_LONG_AGO)
     await insert_notification(connection, **WRITTEN_LONG_AGO, scheduled_for=LONG_AGO)

@@ -1,7 +1,7 @@
 """Publishing heartbeats, and looking at everything at once."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from shared.health.observations import (
     ComponentReport,
@@ -23,7 +23,6 @@ class FakeStore:
         self.reports = {report.component_id: report for report in reports}
         self.published = 0
         self.is_away = False
-        self.asked_for: list[Collection[str]] = []
         self.changed = asyncio.Event()
 
     async def publish(self, report: ComponentReport) -> None:
@@ -36,16 +35,12 @@ class FakeStore:
         self._answer()
         self.reports.pop(component_id, None)
 
-    async def read(self, max_age_seconds: float) -> list[ComponentReport]:
+    async def look(
+        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+    ) -> tuple[list[ComponentReport], DatabaseObservation]:
         self._answer()
-        return list(self.reports.values())
-
-    async def observe(
-        self, enterprise_ids: Collection[str], *, recent_seconds: float, failures: int
-    ) -> DatabaseObservation:
-        self._answer()
-        self.asked_for.append(enterprise_ids)
-        return a_database()
+        self.reports |= {report.component_id: report for report in own}
+        return list(self.reports.values()), a_database()
 
     def _answer(self) -> None:
         if self.is_away:
@@ -98,17 +93,28 @@ async def test_an_end_during_an_outage_is_no_failure() -> None:
 async def test_a_component_of_this_process_is_taken_as_it_is_now_not_as_it_last_said() -> None:
     own = a_worker(polling=False)
     store = FakeStore(a_listener(), a_worker(polling=True))
-    monitor = HealthMonitor(store, store, FakeTemporal(), lambda: PROCESS, own_reports=lambda: [own])
+    monitor = HealthMonitor(store, FakeTemporal(), lambda: PROCESS, own_reports=lambda: [own])
 
     seen = await monitor.look()
 
     assert seen.components == (own, a_listener())
-    assert [sorted(ids) for ids in store.asked_for] == [["acme", "globex"]]
+    assert own not in store.reports.values(), "a component that waits to start is shown, and not told of"
+
+
+async def test_a_look_publishes_what_runs_here_for_others_to_see() -> None:
+    own = a_worker(polling=True)
+    store = FakeStore(a_listener())
+    monitor = HealthMonitor(store, FakeTemporal(), lambda: PROCESS, own_reports=lambda: [own], heartbeats=lambda: [own])
+
+    seen = await monitor.look()
+
+    assert own in store.reports.values()
+    assert seen.components == (own, a_listener())
 
 
 async def test_what_does_not_answer_keeps_its_last_answer_with_the_error_beside_it() -> None:
     store = FakeStore(a_listener())
-    monitor = HealthMonitor(store, store, FakeTemporal(), lambda: PROCESS)
+    monitor = HealthMonitor(store, FakeTemporal(), lambda: PROCESS)
     before = await monitor.look()
 
     store.is_away = True

@@ -18,7 +18,7 @@ def test_before_they_run_enterprises_are_reconnecting_and_nobody_polls() -> None
     assert [worker.polling for worker in seen.workers] == [False]
 
 
-def test_what_was_announced_is_asked_each_time() -> None:
+async def test_what_runs_is_asked_each_time_until_it_ends() -> None:
     process = ProcessUsage("test")
     live = LiveComponents(["acme"], process)
     states = iter([SubscriptionState.CATCHING_UP, SubscriptionState.FAILED])
@@ -28,11 +28,17 @@ def test_what_was_announced_is_asked_each_time() -> None:
         assert listener is not None
         return listener
 
-    live.announce(Reporter(process, observe_listener))
-    live.announce(Reporter(process, lambda: POLLING))
+    listener, worker = Reporter(process, observe_listener), Reporter(process, lambda: POLLING)
 
-    first, second = live.reports(), live.reports()
+    async with live.reporting(listener), live.reporting(worker):
+        first, second = live.reports(), live.reports()
+        told = [report.component_id for report in first]
+    ended = observed(*live.reports())
+
     assert [report.component for report in first] == [Component.LISTENER, Component.WORKER]
     assert is_ready(observed(*first))
     assert not is_ready(observed(*second))
     assert first[0].component_id == second[0].component_id != first[1].component_id
+    assert told == live.component_ids == [listener.component_id, worker.component_id]
+    assert not is_ready(ended)
+    assert live.heartbeats() == []
