@@ -1,14 +1,15 @@
 """`xnovu daemon health`: what the running daemon says of its own health."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
 
 from cli.daemon_record import DaemonBook
 from cli.failure import exit_with_hint
+from cli.health_lines import health_lines
+from shared.health.condition import Condition
 
 EXIT_UNHEALTHY = 1
 EXIT_NOT_RUNNING = 3
@@ -18,11 +19,14 @@ ANSWERS_WITHIN_SECONDS = 5.0
 def health(
     as_json: Annotated[bool, typer.Option("--json", help="The object of GET /health, as it is.")] = False,
 ) -> None:
-    """Ask this user's daemon for its health. Exit 0 for healthy or degraded, 1 for unhealthy, 3 if none answers."""
+    """Ask this user's daemon how it is, why, and how fast it goes.
+
+    Exit 0 for healthy or degraded, 1 for unhealthy, 3 if none answers.
+    """
     record = DaemonBook().running()
     if record is None:
         exit_with_hint("No daemon of this user is running.", "xnovu daemon start", EXIT_NOT_RUNNING)
-    url = f"{record.health_url}/health"
+    url = f"{record.health_url}/{'health' if as_json else 'status'}"
     try:
         answer = httpx.get(url, timeout=ANSWERS_WITHIN_SECONDS, headers={"Accept": "application/json"})
         content = answer.json()
@@ -34,18 +38,6 @@ def health(
     if as_json:
         typer.echo(json.dumps(content, indent=2))
     else:
-        for line in _lines(content):
+        for line in health_lines(content):
             typer.echo(line)
-    raise typer.Exit(0 if answer.status_code == httpx.codes.OK else EXIT_UNHEALTHY)
-
-
-def _lines(content: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each part; within, in the order of the answer."""
-    yield f"{content['status']}, up for {content['uptime']} s"
-    for name, value in content["components"].items():
-        said = ", ".join(f"{count} {what}" for what, count in value.items()) if isinstance(value, dict) else value
-        yield f"{name}: {said}"
-    for name, value in content["temporal_status"].items():
-        yield f"temporal {name}: {value}"
-    for enterprise_id, value in content["enterprise_status"].items():
-        yield f"enterprise {enterprise_id}: {value}"
+    raise typer.Exit(EXIT_UNHEALTHY if content["status"] == Condition.UNHEALTHY else 0)

@@ -17,11 +17,13 @@ MOST_SKEW = timedelta(seconds=2)
 
 EXPECTED_FUNCTIONS = frozenset(
     {
-        *("beat_canary", "claim_notifications", "create_notification", "cron_rules", "due_notifications"),
-        *("due_scheduled", "ended_notifications", "find_trigger_request", "fire_rules", "note_rule_change"),
-        *("note_trigger_request", "note_workflow_change", "notifications_to_trigger", "record_cancellations"),
-        *("record_outcomes", "release_claims", "renew_claims", "replay_notifications", "retract_notifications"),
-        *("retractions_to_cancel", "scheduler_passes", "self_check", "trace_notification", "unaccounted"),
+        *("beat_canary", "claim_notifications", "create_notification", "cron_rules"),
+        *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
+        *("fire_rules", "health_observation", "heartbeats", "look_at_health"),
+        *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
+        *("publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
+        *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
+        *("scheduler_passes", "self_check", "trace_notification", "unaccounted", "withdraw_heartbeat"),
     }
 )
 """What this release calls, and what its triggers call; a test holds them against the migrations."""

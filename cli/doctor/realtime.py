@@ -58,6 +58,8 @@ async def _connect(client: AsyncRealtimeClient) -> None:
             await client.connect()
     except InvalidStatus as error:
         raise refused_handshake(error) from error
+    except TimeoutError as error:
+        raise SocketLost(f"no answer within {CONFIRMED_WITHIN_SECONDS:g} s") from error
     except SOCKET_ERRORS as error:
         raise SocketLost(f"{type(error).__name__}: {error}") from error
 

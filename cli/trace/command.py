@@ -107,7 +107,7 @@ def _instants(story: Story) -> Iterator[tuple[datetime, str]]:
     if processing and processing.started_at:
         yield processing.started_at, f"workflow {processing.workflow_id} started"
     if row.processed_at:
-        yield row.processed_at, "claimed"
+        yield row.processed_at, "claimed" if row.attempts <= 1 else "claimed, the latest time"
     if processing and processing.closed_at:
         yield processing.closed_at, f"workflow {processing.status}"
     if row.retracted_at:
