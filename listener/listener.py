@@ -15,6 +15,7 @@ from listener.sweeper import Sweeper
 from listener.workflows import Work, Workflows
 from shared.ports import (
     FeedGap,
+    FeedLate,
     FeedState,
     FeedStatus,
     NotificationStore,
@@ -136,7 +137,7 @@ class Listener:
 
     async def _hear(self) -> None:
         async for event in self._feed.events():
-            if not isinstance(event, FeedGap):
+            if not isinstance(event, FeedGap | FeedLate):
                 self.counters.enterprises[event.enterprise_id].note_event()
             match event:
                 case RowChange() | RowRetracted():
@@ -147,6 +148,8 @@ class Listener:
                     self._waker.rules_changed(enterprise_id)
                 case FeedGap(enterprise_ids):
                     self._catch_up(enterprise_ids & self._enterprise_ids)
+                case FeedLate(enterprise_ids):
+                    self._sweeper.request(enterprise_ids & self._enterprise_ids)
         if not self._stopping:
             raise RuntimeError("the feed of row changes ended by itself")
 

@@ -501,7 +501,14 @@ class FeedGap:
     reason: str
 
 
-FeedEvent = RowChange | RowScheduled | RowRetracted | RuleChanged | FeedGap
+@dataclass(frozen=True, slots=True)
+class FeedLate:
+    """Changes of these enterprises come late, if they come: do not wait for them. Sent again while that lasts."""
+
+    enterprise_ids: frozenset[str]
+
+
+FeedEvent = RowChange | RowScheduled | RowRetracted | RuleChanged | FeedGap | FeedLate
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.access_key import warn_before_expiry
@@ -68,7 +69,9 @@ class PostgresChangesFeed:
     def _socket(
         self, name: str, enterprise_ids: Sequence[str], store: NotificationStore, url: str, timing: FeedTiming
     ) -> SocketSupervisor:
-        canary = Canary(name, store, self._observer)
+        canary = Canary(
+            name, store, self._observer, timing=timing, on_late=partial(self._outbox.put_late, enterprise_ids)
+        )
         callbacks = ReaderCallbacks(self._outbox, self._observer, canary)
         return SocketSupervisor(
             url, self._key, enterprise_ids, canary=canary, callbacks=callbacks, observer=self._observer, timing=timing

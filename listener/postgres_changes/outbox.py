@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from listener.postgres_changes.change_event import Change
-from shared.ports import FeedEvent, FeedGap, RowChange, RowRetracted, RowScheduled, RuleChanged
+from shared.ports import FeedEvent, FeedGap, FeedLate, RowChange, RowRetracted, RowScheduled, RuleChanged
 
 
 class Outbox:
@@ -22,6 +22,7 @@ class Outbox:
         self._rules_changed: dict[str, RuleChanged] = {}
         self._scheduled: dict[str, datetime] = {}
         self._gaps: dict[str, str] = {}
+        self._late: set[str] = set()
         self._something = asyncio.Event()
         self._closed = False
 
@@ -43,6 +44,11 @@ class Outbox:
         self._gaps.update(dict.fromkeys(enterprise_ids, reason))
         self._something.set()
 
+    def put_late(self, enterprise_ids: Iterable[str]) -> None:
+        """Note that changes are not worth waiting for now."""
+        self._late.update(enterprise_ids)
+        self._something.set()
+
     def close(self) -> None:
         """No more will come."""
         self._closed = True
@@ -61,6 +67,9 @@ class Outbox:
     def _next(self) -> FeedEvent | None:
         if self._gaps:
             return self._take_gap()
+        if self._late:
+            late, self._late = FeedLate(frozenset(self._late)), set()
+            return late
         if self._rules_changed:
             return self._rules_changed.pop(next(iter(self._rules_changed)))
         if self._scheduled:

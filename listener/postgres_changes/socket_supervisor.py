@@ -131,9 +131,7 @@ class SocketSupervisor:
                     pulse.create_task(
                         seat.hold(probe_every_seconds=timing.probe_every, probe_timeout_seconds=timing.probe_timeout)
                     )
-                    pulse.create_task(
-                        self._canary.sing(every_seconds=timing.canary_every, timeout_seconds=timing.canary_timeout)
-                    )
+                    pulse.create_task(self._canary.sing())
             except* SeatNotConfirmed as group:
                 raise SocketLost(f"canary: {_first(group).reason}") from group
             except* SeatLost as group:

@@ -21,4 +21,12 @@ class FeedTiming:
     canary_every: float = 30.0
     canary_timeout: float = 8.0
     """Changes come within 0.5 s of their commit when the server is idle, and within seconds behind a large batch."""
+    canary_late: float = 1.5
+    """From then on, and as often, the tables are read instead of waiting for changes."""
+    flood_changes_per_second: float = 20.0
+    """The server silences a tenant with more than 100 a second, averaged over a minute, for a minute: says nothing and
+    drops its changes. A flood may have been enough, by itself or with what others saw; `after_flood` outlasts it.
+    """
+    after_flood: float = 75.0
+    canary_every_after_flood: float = 5.0
     close_timeout: float = 1.0

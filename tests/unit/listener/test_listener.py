@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from listener.listener import Listener
-from shared.ports import FeedGap, FeedState, RowRetracted, RowScheduled, RuleChanged
+from shared.ports import FeedGap, FeedLate, FeedState, RowRetracted, RowScheduled, RuleChanged
 from shared.temporal.orchestration import OrchestrationRun
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
 
@@ -148,6 +148,18 @@ async def test_a_gap_is_caught_up_with() -> None:
 
         await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
         assert bench.listener.states() == {"ent1": FeedState.SUBSCRIBED, "ent2": FeedState.SUBSCRIBED}
+
+
+async def test_late_changes_are_not_waited_for() -> None:
+    async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.store.due = {"ent2": {9}}
+
+        bench.feed.send(FeedLate(frozenset({"ent2"})))
+
+        await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
+        assert bench.listener.counters.gaps == 0
+        assert bench.temporal.rules_told == []
 
 
 async def test_an_enterprise_catches_up_until_its_gap_is_swept() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
@@ -17,6 +17,7 @@ from shared.ports import (
     ChangeType,
     FeedEvent,
     FeedGap,
+    FeedLate,
     FeedState,
     NotificationStore,
     RowChange,
@@ -38,6 +39,7 @@ IMPATIENT = FeedTiming(
     probe_timeout=0.6,
     canary_every=0.1,
     canary_timeout=0.6,
+    canary_late=0.2,
     close_timeout=0.1,
 )
 ENTERPRISES = ["ent1", "ent2"]
@@ -321,6 +323,31 @@ async def test_a_canary_that_does_not_come_back_costs_the_socket() -> None:
 
         await bench.subscribed()
         assert "canary" in (bench.feed.status.last_error or "")
+
+
+async def test_while_the_canary_is_late_the_tables_are_to_be_read_again_and_again() -> None:
+    async with feeding(timing=replace(IMPATIENT, canary_timeout=60, canary_late=0.01)) as bench:
+        await bench.subscribed()
+
+        bench.store.mute = True
+        await eventually(lambda: bench.others.count(FeedLate(frozenset(ENTERPRISES))) >= 3)
+        bench.store.mute = False
+
+        assert bench.server.handshakes == 1
+
+
+async def test_after_a_flood_of_changes_the_canary_sings_at_once_and_more_often() -> None:
+    seldom = replace(IMPATIENT, canary_every=60, canary_every_after_flood=0.01, flood_changes_per_second=0.1)
+    async with feeding(timing=seldom) as bench:
+        await bench.subscribed()
+        await eventually(lambda: bench.store.beats == 1)
+        for notification_id in range(1, 6):
+            await bench.rings("ent1", notification_id)
+        assert bench.store.beats == 1, "five in a minute are no flood"
+
+        await bench.rings("ent1", 6)
+
+        await eventually(lambda: bench.store.beats >= 4)
 
 
 async def test_a_refused_canary_leaves_the_seats_alone() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from listener.postgres_changes.outbox import Outbox
-from shared.ports import FeedGap, RowRetracted, RowScheduled, RuleChanged
+from shared.ports import FeedGap, FeedLate, RowRetracted, RowScheduled, RuleChanged
 from tests.unit.listener.fakes import an_insert
 
 
@@ -94,3 +94,13 @@ async def test_a_closed_outbox_ends_after_what_it_holds() -> None:
 
     assert await outbox.take() == an_insert(1)
     assert await outbox.take() is None
+
+
+async def test_late_enterprises_that_wait_to_be_taken_are_one_piece_of_news() -> None:
+    outbox = Outbox()
+    outbox.put_change(an_insert(1))
+    outbox.put_late({"ent1"})
+    outbox.put_late({"ent1", "ent2"})
+
+    assert await outbox.take() == FeedLate(frozenset({"ent1", "ent2"}))
+    assert await outbox.take() == an_insert(1)
