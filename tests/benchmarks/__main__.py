@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.temporal.names import notification_processing_id
 from tests.benchmarks import burst, ceiling, http_requests, single, telemetry_cost, temporal_cost
 from tests.benchmarks.memory import peak_megabytes
+from tests.benchmarks.processes import cpu_seconds, log_bytes, pid
 from tests.benchmarks.system import System, running_system
 from tests.benchmarks.table import Line, show
 
@@ -24,8 +25,13 @@ async def measure(system: System) -> dict[str, float]:
     await burst.measure(system, WARM_UP_ROWS)
     limit = await ceiling.measure(system.temporal, system.stack.environment)
     batch = await http_requests.measure(system)
+    cpu_before = cpu_seconds(system)
     one = await single.measure(system)
+    cpu_ms_single = 1000 * (cpu_seconds(system) - cpu_before) / len(one.notification_ids)
+    cpu_before, log_before = cpu_seconds(system), log_bytes(system)
     many = await burst.measure(system)
+    cpu_ms_per_row = 1000 * (cpu_seconds(system) - cpu_before) / many.rows
+    log_bytes_per_row = (log_bytes(system) - log_before) / many.rows
     first = system.enterprises[0].enterprise_id
     single_cost = await temporal_cost.of_workflow(
         system.temporal, notification_processing_id(first, [one.notification_ids[0]])
@@ -33,8 +39,8 @@ async def measure(system: System) -> dict[str, float]:
     batch_cost = await temporal_cost.of_workflow(
         system.temporal, notification_processing_id(first, batch.notification_ids)
     )
-    listener_megabytes = peak_megabytes(_pid(system.listener.pid))
-    worker_megabytes = peak_megabytes(_pid(system.worker.pid))
+    listener_megabytes = peak_megabytes(pid(system.listener))
+    worker_megabytes = peak_megabytes(pid(system.worker))
     telemetry = await telemetry_cost.measure(system)
     return {
         "burst_rows": many.rows,
@@ -54,6 +60,9 @@ async def measure(system: System) -> dict[str, float]:
         "http_per_batch_100": batch.http_requests,
         "rss_mb_listener": round(listener_megabytes, 1),
         "rss_mb_worker": round(worker_megabytes, 1),
+        "cpu_ms_single": round(cpu_ms_single, 3),
+        "cpu_ms_per_row": round(cpu_ms_per_row, 3),
+        "log_bytes_per_row": round(log_bytes_per_row, 1),
         "telemetry_throughput_percent": round(telemetry.throughput_percent, 1),
         "telemetry_cpu_percent": round(telemetry.cpu_percent, 1),
     }
@@ -79,6 +88,9 @@ def lines(figures: Mapping[str, float]) -> list[Line]:
         Line("http_per_batch_100", 4),
         Line("rss_mb_listener"),
         Line("rss_mb_worker", 300 - figures["rss_mb_listener"]),
+        Line("cpu_ms_single"),
+        Line("cpu_ms_per_row"),
+        Line("log_bytes_per_row"),
         Line("telemetry_throughput_percent", 5),
         Line("telemetry_cpu_percent"),
     ]
@@ -98,12 +110,6 @@ def main() -> None:
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
     show("Benchmark: two cores, every server on the same machine", figures, lines(figures))
-
-
-def _pid(pid: int | None) -> int:
-    if pid is None:
-        raise RuntimeError("the listener or the worker is not running; its log is in the state directory")
-    return pid
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psutil
-
 from tests.benchmarks import burst
+from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.system import ENTERPRISES, System
 from tests.otlp.receiver import receiving
 
@@ -68,17 +67,6 @@ async def _restart(system: System, telemetry: Mapping[str, str]) -> None:
 
 async def _take_turn(system: System) -> _Turn:
     await burst.measure(system, WARM_UP_ROWS)
-    before = _cpu_seconds(system)
+    before = cpu_seconds(system)
     measured = await burst.measure(system, ROWS)
-    return _Turn(measured.rows_per_second, _cpu_seconds(system) - before)
-
-
-def _cpu_seconds(system: System) -> float:
-    """Of the listener, the worker and their children."""
-    total = 0.0
-    for process in (system.listener, system.worker):
-        family = psutil.Process(process.pid)
-        for member in (family, *family.children(recursive=True)):
-            times = member.cpu_times()
-            total += times.user + times.system
-    return total
+    return _Turn(measured.rows_per_second, cpu_seconds(system) - before)
