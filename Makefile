@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test soak bench bench-time lock clean
+.PHONY: setup demo up check test soak bench bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -37,6 +37,9 @@ bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 
 bench-time: $(SETUP) ## what waiting costs and how late time runs, to build/bench_time.json; a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.time_figures
+
+observability: $(SETUP) ## Prometheus's rules, Grafana's and Google Cloud's dashboards, of their YAML sources
+	$(BIN)/python -m tests.infra.observability
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt
