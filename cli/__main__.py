@@ -2,19 +2,15 @@
 
 import typer
 
-from cli import cron, daemon, demo, doctor, replay, rule, send, tail, trace
+from cli.commands import Commands
 from shared.process_lifecycle import leave_at_once
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(cron.app, name="cron")
-app.add_typer(daemon.app, name="daemon")
-app.add_typer(doctor.app, name="doctor")
-app.add_typer(rule.app, name="rule")
-app.command("demo")(demo.demo)
-app.command("send")(send.send)
-app.command("trace")(trace.trace)
-app.command("replay")(replay.replay)
-app.command("tail")(tail.tail)
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback(help=__doc__)
+def xnovu() -> None:
+    """What all commands have in common: nothing."""
 
 
 def main() -> None:

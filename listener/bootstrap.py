@@ -16,6 +16,7 @@ from listener.postgres_changes.timing import FeedTiming
 from listener.workflows import Work, Workflows
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import ListenerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -31,7 +32,22 @@ from shared.temporal.task_queues import read_task_queues
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 
-async def run(settings: ListenerSettings, stop: asyncio.Event, reporting: Reporting | None = None) -> None:
+async def run_alone(settings: ListenerSettings, stop: asyncio.Event) -> None:
+    """`run` in a process of its own, which answers probes if PROBE_PORT asks for it.
+
+    Raises:
+        SettingsError: Temporal's connection settings are wrong, or nothing can listen on PROBE_PORT.
+    """
+    async with serving_probes(settings.probe_host, settings.probe_port) as probes:
+        await run(settings, stop, probes=probes)
+
+
+async def run(
+    settings: ListenerSettings,
+    stop: asyncio.Event,
+    reporting: Reporting | None = None,
+    probes: Probes | None = None,
+) -> None:
     """Listen until `stop` is set, then drain. `reporting` makes known how the listener is while it runs; unless it is
     given, heartbeats do.
 
@@ -81,6 +97,8 @@ async def run(settings: ListenerSettings, stop: asyncio.Event, reporting: Report
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener))
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
+        if probes:
+            stack.enter_context(probes.watching(reporter))
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
         await listener.run(stop)
 

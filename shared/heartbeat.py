@@ -25,11 +25,12 @@ class Reporter:
     def __init__(self, process: ProcessUsage, observe: Callable[[], ListenerObservation | WorkerObservation]) -> None:
         self.component_id = secrets.token_hex(8)
         self._process = process
-        self._observe = observe
+        self.observe = observe
+        """The component as it is now, without the process."""
 
     def report(self) -> ComponentReport:
         """The component as it is now."""
-        seen = self._observe()
+        seen = self.observe()
         return ComponentReport(
             component_id=self.component_id,
             reported_at=datetime.now(UTC),

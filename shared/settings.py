@@ -24,7 +24,7 @@ class SettingsError(Exception):
         self.problems = tuple(problems)
 
 
-class _Environment(BaseSettings):
+class Environment(BaseSettings):
     """Reading the environment as a whole."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -69,14 +69,14 @@ class _Environment(BaseSettings):
         return value
 
 
-class SupabaseSettings(_Environment):
+class SupabaseSettings(Environment):
     """Where the rows are: all that a command needs that only reads them."""
 
     supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
     supabase_service_role_key: SecretStr
 
 
-class TemporalSettings(_Environment):
+class TemporalSettings(Environment):
     """Where the workflows are: all that a command needs that only looks at them."""
 
     temporal_address: str
@@ -119,7 +119,7 @@ class Settings(TemporalSettings, SupabaseSettings):
         return value.lower() if isinstance(value, str) else value
 
 
-class EnterpriseSettings(_Environment):
+class EnterpriseSettings(Environment):
     """Whose rows this deployment serves."""
 
     daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
@@ -136,7 +136,14 @@ class EnterpriseSettings(_Environment):
         return ids
 
 
-class ListenerSettings(Settings, EnterpriseSettings):
+class ProbeSettings(Environment):
+    """Where the platform asks a container how it is (shared/probes.py)."""
+
+    probe_host: str = "0.0.0.0"
+    probe_port: int | None = Field(None, ge=1, le=65535)
+
+
+class ListenerSettings(Settings, EnterpriseSettings, ProbeSettings):
     """The listener's: whose rows to hear, and how stubbornly."""
 
     subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")
@@ -146,14 +153,14 @@ class ListenerSettings(Settings, EnterpriseSettings):
     )
 
 
-class NovuSettings(_Environment):
+class NovuSettings(Environment):
     """Where notifications go, and the key to it."""
 
     novu_secret_key: SecretStr
     novu_api_url: str = "https://api.novu.co"
 
 
-class WorkerSettings(Settings, NovuSettings):
+class WorkerSettings(Settings, NovuSettings, ProbeSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     temporal_max_concurrent_activities: int = Field(100, ge=1)

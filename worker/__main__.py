@@ -1,8 +1,16 @@
 """`python -m worker`: executes workflows and activities until SIGTERM."""
 
+from typing import NoReturn
+
 from shared.process_lifecycle import run_process
 from shared.settings import WorkerSettings
-from worker.bootstrap import run
+from worker.bootstrap import run_alone
+
+
+def main() -> NoReturn:
+    """The whole process, to its exit."""
+    run_process("worker", run_alone, WorkerSettings.load)
+
 
 if __name__ == "__main__":
-    run_process("worker", run, WorkerSettings.load)
+    main()

@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -38,7 +39,22 @@ SHUTDOWN_MARGIN_SECONDS = 1.5
 """Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives."""
 
 
-async def run(settings: WorkerSettings, stop: asyncio.Event, reporting: Reporting | None = None) -> None:
+async def run_alone(settings: WorkerSettings, stop: asyncio.Event) -> None:
+    """`run` in a process of its own, which answers probes if PROBE_PORT asks for it.
+
+    Raises:
+        SettingsError: Temporal's connection settings are wrong, or nothing can listen on PROBE_PORT.
+    """
+    async with serving_probes(settings.probe_host, settings.probe_port) as probes:
+        await run(settings, stop, probes=probes)
+
+
+async def run(
+    settings: WorkerSettings,
+    stop: asyncio.Event,
+    reporting: Reporting | None = None,
+    probes: Probes | None = None,
+) -> None:
     """Work until `stop` is set, then finish or hand back what is held. `reporting` makes known how the worker is while
     it runs; unless it is given, heartbeats do.
 
@@ -90,6 +106,8 @@ async def run(settings: WorkerSettings, stop: asyncio.Event, reporting: Reportin
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
+        if probes:
+            stack.enter_context(probes.watching(reporter))
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )

@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-
-import uvicorn
 
 from cli.health_server.application import application
 from cli.health_server.history import History
 from cli.health_server.live import LiveComponents
 from cli.health_server.page import StatusPage
+from shared import http_server
 from shared.health_monitor import LOOK_EVERY_SECONDS, HealthMonitor
 from shared.heartbeat import withdraw
 from shared.process_usage import ProcessUsage
@@ -25,19 +24,9 @@ from shared.temporal.observation import TemporalObserver
 
 log = logging.getLogger("HealthMonitor")
 
-LAST_ANSWERS_WITHIN_SECONDS = 1
-
 
 class HealthPortTaken(Exception):
     """Nobody can listen there."""
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the daemon."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @asynccontextmanager
@@ -80,17 +69,7 @@ async def serving_at(
 ) -> AsyncIterator[None]:
     """Serve what this monitor observes, within the block."""
     history = History() if history is None else history
-    server = _Server(
-        uvicorn.Config(
-            application(monitor, history, page),
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=LAST_ANSWERS_WITHIN_SECONDS,
-        )
-    )
+    server = http_server.new_server(application(monitor, history, page))
     async with asyncio.TaskGroup() as parts:
         watching = parts.create_task(
             monitor.run(look_every_seconds, lambda: history.note(monitor.observations(), datetime.now(UTC))),
@@ -109,7 +88,7 @@ async def serving_at(
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises HealthPortTaken."""
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return http_server.listen(host, port)
     except OSError as error:
         raise HealthPortTaken(
             f"nothing can listen on {host}:{port} ({error.strerror}): choose another port with --health-port or"

@@ -9,17 +9,19 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from temporalio.envconfig import ClientConfig
 
+from functions.server import ServerSettings
 from functions.settings import FunctionsSettings
-from shared.settings import DaemonSettings, ListenerSettings, Settings, WorkerSettings
+from shared.settings import DaemonSettings, Environment, ListenerSettings, Settings, WorkerSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
-READERS: dict[str, type[Settings]] = {
+READERS: dict[str, type[Environment]] = {
     "all": Settings,
     "listener": ListenerSettings,
     "worker": WorkerSettings,
     "daemon": DaemonSettings,
     "functions": FunctionsSettings,
+    "function": ServerSettings,
 }
 
 

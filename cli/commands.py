@@ -1,0 +1,61 @@
+"""Finds a command's module when the command is asked for: a container that runs one loads no other."""
+
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+STACK_MISSING = "{name} needs the local stack, which is not installed here: pip install 'xnovu[stack]'"
+
+_OF_THE_STACK = "stack"
+
+
+class Commands(TyperGroup):
+    """Every command by its name, which is its module's in `cli` as well: what that calls `app`, or a function."""
+
+    names: ClassVar = (
+        "cron",
+        "daemon",
+        "demo",
+        "doctor",
+        "function",
+        "listener",
+        "replay",
+        "rule",
+        "send",
+        "tail",
+        "trace",
+        "worker",
+    )
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Those that this installation can run: an image has no local stack."""
+        return [name for name in self.names if _load(name) is not None]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command; None if there is none of this name. One that needs what is not installed says so and exits."""
+        if cmd_name not in self.names:
+            return None
+        command = _load(cmd_name)
+        if command is None:
+            typer.echo(STACK_MISSING.format(name=cmd_name), err=True)
+            raise typer.Exit(1)
+        return command
+
+
+def _load(name: str) -> Any:
+    """The command of this name; None if it needs the stack, and there is none."""
+    try:
+        module = import_module(f"cli.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != _OF_THE_STACK:
+            raise
+        return None
+    found = getattr(module, "app", None)
+    if found is None:
+        found = typer.Typer(add_completion=False)
+        found.command(name)(getattr(module, name))
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
