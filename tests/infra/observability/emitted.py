@@ -80,4 +80,6 @@ def _series(metric: Metric) -> Iterator[Series]:
 
 def _recorded(name: str) -> Iterator[Metric]:
     for entry in yaml.safe_load((_RECORDED / name).read_text()):
-        yield Metric(entry["name"], Kind(entry["kind"]), entry["unit"], "", tuple(entry["labels"]))
+        yield Metric(
+            entry["name"], Kind(entry["kind"]), entry["unit"], entry.get("meaning", ""), tuple(entry["labels"])
+        )

@@ -1,0 +1,44 @@
+"""docs/runbook.md has a section for each alert, and none for what is no alert."""
+
+import re
+
+import pytest
+
+from tests.infra.observability.sources import RUNBOOK, Alert, alerts, dashboard
+
+MARK = "<!-- alerts -->"
+PARTS = ("Means", "Who is affected", "First command", "Likely causes", "Fix", "Over when")
+TILES = [tile.title for section in dashboard().sections for tile in section.tiles]
+
+
+def sections() -> dict[str, str]:
+    """The text of each section below the mark, by its heading."""
+    _, _, below = RUNBOOK.read_text().partition(MARK)
+    found = re.split(r"^## (\S+)$", below, flags=re.MULTILINE)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def test_alerts_and_sections_match_one_to_one() -> None:
+    below = RUNBOOK.read_text().partition(MARK)[2]
+
+    assert re.findall(r"^## (.+)$", below, re.MULTILINE) == [alert.name for alert in alerts()]
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
+def test_a_section_says_everything_about_its_alert(alert: Alert) -> None:
+    section = sections()[alert.name]
+    parts = dict(re.findall(r"^- \*\*([^*]+)\*\*: ((?:.|\n(?!- \*\*|\n))+)", section, re.MULTILINE))
+
+    assert tuple(parts) == PARTS
+    assert all(len(text.strip()) > 10 for text in parts.values())
+    assert re.fullmatch(r"`(xnovu|temporal|gcloud|curl) [^`]+`(: .+)?", parts["First command"].strip())
+
+
+def test_what_sections_point_to_is_there() -> None:
+    below = RUNBOOK.read_text().partition(MARK)[2]
+    names = {alert.name for alert in alerts()}
+
+    assert set(re.findall(r"\]\(#(\w+)\)", below)) <= names
+    quoted = set(re.findall(r'"([A-Z][^"`=]+)"', re.sub(r"`[^`]*`", "", below)))
+    assert quoted
+    assert [name for name in quoted if not any(title == name or title.startswith(f"{name},") for title in TILES)] == []
