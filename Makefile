@@ -43,6 +43,7 @@ observability: $(SETUP) ## Prometheus's rules, Grafana's and Google Cloud's dash
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --group build --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/development.txt
 
 clean:
