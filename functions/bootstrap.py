@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from functions.autoscale_endpoint import AutoscaleEndpoint
+from functions.autoscale_settings import AutoscaleSettings
 from functions.callers import Callers
 from functions.connections import Connections
 from functions.endpoint import Endpoint
@@ -13,11 +15,12 @@ from shared.settings import temporal_connect_config
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Every function of the image, and what they share."""
+    """Every function of the image, and what they share; `autoscale` only where its settings are."""
 
     health: Endpoint
     status: Endpoint
     trigger: Endpoint
+    autoscale: Endpoint | None
     connections: Connections
 
 
@@ -39,5 +42,19 @@ def build(settings: FunctionsSettings) -> Functions:
         health=Endpoint("health", {"GET": health.health}),
         status=Endpoint("status", {"GET": health.status}),
         trigger=Endpoint("trigger", {"GET": trigger.get, "POST": trigger.post}),
+        autoscale=_autoscale(settings, callers, connections) if isinstance(settings, AutoscaleSettings) else None,
         connections=connections,
     )
+
+
+def _autoscale(settings: AutoscaleSettings, callers: Callers, connections: Connections) -> Endpoint:
+    autoscale = AutoscaleEndpoint(
+        callers,
+        connections,
+        task_queue=settings.temporal_task_queue,
+        worker_pool=settings.autoscale_worker_pool,
+        cloud_run_endpoint=settings.autoscale_cloud_run_endpoint,
+        limits=settings.limits(),
+    )
+    # A call a minute: what is measured is sent with the call, as there may be no processor time for it afterwards.
+    return Endpoint("autoscale", {"POST": autoscale.post}, flushes_telemetry=True)

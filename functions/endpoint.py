@@ -23,11 +23,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Endpoint:
     """One function: it answers at `/`, where a service of its own has it, and at its name, where a gateway does."""
 
-    def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
-        """`handlers` by HTTP method; GET answers HEAD too."""
+    def __init__(self, name: str, handlers: Mapping[str, Handler], *, flushes_telemetry: bool = False) -> None:
+        """`handlers` by HTTP method; GET answers HEAD too. `flushes_telemetry`: spans and metrics are sent before the
+        answer, which takes up to two seconds more.
+        """
         self._name = name
         self._paths = ("/", f"/{name}")
         self._handlers = handlers
+        self._flushes_telemetry = flushes_telemetry
 
     async def __call__(self, request: Request) -> Response:
         """The answer; every error that is foreseen is a problem object."""
@@ -40,6 +43,8 @@ class Endpoint:
                 span.set_attribute("http.response.status_code", response.status_code)
         finally:
             context.detach(token)
+        if self._flushes_telemetry:
+            await asyncio.to_thread(telemetry.flush)
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -58,6 +58,8 @@ GET_TRIGGER = frozenset(
 
 GET_HEALTH = frozenset({ProblemCode.UNAUTHENTICATED, ProblemCode.OPERATORS_ONLY, ProblemCode.DEPENDENCY_UNAVAILABLE})
 
+POST_AUTOSCALE = GET_HEALTH | {ProblemCode.TICK_IN_PROGRESS}
+
 
 @cache
 def openapi_document() -> dict[str, Any]:
@@ -133,6 +135,16 @@ def openapi_document() -> dict[str, Any]:
                     ],
                     "responses": {"200": _json("The run.", "TriggerState"), **_problems(GET_TRIGGER)},
                 },
+            },
+            "/autoscale": {
+                "post": {
+                    "operationId": "autoscale",
+                    "summary": "Look at the task queue, and have as many workers as are needed",
+                    "responses": {
+                        "200": _json("What was seen and decided.", "Autoscaled"),
+                        **_problems(POST_AUTOSCALE),
+                    },
+                }
             },
         },
         "components": {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from functions.problems import ProblemCode
+from functions.scaling.model import HoldReason, Verdict
 from shared.health.condition import Condition
 from shared.health.observations import SubscriptionState
 
@@ -133,6 +134,26 @@ STATUS = _object(
     }
 )
 
+_COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
+_NUMBER_OR_NULL = {"type": ["number", "null"], "minimum": 0}
+
+AUTOSCALED = _object(
+    {
+        "verdict": {"enum": [verdict.value for verdict in Verdict]},
+        "reason": {"description": "Of a hold.", "enum": [*(reason.value for reason in HoldReason), None]},
+        "current": {**_COUNT_OR_NULL, "description": "Instances that there were to be before."},
+        "instances": {**_COUNT_OR_NULL, "description": "Instances that there are to be now."},
+        "target": {
+            **_COUNT_OR_NULL,
+            "description": "Instances that the figures ask for; it is gone there step by step.",
+        },
+        "backlog": _COUNT_OR_NULL,
+        "backlogAgeSeconds": _NUMBER_OR_NULL,
+        "addedPerSecond": _NUMBER_OR_NULL,
+        "running": {**_COUNT_OR_NULL, "description": "Deliveries that have begun and not ended."},
+    }
+)
+
 PROBLEM: Schema = {
     "type": "object",
     "description": "RFC 9457, with a code from docs/error_codes.md. Some codes have further members.",
@@ -149,12 +170,14 @@ PROBLEM: Schema = {
         },
         "notificationIds": {"type": "array", "items": {"type": "integer"}},
         "notifications": {"type": "object", "additionalProperties": {"type": "string"}},
-        "dependency": {"enum": ["supabase", "temporal"]},
+        "dependency": {"enum": ["supabase", "temporal", "cloud_run"]},
         "report": {"type": "object", "description": "What is known of the health all the same."},
+        "tick": {"$ref": "#/components/schemas/Autoscaled"},
     },
 }
 
 SCHEMAS: dict[str, Schema] = {
+    "Autoscaled": AUTOSCALED,
     "Health": HEALTH,
     "Problem": PROBLEM,
     "Status": STATUS,

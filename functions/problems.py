@@ -28,6 +28,7 @@ class ProblemCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     NOT_SENDABLE = "not_sendable"
+    TICK_IN_PROGRESS = "tick_in_progress"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
@@ -51,6 +52,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.METHOD_NOT_ALLOWED: 405,
     ProblemCode.IDEMPOTENCY_CONFLICT: 409,
     ProblemCode.NOT_SENDABLE: 409,
+    ProblemCode.TICK_IN_PROGRESS: 409,
     ProblemCode.BODY_TOO_LARGE: 413,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ProblemCode.DEPENDENCY_UNAVAILABLE: 503,
@@ -91,7 +93,7 @@ class Problem(Exception):
 
 
 def dependency_unavailable(dependency: str, detail: str, **members: Any) -> Problem:
-    """`dependency` ("supabase" or "temporal") did not answer; the caller should come back."""
+    """`dependency` ("supabase", "temporal" or "cloud_run") did not answer; the caller should come back."""
     return Problem(
         ProblemCode.DEPENDENCY_UNAVAILABLE, detail, headers={"Retry-After": "5"}, dependency=dependency, **members
     )

@@ -538,3 +538,55 @@ class RowChangeFeed(Protocol):
     async def close(self) -> None:
         """Leave all seats; `events` ends."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScalerTick:
+    """The one tick that may act now. `memory` is what the last one left, if any; `now` is the database's clock."""
+
+    version: int
+    now: datetime
+    memory: Mapping[str, Any] | None
+
+
+class ScalerMemory(Protocol):
+    """What the scaler of a pool remembers, and who of several ticks at once may act.
+
+    Both methods raise StoreUnavailable on a passing fault.
+    """
+
+    async def begin_tick(self, pool: str, *, hold_seconds: float) -> ScalerTick | None:
+        """Begin a tick, unless another one is under way; None then. It may act for so many seconds."""
+        ...
+
+    async def end_tick(self, pool: str, tick: ScalerTick, memory: Mapping[str, Any] | None) -> bool:
+        """End it, leaving this for the next one (None: what there was). False if it was overtaken, and left nothing."""
+        ...
+
+
+class PoolUnavailable(Exception):
+    """The platform did not say or did not do what was asked; the message is for an operator."""
+
+
+class PoolChanged(Exception):
+    """Somebody else has changed the pool since it was read; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCount:
+    """How many instances a pool is to have, and the version of the pool that says so."""
+
+    instances: int
+    etag: str
+
+
+class WorkerPool(Protocol):
+    """The worker processes, as many as are asked for. Both methods raise PoolUnavailable."""
+
+    async def read(self) -> PoolCount:
+        """How many are to run now."""
+        ...
+
+    async def set_count(self, count: int, seen: PoolCount) -> None:
+        """Have so many run. Raises PoolChanged if the pool is not any more as it was seen."""
+        ...

@@ -23,7 +23,15 @@ EXPECTED_FUNCTIONS = frozenset(
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
         *("publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
-        *("scheduler_passes", "self_check", "trace_notification", "unaccounted", "withdraw_heartbeat"),
+        *(
+            "begin_scaler_tick",
+            "end_scaler_tick",
+            "scheduler_passes",
+            "self_check",
+            "trace_notification",
+            "unaccounted",
+            "withdraw_heartbeat",
+        ),
     }
 )
 """What this release calls, and what its triggers call; a test holds them against the migrations."""

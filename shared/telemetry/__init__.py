@@ -4,7 +4,7 @@
 is installed and every call below is the API's no-op. docs/metrics.md says what is measured.
 """
 
-from shared.telemetry.lifecycle import is_on, measures, prometheus_text, start, stop
+from shared.telemetry.lifecycle import flush, is_on, measures, prometheus_text, start, stop
 from shared.telemetry.tracing import span
 
-__all__ = ["is_on", "measures", "prometheus_text", "span", "start", "stop"]
+__all__ = ["flush", "is_on", "measures", "prometheus_text", "span", "start", "stop"]

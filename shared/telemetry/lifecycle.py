@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -101,14 +102,27 @@ def prometheus_text() -> bytes:
     return generate_latest(_running.registry)
 
 
+def flush(within_seconds: float = FLUSH_SECONDS) -> None:
+    """Send what is held now, in bounded time: for a process that is given no time between calls."""
+    if _running is not None:
+        _all_at_once([provider.force_flush for provider in _providers(_running)], within_seconds)
+
+
 def stop(within_seconds: float = FLUSH_SECONDS) -> None:
     """Send what is held and end, in bounded time whatever the receiver does; the process is about to exit."""
-    if _running is None:
-        return
-    providers = [provider for provider in (_running.tracers, _running.meters) if provider is not None]
-    flushes = [threading.Thread(target=provider.shutdown, daemon=True) for provider in providers]
-    for flush in flushes:
-        flush.start()
+    if _running is not None:
+        _all_at_once([provider.shutdown for provider in _providers(_running)], within_seconds)
+
+
+def _providers(running: _Running) -> "list[TracerProvider | MeterProvider]":
+    return [provider for provider in (running.tracers, running.meters) if provider is not None]
+
+
+def _all_at_once(calls: Sequence[Callable[[], object]], within_seconds: float) -> None:
+    """Make the calls, and wait for them no longer than this together."""
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
     deadline = time.monotonic() + within_seconds
-    for flush in flushes:
-        flush.join(max(0.0, deadline - time.monotonic()))
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

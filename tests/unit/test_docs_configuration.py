@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from temporalio.envconfig import ClientConfig
 
 from functions.server import ServerSettings
+from functions.autoscale_settings import AutoscaleSettings
 from functions.settings import FunctionsSettings
 from shared.settings import DaemonSettings, Environment, ListenerSettings, Settings, WorkerSettings
 
@@ -21,6 +22,7 @@ READERS: dict[str, type[Environment]] = {
     "worker": WorkerSettings,
     "daemon": DaemonSettings,
     "functions": FunctionsSettings,
+    "autoscale": AutoscaleSettings,
     "function": ServerSettings,
 }
 

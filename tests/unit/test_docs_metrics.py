@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from functions.scaling import metrics as scaler_metrics
 from listener import metrics as listener_metrics
 from shared.novu import measured as novu_measured
 from shared.telemetry import process_metrics
@@ -14,6 +15,7 @@ DECLARED = (
     *listener_metrics.METRICS,
     *worker_metrics.METRICS,
     *novu_measured.METRICS,
+    *scaler_metrics.METRICS,
     *process_metrics.METRICS,
 )
 

@@ -82,6 +82,7 @@ async def _delete_rows(project: Project) -> None:
             "ent_notification_workflow",
             "ent_notification_template",
             "listener_canary",
+            "scaler",
             "scheduler_pass",
             "component_heartbeat",
         ):

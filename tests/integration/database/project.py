@@ -31,6 +31,7 @@ TABLES = {
     "ent_notification_workflow",
     "listener_canary",
     "rule_progress",
+    "scaler",
     "scheduler_pass",
     "trigger_request",
     "typ_notification_category",
@@ -39,12 +40,14 @@ TABLES = {
 
 FUNCTIONS = {
     "beat_canary",
+    "begin_scaler_tick",
     "claim_notifications",
     "create_notification",
     "cron_rules",
     "due_notifications",
     "due_scheduled",
     "ended_notifications",
+    "end_scaler_tick",
     "find_trigger_request",
     "fire_rules",
     "health_observation",

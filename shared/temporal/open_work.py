@@ -1,0 +1,20 @@
+"""How much of the work that was begun has not ended, as Temporal's visibility tells; a moment behind."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+
+from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, NOTIFICATION_RETRACTION_WORKFLOW
+
+RPC_TIMEOUT = timedelta(seconds=3)
+
+_TYPES = f"('{NOTIFICATION_PROCESSING_WORKFLOW}', '{NOTIFICATION_RETRACTION_WORKFLOW}')"
+
+
+async def count_running_deliveries(client: Client, task_queue: str) -> int:
+    """Deliveries and retractions of this task queue that run; schedulers, which run for ever, are none of them.
+
+    Costs no Temporal action. Raises RPCError.
+    """
+    query = f"WorkflowType IN {_TYPES} AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+    return (await client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count
