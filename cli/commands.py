@@ -1,6 +1,7 @@
 """Finds a command's module when the command is asked for: a container that runs one loads no other."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import typer
@@ -8,7 +9,7 @@ from typer.core import TyperGroup
 
 STACK_MISSING = "{name} needs the local stack, which is not installed here: pip install 'xnovu[stack]'"
 
-_OF_THE_STACK = "stack"
+_OF_THE_STACK = ("daemon", "demo")
 
 
 class Commands(TyperGroup):
@@ -46,12 +47,9 @@ class Commands(TyperGroup):
 
 def _load(name: str) -> Any:
     """The command of this name; None if it needs the stack, and there is none."""
-    try:
-        module = import_module(f"cli.{name}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != _OF_THE_STACK:
-            raise
+    if name in _OF_THE_STACK and find_spec("stack") is None:
         return None
+    module = import_module(f"cli.{name}")
     found = getattr(module, "app", None)
     if found is None:
         found = typer.Typer(add_completion=False)
