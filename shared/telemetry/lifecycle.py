@@ -76,6 +76,9 @@ def _set_up(service: str, wanted: Wanted, session: "Session | None") -> _Running
         readers.append(reader)
     if wanted.traces:
         tracers = providers.tracer_provider(about, session)
+    elif readers:
+        tracers = providers.silent_tracer_provider(about)
+    if tracers:
         trace.set_tracer_provider(tracers)
     if readers:
         meters = providers.meter_provider(about, readers)

@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, V
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Status
 from requests import Session
 
@@ -53,6 +54,11 @@ def discreet_tracer_provider(about: Resource, exporter: SpanExporter) -> TracerP
     provider = TracerProvider(resource=about, span_limits=SpanLimits(max_events=0), shutdown_on_exit=False)
     provider.add_span_processor(DiscreetSpanProcessor(exporter))
     return provider
+
+
+def silent_tracer_provider(about: Resource) -> TracerProvider:
+    """Spans that nobody keeps. What travels along a trace needs them: by it a worker knows when a row was committed."""
+    return TracerProvider(resource=about, sampler=ALWAYS_OFF, shutdown_on_exit=False)
 
 
 def meter_provider(about: Resource, readers: Sequence[MetricReader]) -> MeterProvider:

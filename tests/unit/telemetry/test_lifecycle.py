@@ -84,6 +84,20 @@ async def test_prometheus_reads_what_nobody_sends() -> None:
     assert float(own.rpartition(" ")[2]) > 2**20
 
 
+async def test_where_only_metrics_are_read_a_trace_still_carries_what_travels_along_it() -> None:
+    *_, said = await run(
+        "telemetry.start('xnovu-daemon', prometheus=True)\n"
+        "from opentelemetry import trace\n"
+        "with telemetry.span('unseen') as current:\n"
+        "    context = current.get_span_context()\n"
+        "    print(context.is_valid, context.trace_flags.sampled, current.is_recording())\n"
+        "telemetry.stop()",
+        {},
+    )
+
+    assert said == "True False False"
+
+
 async def test_a_receiver_that_never_answers_does_not_hold_the_end_up() -> None:
     with deaf_server() as address:
         began = time.monotonic()
