@@ -1,0 +1,1 @@
+"""Cloud Run as far as we steer it: its real gRPC protocol, and real processes for instances."""
