@@ -16,9 +16,9 @@ variable "autoscaler_mode" {
 }
 
 variable "delivery_slos" {
-  description = "Whether SLOs on the program's own metrics exist. Google may refuse them as long as the metric was never written: then apply once with false."
+  description = "Whether SLOs on the program's own metrics exist. Google refuses an SLO on a metric that was never written (400, \"The metric referenced by the provided filter is unknown\"): set true after the first notification."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "health_service" {

@@ -208,6 +208,10 @@ run "pagerduty_is_told_of_what_is_critical_only" {
 run "what_is_promised" {
   command = plan
 
+  variables {
+    delivery_slos = true
+  }
+
   assert {
     condition     = google_monitoring_slo.delivered_within_a_minute[0].goal == 0.995 && google_monitoring_slo.delivered_within_a_minute[0].request_based_sli[0].distribution_cut[0].range[0].max == 60
     error_message = "99.5 % within 60 s."
@@ -229,16 +233,12 @@ run "what_is_promised" {
   }
 }
 
-run "slos_can_wait_until_the_metrics_exist" {
+run "the_first_apply_makes_no_slo_on_a_metric_that_was_never_written" {
   command = plan
-
-  variables {
-    delivery_slos = false
-  }
 
   assert {
     condition     = length(google_monitoring_slo.delivered_within_a_minute) == 0 && length(google_monitoring_slo.heard) == 0
-    error_message = "Neither is made."
+    error_message = "Google would refuse it, and the apply fail."
   }
 }
 
