@@ -1,11 +1,18 @@
 """docs/runbook.md has a section for each alert, and none for what is no alert."""
 
 import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.__main__ import app
 from tests.infra.observability.sources import RUNBOOK, Alert, alerts, dashboard
 
+TEMPORAL = Path(sys.executable).with_name("temporal")
 MARK = "<!-- alerts -->"
 PARTS = ("Means", "Who is affected", "First command", "Likely causes", "Fix", "Over when")
 TILES = [tile.title for section in dashboard().sections for tile in section.tiles]
@@ -42,3 +49,27 @@ def test_what_sections_point_to_is_there() -> None:
     quoted = set(re.findall(r'"([A-Z][^"`=]+)"', re.sub(r"`[^`]*`", "", below)))
     assert quoted
     assert [name for name in quoted if not any(title == name or title.startswith(f"{name},") for title in TILES)] == []
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`xnovu ([^`]+)`", RUNBOOK.read_text().partition(MARK)[2]))))
+def test_a_command_of_ours_has_these_options(command: str) -> None:
+    words = [word for word in command.split() if re.fullmatch("[a-z]+", word)]
+    options = [word for word in command.split() if word.startswith("--")]
+
+    answer = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"})
+
+    assert answer.exit_code == 0
+    assert [option for option in options if option not in answer.output] == []
+
+
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"`temporal ([^`]+)`", RUNBOOK.read_text().partition(MARK)[2])))
+)
+def test_a_command_of_temporals_has_these_options(command: str) -> None:
+    words = shlex.split(command)
+    options = [word for word in words if word.startswith("--")]
+
+    answer = subprocess.run([TEMPORAL, *words[:2], "--help"], capture_output=True, text=True, check=True)
+
+    assert [option for option in options if option not in answer.stdout] == []
+    assert f"temporal {words[0]} {words[1]}" in answer.stdout
