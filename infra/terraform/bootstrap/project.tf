@@ -1,0 +1,102 @@
+# What the project needs before anything can be deployed into it.
+
+locals {
+  apis = [
+    "artifactregistry.googleapis.com",
+    "billingbudgets.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "cloudtrace.googleapis.com",
+    "compute.googleapis.com",
+    "containeranalysis.googleapis.com",
+    "containerscanning.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "serviceusage.googleapis.com",
+    "storage.googleapis.com",
+    "telemetry.googleapis.com",
+  ]
+}
+
+resource "google_project_service" "main" {
+  for_each = toset(local.apis)
+
+  project            = var.project_id
+  service            = each.value
+  disable_on_destroy = false
+}
+
+# As whom uptime checks sign in: health lets it through, so it must be there.
+resource "google_project_service_identity" "monitoring" {
+  provider = google-beta
+
+  project = var.project_id
+  service = "monitoring.googleapis.com"
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_storage_bucket" "state" {
+  project                     = var.project_id
+  name                        = coalesce(var.state_bucket_name, "${var.project_id}-xnovu-terraform")
+  location                    = var.region
+  labels                      = var.labels
+  force_destroy               = false
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  versioning {
+    enabled = true
+  }
+
+  # A state that was overwritten can be had back for a year; plans are of use for days.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+
+    condition {
+      days_since_noncurrent_time = 365
+      num_newer_versions         = 20
+    }
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+
+    condition {
+      age            = 30
+      matches_prefix = ["plans/"]
+    }
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = 2592000 # 30 days
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  depends_on = [google_project_service.main]
+}
+
+module "registry" {
+  source = "../modules/registry"
+
+  project_id    = var.project_id
+  region        = var.region
+  repository_id = "xnovu"
+  labels        = var.labels
+  readers       = var.image_readers
+  writers       = { builder = google_service_account.builder.member }
+
+  depends_on = [google_project_service.main]
+}

@@ -1,0 +1,90 @@
+variable "approvers" {
+  description = "Who may approve that a plan is applied: IAM members."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(setintersection(var.approvers, ["allUsers", "allAuthenticatedUsers"])) == 0
+    error_message = "approvers must not hold allUsers or allAuthenticatedUsers."
+  }
+}
+
+variable "budget" {
+  description = "What the project may cost in a month, in whole units of the billing account's currency, before its administrators are told; null: no budget."
+  type = object({
+    billing_account = string
+    currency_code   = optional(string)
+    units           = number
+  })
+  default = null
+}
+
+variable "environments" {
+  description = "The environments in this project: which secrets each has; written_secrets: those of which a version is written now (a number to count up when the value changes); branch: a regular expression of the branch that deploys it, null for none; approval: whether somebody must approve."
+  type = map(object({
+    approval        = optional(bool, true)
+    branch          = optional(string)
+    secrets         = optional(set(string), ["novu_secret_key", "supabase_service_role_key", "temporal_api_key"])
+    written_secrets = optional(map(number), {})
+  }))
+
+  validation {
+    condition     = length(setsubtract(keys(var.environments), ["dev", "staging", "prod"])) == 0
+    error_message = "environments must be dev, staging or prod: each has a folder in environments/."
+  }
+
+  validation {
+    condition     = alltrue([for name, environment in var.environments : name != "prod" || environment.approval])
+    error_message = "environments.prod.approval must be true: nothing reaches production unseen."
+  }
+
+  validation {
+    condition = alltrue([
+      for environment in values(var.environments) : length(setsubtract(environment.secrets, [
+        "novu_secret_key", "supabase_service_role_key", "temporal_api_key", "temporal_tls_client_cert", "temporal_tls_client_key",
+      ])) == 0
+    ])
+    error_message = "environments: secrets are novu_secret_key, supabase_service_role_key, temporal_api_key, temporal_tls_client_cert, temporal_tls_client_key."
+  }
+}
+
+variable "image_readers" {
+  description = "Who else may pull images, by names of your choice: IAM members, such as the Cloud Run service agent of another project."
+  type        = map(string)
+  default     = {}
+}
+
+variable "labels" {
+  description = "Labels of everything that takes some."
+  type        = map(string)
+  default     = { app = "xnovu" }
+}
+
+variable "project_id" {
+  description = "The project, which exists already and has a billing account."
+  type        = string
+}
+
+variable "region" {
+  description = "Where images, state and builds are."
+  type        = string
+}
+
+variable "repository" {
+  description = "The source's repository in Cloud Build, projects/P/locations/L/connections/C/repositories/R; null: no triggers."
+  type        = string
+  default     = null
+}
+
+variable "secret_values" {
+  description = "Values of the secrets in written_secrets, by environment and name: as TF_VAR_secret_values. Not kept anywhere."
+  type        = map(map(string))
+  default     = {}
+  ephemeral   = true
+}
+
+variable "state_bucket_name" {
+  description = "Name of the state's bucket; null: the project's id and -xnovu-terraform."
+  type        = string
+  default     = null
+}

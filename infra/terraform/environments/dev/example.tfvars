@@ -1,0 +1,19 @@
+# Copy this to terraform.tfvars, and put your own values in. None is secret. The image comes with each deployment (-var image=...).
+project_id     = "my-project"
+region         = "europe-west3"
+enterprise_ids = ["acme"]
+supabase_url   = "https://abcdefghijklmnopqrst.supabase.co"
+alert_emails   = ["oncall@example.org"]
+runbook_url    = "https://example.org/xnovu/docs/runbook.md"
+
+temporal = {
+  address   = "europe-west3.gcp.api.temporal.io:7233"
+  namespace = "xnovu-dev.a1b2c"
+}
+
+# Which version of each secret is read: what bootstrap/ wrote, or `gcloud secrets versions add` said.
+secret_versions = {
+  novu_secret_key           = 1
+  supabase_service_role_key = 1
+  temporal_api_key          = 1
+}

@@ -1,0 +1,9 @@
+output "cache" {
+  description = "Where builds share layers, as docker knows it."
+  value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.cache.repository_id}"
+}
+
+output "repository" {
+  description = "The images' repository, as docker knows it: the image is <this>/xnovu."
+  value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.main.repository_id}"
+}
