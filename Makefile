@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test soak bench bench-time observability lock clean
+.PHONY: setup demo up check test soak soak-autoscale bench bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -31,6 +31,9 @@ test: $(SETUP) ## every test, in parallel
 
 soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
+
+soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that come and go; half an hour
+	XNOVU_AUTOSCALE_WAVES=20 $(BIN)/pytest tests/e2e/test_autoscale.py
 
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks

@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from stack.processes import bound_command
 
 SYSTEMS = {
+    "tests/e2e/test_autoscale.py": "autoscale",
     "tests/e2e/test_isolation.py": "system",
     "tests/e2e/test_privacy.py": "system",
     "tests/e2e/test_processes.py": "processes",

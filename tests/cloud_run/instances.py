@@ -1,8 +1,7 @@
 """The instances of a pool: real processes, as many as asked for, ended as the platform ends them."""
 
 import asyncio
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +26,17 @@ class Instances:
     """Keeps as many running as were last asked for; one that ends by itself is replaced."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, *, chance: random.Random
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        choose: Callable[[Sequence[ChildProcess]], ChildProcess],
     ) -> None:
-        """`chance` picks which instance ends: the platform's choice, not ours. Each logs to `directory`."""
+        """`choose` says which instance ends: the platform's choice, not ours. Each logs to `directory`."""
         self._command = command
         self._environment = environment
         self._directory = directory
-        self._chance = chance
+        self.choose = choose
         self._running: list[ChildProcess] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._wanted = 0
@@ -78,7 +81,8 @@ class Instances:
         self.crashes += len(crashed)
         self._running = [process for process in self._running if process.pid is not None]
         while len(self._running) > self._wanted:
-            process = self._running.pop(self._chance.randrange(len(self._running)))
+            process = self.choose(self._running)
+            self._running.remove(process)
             ending = asyncio.create_task(self._end(process))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)

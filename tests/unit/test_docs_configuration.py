@@ -9,8 +9,8 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from temporalio.envconfig import ClientConfig
 
-from functions.server import ServerSettings
 from functions.autoscale_settings import AutoscaleSettings
+from functions.server import ServerSettings
 from functions.settings import FunctionsSettings
 from shared.settings import DaemonSettings, Environment, ListenerSettings, Settings, WorkerSettings
 
