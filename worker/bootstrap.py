@@ -35,8 +35,10 @@ from worker.render_pool.pool import RenderPool
 
 log = logging.getLogger("TemporalService")
 
-SHUTDOWN_MARGIN_SECONDS = 1.5
-"""Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives."""
+SHUTDOWN_MARGIN_SECONDS = 1.0
+"""Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives
+(docs/image.md adds them up).
+"""
 
 
 async def run_alone(settings: WorkerSettings, stop: asyncio.Event) -> None:

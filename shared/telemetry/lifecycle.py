@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("Telemetry")
 
-FLUSH_SECONDS = 2.0
-"""With a worker's shutdown this stays below the ten seconds that Cloud Run gives."""
+FLUSH_SECONDS = 1.5
+"""With a worker's shutdown this stays below the ten seconds that Cloud Run gives (docs/image.md adds them up)."""
 
 
 @dataclass(frozen=True, slots=True)
