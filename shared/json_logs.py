@@ -2,6 +2,7 @@
 
 Loggers are named after their component (`EnhancedSubscriptionManager`, `TemporalService`, ...); the message is the
 event's name, and everything else goes in `extra={...}`. Payloads, recipients and secrets are never logged.
+Temporal's SDK speaks in sentences: each becomes `what` of an event `temporal_sdk`, beside the workflow's id.
 A line written within a span names its trace; on Google Cloud in the fields that its log viewer joins them by, too.
 """
 
@@ -17,6 +18,9 @@ from pythonjsonlogger.json import JsonFormatter
 from shared.telemetry.google_cloud import is_on_google_cloud, project_id
 
 _SEVERITY = {"WARNING": "warn", "CRITICAL": "error"}
+
+_OF_EVERY_LINE = frozenset({"namespace", "task_queue"})
+"""The SDK repeats them; a process has one of each."""
 
 
 class Formatter(JsonFormatter):
@@ -34,6 +38,8 @@ class Formatter(JsonFormatter):
         log_data["event"] = record.getMessage()
         super().add_fields(log_data, record, message_dict)
         log_data.pop("message", None)
+        if record.name.startswith("temporalio."):
+            log_data.update(_of_the_sdk(log_data))
         if self._on_google_cloud:
             log_data["severity"] = record.levelname
         log_data.update(self._trace())
@@ -50,6 +56,13 @@ class Formatter(JsonFormatter):
             yield "logging.googleapis.com/trace", f"projects/{self._project}/traces/{trace_id}"
             yield "logging.googleapis.com/spanId", span_id
             yield "logging.googleapis.com/trace_sampled", context.trace_flags.sampled
+
+
+def _of_the_sdk(log_data: dict[str, Any]) -> dict[str, Any]:
+    """Takes the SDK's nested account of an activity or workflow out of the line; returns what goes there instead."""
+    accounts = [log_data.pop(name, {}) for name in ("temporal_activity", "temporal_workflow")]
+    fields = {name: value for account in accounts for name, value in account.items() if name not in _OF_EVERY_LINE}
+    return {"what": log_data["event"], "event": "temporal_sdk", **fields}
 
 
 def configure(level: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
+from temporalio import activity, workflow
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -24,6 +25,8 @@ _LONGEST_REASON = 300
 @cache
 def runtime() -> Runtime:
     """The one runtime of this process. Its warnings and errors become lines of the event `temporal_sdk`."""
+    activity.logger.activity_info_on_message = False  # the line has fields for it
+    workflow.logger.workflow_info_on_message = False
     _LOGGER.addFilter(_name_the_event)
     forwarding = LogForwardingConfig(
         _LOGGER,

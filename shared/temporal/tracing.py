@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from opentelemetry.context import attach
 from temporalio.client import OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, NOTIFICATION_RETRACTION_WORKFLOW
 
@@ -20,6 +22,9 @@ class RowTracing(TracingInterceptor):
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         return _RowWorkflowsTraced(next, traced=super().intercept_client(next))
 
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _AttemptsWithinTheirTrace(super().intercept_activity(next), self)
+
 
 class _RowWorkflowsTraced(OutboundInterceptor):
     def __init__(self, untraced: OutboundInterceptor, *, traced: OutboundInterceptor) -> None:
@@ -29,3 +34,17 @@ class _RowWorkflowsTraced(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
         way = self._traced if input.workflow in _TRACED else self.next
         return await way.start_workflow(input)
+
+
+class _AttemptsWithinTheirTrace(ActivityInboundInterceptor):
+    """The SDK logs that an attempt failed after its span has ended: the trace stays, so that the line names it."""
+
+    def __init__(self, traced: ActivityInboundInterceptor, tracing: TracingInterceptor) -> None:
+        super().__init__(traced)
+        self._tracing = tracing
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        context = self._tracing._context_from_headers(input.headers)
+        if context is not None:
+            attach(context)  # of this attempt's own asyncio task, and gone with it
+        return await super().execute_activity(input)

@@ -104,12 +104,14 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
 async def test_one_trace_leads_from_the_commit_to_novus_answer(observed: Observed) -> None:
     acme = observed.system.enterprises[0]
     row = {"notification_workflow_id": acme.dynamic, "channels": ["EMAIL"], "payload": sample_payload(1)}
-    [alone] = await rows.insert(observed.system, "acme", row)
+    found_by = "sweep"
+    while found_by == "sweep":  # one that comes by may be faster than the change; the test's timeout ends this
+        [alone] = await rows.insert(observed.system, "acme", row)
+        spans = await observed.trace_of(alone)
+        found_by = str(spans[0].attributes["xnovu.found_by"])
     committed_at = await rows.execute(
         observed.system, "select created_at from notify.ent_notification where id = $1", alone
     )
-
-    spans = await observed.trace_of(alone)
 
     assert [received.span.name for received in spans] == STEPS
     assert [received.service for received in spans] == ["xnovu-listener"] * 2 + ["xnovu-worker"] * 9
@@ -147,18 +149,22 @@ async def test_a_burst_is_one_trace_for_each_batch_and_each_row_is_named(observe
 async def test_outcomes_and_answers_are_measured_as_they_happened(observed: Observed) -> None:
     globex = observed.system.enterprises[1]
     of = {"enterprise_id": "globex"}
-    sent = await observed.metric("xnovu.notifications", **of, outcome="SENT")
     good = {"notification_workflow_id": globex.static, "channels": ["EMAIL"]}
     bad = {"notification_workflow_id": globex.undefined_variable, "channels": ["EMAIL"]}
     ids = await rows.insert(observed.system, "globex", *[good] * 5, *[bad] * 2)
     await rows.settled(observed.system, ids)
+    sent = await rows.execute(
+        observed.system,
+        "select count(*) from notify.ent_notification where enterprise_id = $1 and notification_status = 'SENT'",
+        "globex",
+    )
 
     async def are_counted() -> bool:
         refused = await observed.metric("xnovu.render.refusals", code="template_undefined_variable")
         failed = await observed.metric("xnovu.notifications", **of, outcome="FAILED")
         return (
             refused == failed == 2
-            and await observed.metric("xnovu.notifications", **of, outcome="SENT") == sent + 5
+            and await observed.metric("xnovu.notifications", **of, outcome="SENT") == sent
             and await observed.metric("xnovu.notification.commit_to_outcome.duration") > 0
             and await observed.metric("temporal_workflow_task_schedule_to_start_latency") > 0
             and await observed.metric("xnovu.task_queue.pollers", task_type="workflow") > 0
@@ -181,6 +187,31 @@ async def test_a_line_logged_within_a_delivery_names_its_trace(observed: Observe
     ]
     assert line["trace_id"] == spans[0].span.trace_id.hex()
     assert line["span_id"] in {received.span.span_id.hex() for received in spans}
+
+
+async def test_a_failed_attempt_s_line_names_its_trace_and_its_workflow(observed: Observed) -> None:
+    system = observed.system
+    acme = system.enterprises[0]
+    await system.sink_faults({"kind": "server_error", "status": 503, "requests": 1, "workflow": "acme-welcome"})
+    [row] = await rows.insert(system, "acme", {"notification_workflow_id": acme.static, "channels": ["EMAIL"]})
+    spans = await observed.trace_of(row)
+
+    [line] = [
+        line
+        for line in events(system.worker.log_file, "temporal_sdk")
+        if line["level"] == "warn" and line["workflow_id"] == f"notification-processing/acme/{row}"
+    ]
+    assert (line["what"], line["attempt"]) == ("Completing activity as failed", 1)
+    assert line["trace_id"] == spans[0].span.trace_id.hex()
+
+
+async def test_every_line_of_note_about_a_row_or_workflow_names_a_trace(observed: Observed) -> None:
+    logs = [process.log_file for process in (observed.system.listener, observed.system.worker)]
+    lines = [line for log in logs for line in read_log(log) if line["level"] in ("warn", "error")]
+    of_rows = [line for line in lines if "notification_id" in line or "workflow_id" in line]
+
+    assert of_rows != []
+    assert [line for line in of_rows if "trace_id" not in line] == []
 
 
 async def test_every_metric_that_is_sent_is_documented_with_its_unit_and_attributes(observed: Observed) -> None:

@@ -128,3 +128,20 @@ def test_on_google_cloud_a_line_has_the_fields_its_log_viewer_reads(
     assert line["logging.googleapis.com/trace"] == f"projects/notifications/traces/{context.trace_id:032x}"
     assert line["logging.googleapis.com/spanId"] == f"{context.span_id:016x}"
     assert line["logging.googleapis.com/trace_sampled"] is True
+
+
+def test_a_sentence_of_temporal_s_sdk_becomes_an_event_with_fields() -> None:
+    record = logging.LogRecord("temporalio.activity", logging.WARNING, "", 0, "Completing activity as failed", (), None)
+    record.temporal_activity = {"workflow_id": "notification-processing/acme/1", "attempt": 2, "namespace": "default"}
+
+    line = json.loads(json_logs.Formatter().format(record))
+
+    del line["timestamp"]
+    assert line == {
+        "level": "warn",
+        "component": "temporalio.activity",
+        "event": "temporal_sdk",
+        "what": "Completing activity as failed",
+        "workflow_id": "notification-processing/acme/1",
+        "attempt": 2,
+    }
