@@ -51,7 +51,7 @@ def serve(settings: ServerSettings) -> None:
         SystemExit: the function's own settings are wrong, or nothing can listen there.
     """
     try:
-        application = functions_framework.create_app(settings.function_target, str(SOURCE))
+        application = functions_framework.create_app(settings.function_target, str(SOURCE))  # type: ignore[no-untyped-call]
     except FunctionsFrameworkException as error:
         raise SettingsError([f"FUNCTION_TARGET: {error}"]) from None
     options = {

@@ -27,6 +27,8 @@ SYSTEMS = {
     "tests/e2e/test_time_retraction.py": "timed",
     "tests/e2e/test_time_rules.py": "timed",
     "tests/e2e/test_time_scheduled.py": "timed",
+    "tests/image/test_image.py": "image",
+    "tests/image/test_roles.py": "image",
     "tests/infra/test_temporal_sdk_metrics.py": "sdk metrics",
 }
 """Which of the systems that take seconds to start a file's tests run on."""

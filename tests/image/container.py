@@ -62,6 +62,11 @@ class Container:
         """This machine's number of the container's first process."""
         return int((self._bundle / "pid").read_text())
 
+    @property
+    def executable(self) -> Path:
+        """What its first process runs."""
+        return Path("/proc", str(self.pid), "exe").readlink()
+
     def terminate(self) -> None:
         """What Cloud Run does first: SIGTERM to process 1."""
         self._runc("kill", self._id, "TERM")

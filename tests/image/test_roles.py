@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +17,7 @@ import pytest_asyncio
 from stack.local import LocalStack
 from stack.processes import free_port
 from stack.sample_data import sample_payload
+from tests.contract.functions.unfinished_call import begin_call
 from tests.e2e import rows
 from tests.e2e.logs import events
 from tests.e2e.system import SHORT_TIMES, System, eventually
@@ -113,7 +113,7 @@ async def test_process_one_is_python_and_may_do_nothing_but_its_work(
             [root_options] = [mount[5].split(",") for mount in mounts if mount[4] == "/"]
 
             assert status["NSpid"][-1] == "1"
-            assert (process / "exe").readlink().name.startswith("python3")
+            assert role.container.executable.name.startswith("python3")
             assert {*status["Uid"], *status["Gid"]} == {"65532"}
             assert [int(status[name][0], 16) for name in ("CapBnd", "CapEff", "CapPrm")] == [0, 0, 0]
             assert status["NoNewPrivs"] == ["1"]
@@ -206,37 +206,27 @@ async def test_a_function_finishes_the_call_that_is_under_way_and_takes_no_other
     static = system.enterprises[0].static
     key = await rows.execute(system, "select workflow_key from notify.ent_notification_workflow where id = $1", static)
     call = {"enterpriseId": "acme", "workflowKey": key, "recipients": ["someone"], "payload": {}}
-    body = json.dumps(call).encode()
     async with function("trigger", built, system, tmp_path) as (container, client):
-        assert Path("/proc", str(container.pid), "exe").readlink().name.startswith("python3")
-        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        head = {**CALLER, "Host": "us", "Content-Type": "application/json", "Content-Length": str(len(body))}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-        writer.write(f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body[:10])
-        await writer.drain()
+        assert container.executable.name.startswith("python3")
 
         async def takes_no_more() -> bool:
             try:
-                await client.get("/openapi.json")
+                await client.get("/openapi.json", headers={"Connection": "close"})
             except httpx.TransportError:
                 return True
             return False
 
-        began = time.monotonic()
-        container.terminate()
-        await eventually(takes_no_more, within=5, what="no further call is taken")
-        writer.write(body[10:])
-        answer = (await reader.read()).decode()
+        async with begin_call(client.base_url.port or 0, CALLER, call) as unfinished:
+            began = time.monotonic()
+            container.terminate()
+            await eventually(takes_no_more, within=5, what="no further call is taken")
+            status, answer = await unfinished.finish()
         code = await container.exit_code(within=KILLED_AFTER_SECONDS)
         record_property("seconds to drain, function with a call", f"{time.monotonic() - began:.1f}")
-        writer.close()
 
-    first_line, _, rest = answer.partition("\r\n")
-    answered = json.loads(rest.partition("\r\n\r\n")[2])
-    assert "200" in first_line or "201" in first_line or "202" in first_line, answer
-    assert answered["success"] is True
+    assert (status, answer["success"]) == (200, True)
     assert code == 0, container.errors()
-    await rows.execute(system, "select notify.retract_notifications('acme', $1, 'tested')", answered["notificationIds"])
+    await rows.execute(system, "select notify.retract_notifications('acme', $1, 'tested')", answer["notificationIds"])
 
 
 @asynccontextmanager

@@ -1,0 +1,105 @@
+"""`python -m functions`, which the image's `xnovu function` is: what it serves, and how it ends."""
+
+import ast
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import httpx
+import psutil
+import pytest
+
+from functions.server import SOURCE, ServerSettings
+from stack.processes import free_port
+from tests.contract.functions.bench import TENANT, Bench
+from tests.contract.functions.framework import running
+from tests.contract.functions.unfinished_call import begin_call
+from tests.workflows.conftest import eventually
+
+COMMAND = [sys.executable, "-m", "functions"]
+
+
+def test_every_function_there_is_can_be_named_and_no_other() -> None:
+    defined = [node.name for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.AsyncFunctionDef)]
+
+    assert list(get_args(ServerSettings.model_fields["function_target"].annotation)) == defined
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "FUNCTION_TARGET: is missing"),
+        ({"FUNCTION_TARGET": "settings"}, "FUNCTION_TARGET: "),
+        ({"FUNCTION_TARGET": "health", "PORT": "0"}, "PORT: "),
+        ({"FUNCTION_TARGET": "health"}, "SUPABASE_SERVICE_ROLE_KEY: is missing"),
+    ],
+)
+def test_a_wrong_setting_stops_it_at_once_by_name(tmp_path: Path, environment: Mapping[str, str], named: str) -> None:
+    with running(COMMAND, environment, tmp_path) as process:
+        assert process.wait(20) == 2
+
+    said = (tmp_path / "output").read_text()
+    assert named in said
+    assert "Traceback" not in said
+
+
+async def test_a_signal_lets_the_call_under_way_finish_and_takes_no_other(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as (process, client):
+        children = psutil.Process(process.pid).children(recursive=True)
+        async with begin_call(client.base_url.port or 0, TENANT, bench.new()) as call:
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            await eventually(partial(is_refused, client), within=5)
+            status, answer = await call.finish()
+        code = await asyncio.to_thread(process.wait, 10)
+
+    assert (status, answer["success"]) == (200, True)
+    assert code == 0
+    assert time.monotonic() - began < 10
+    assert len(children) == 1, "one process serves: Cloud Run starts more instances instead"
+    assert not children[0].is_running()
+
+
+async def test_a_caller_who_never_ends_his_call_does_not_hold_the_end_up(bench: Bench, tmp_path: Path) -> None:
+    async with (
+        serving(bench, tmp_path) as (process, client),
+        begin_call(client.base_url.port or 0, TENANT, bench.new()),
+    ):
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(process.wait, 15)
+        seconds = time.monotonic() - began
+
+    assert code == 0
+    assert 5 < seconds < 9.5
+
+
+@asynccontextmanager
+async def serving(bench: Bench, directory: Path) -> "AsyncIterator[tuple[subprocess.Popen[bytes], httpx.AsyncClient]]":
+    """The trigger function's process, which answers, and a client of it."""
+    port = free_port()
+    environment = {**bench.environment, "FUNCTION_TARGET": "trigger", "HOST": "127.0.0.1", "PORT": str(port)}
+    with running(COMMAND, environment, directory) as process:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def is_served() -> bool:
+                assert process.poll() is None, (directory / "output").read_text()
+                return not await is_refused(client)
+
+            await eventually(is_served, within=20)
+            yield process, client
+
+
+async def is_refused(client: httpx.AsyncClient) -> bool:
+    """Whether nobody takes a call."""
+    try:
+        return (await client.get("/openapi.json", headers={"Connection": "close"})).status_code != 200
+    except httpx.TransportError:
+        return True
