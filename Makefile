@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test soak soak-autoscale bench bench-time observability lock clean
+.PHONY: setup demo up check test soak soak-autoscale bench simulate bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -37,6 +37,9 @@ soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that 
 
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks
+
+simulate: $(SETUP) ## scalers live through four hours of recorded load: to the terminal and build/simulate.png
+	$(BIN)/python -m tests.benchmarks.simulate
 
 bench-time: $(SETUP) ## what waiting costs and how late time runs, to build/bench_time.json; a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.time_figures

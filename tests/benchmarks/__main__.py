@@ -4,10 +4,11 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.temporal.names import notification_processing_id
-from tests.benchmarks import burst, ceiling, http_requests, single, telemetry_cost, temporal_cost
+from tests.benchmarks import burst, ceiling, http_requests, single, telemetry_cost, temporal_cost, trace
 from tests.benchmarks.memory import peak_megabytes
 from tests.benchmarks.processes import cpu_seconds, log_bytes, pid
 from tests.benchmarks.system import System, running_system
@@ -21,17 +22,19 @@ WARM_UP_ROWS = 300
 
 
 async def measure(system: System) -> dict[str, float]:
-    """Every figure, by its name in the JSON."""
+    """Every figure, by its name in the JSON. What came when, and for how long, goes to build/trace.json."""
     await burst.measure(system, WARM_UP_ROWS)
     limit = await ceiling.measure(system.temporal, system.stack.environment)
     batch = await http_requests.measure(system)
     cpu_before = cpu_seconds(system)
+    traced_since = datetime.now(UTC)
     one = await single.measure(system)
     cpu_ms_single = 1000 * (cpu_seconds(system) - cpu_before) / len(one.notification_ids)
     cpu_before, log_before = cpu_seconds(system), log_bytes(system)
     many = await burst.measure(system)
     cpu_ms_per_row = 1000 * (cpu_seconds(system) - cpu_before) / many.rows
     log_bytes_per_row = (log_bytes(system) - log_before) / many.rows
+    trace.write(await trace.record(system.temporal, traced_since))
     first = system.enterprises[0].enterprise_id
     single_cost = await temporal_cost.of_workflow(
         system.temporal, notification_processing_id(first, [one.notification_ids[0]])
