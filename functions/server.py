@@ -15,10 +15,7 @@ from shared.settings import Environment, SettingsError
 SOURCE = Path(__file__).with_name("main.py")
 
 GRACE_SECONDS = int(DEADLINE_SECONDS)
-"""After SIGTERM calls under way are answered within their own deadline."""
-
-FLUSH_SECONDS = 1.0
-"""For telemetry. With the grace it stays below the ten seconds that Cloud Run gives."""
+"""After SIGTERM calls under way are answered within their own deadline (docs/image.md adds up what follows)."""
 
 
 class ServerSettings(Environment):
@@ -68,4 +65,4 @@ def serve(settings: ServerSettings) -> None:
 
 
 def _flush(server: object, worker: object) -> None:
-    telemetry.stop(FLUSH_SECONDS)
+    telemetry.stop()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("Telemetry")
 
-FLUSH_SECONDS = 1.5
+FLUSH_SECONDS = 1.0
 """With a worker's shutdown this stays below the ten seconds that Cloud Run gives (docs/image.md adds them up)."""
 
 

@@ -112,7 +112,7 @@ async def test_a_receiver_that_never_answers_does_not_hold_the_end_up() -> None:
             {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}"},
         )
 
-    assert 1.4 < float(seconds) < 2.0
+    assert 0.9 < float(seconds) < 1.5
     assert time.monotonic() - began < 30
 
 
