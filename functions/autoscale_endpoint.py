@@ -1,5 +1,6 @@
 """The autoscale function's HTTP: a call is a tick. Cloud Scheduler makes one a minute."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -32,14 +33,15 @@ class AutoscaleEndpoint:
         *,
         task_queue: str,
         worker_pool: str,
-        cloud_run_endpoint: str | None,
+        open_pool: Callable[[], WorkerPool],
         limits: Limits,
     ) -> None:
+        """`open_pool` opens the pool of this name; the first call does so, for no connection outlives a fork."""
         self._callers = callers
         self._connections = connections
         self._task_queue = task_queue
         self._worker_pool = worker_pool
-        self._cloud_run_endpoint = cloud_run_endpoint
+        self._open_pool = open_pool
         self._limits = limits
         self._autoscaler: Autoscaler | None = None
 
@@ -62,12 +64,6 @@ class AutoscaleEndpoint:
         if tick.reason in _DEPENDENCY:
             raise dependency_unavailable(_DEPENDENCY[tick.reason], tick.error or "no answer", tick=body)
         return JSONResponse(body)
-
-    def _open_pool(self) -> WorkerPool:
-        # Here, because it loads Google's client, and a connection of it would not survive the framework's fork.
-        from shared.cloud_run.worker_pool import CloudRunWorkerPool
-
-        return CloudRunWorkerPool(self._worker_pool, self._cloud_run_endpoint)
 
     async def _read_figures(self) -> Figures:
         try:

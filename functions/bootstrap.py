@@ -1,6 +1,7 @@
 """Builds the functions from settings: the one place that chooses their real clients."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from functions.autoscale_endpoint import AutoscaleEndpoint
 from functions.autoscale_settings import AutoscaleSettings
@@ -48,12 +49,15 @@ def build(settings: FunctionsSettings) -> Functions:
 
 
 def _autoscale(settings: AutoscaleSettings, callers: Callers, connections: Connections) -> Endpoint:
+    # For this function alone: the others have no use for the half second and the sixty megabytes that it takes.
+    from shared.cloud_run.worker_pool import CloudRunWorkerPool
+
     autoscale = AutoscaleEndpoint(
         callers,
         connections,
         task_queue=settings.temporal_task_queue,
         worker_pool=settings.autoscale_worker_pool,
-        cloud_run_endpoint=settings.autoscale_cloud_run_endpoint,
+        open_pool=partial(CloudRunWorkerPool, settings.autoscale_worker_pool, settings.autoscale_cloud_run_endpoint),
         limits=settings.limits(),
     )
     # A call a minute: what is measured is sent with the call, as there may be no processor time for it afterwards.

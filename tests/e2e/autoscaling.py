@@ -56,6 +56,7 @@ class ScaledSystem:
     ticks: list[dict[str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     scaler_log: Path = Path()
+    ticking: "asyncio.Task[None] | None" = None
 
     def counts(self, since: int = 0) -> list[int]:
         """How many instances each tick from this one on decided upon."""
@@ -65,9 +66,15 @@ class ScaledSystem:
         """Until the pool is down to zero and every process has ended."""
 
         async def nobody() -> bool:
+            self.require_ticks()
             return self.pools.instances == 0 and self.instances.running == 0 and self.instances.ending == 0
 
         await eventually(nobody, within=within, what="the pool is empty")
+
+    def require_ticks(self) -> None:
+        """Fail with its cause if the ticks have ended."""
+        if self.ticking is not None and self.ticking.done():
+            self.ticking.result()
 
     async def slow_novu(self, milliseconds: int, requests: int | None = None) -> None:
         """Novu takes so long for every request, or for the next few."""
@@ -93,10 +100,10 @@ async def scaled_system(directory: Path) -> AsyncIterator[ScaledSystem]:
             await system.seed()
             await system.start_listener()
             async with serving(pools) as cloud_run, _autoscale(scaled, cloud_run) as client:
-                ticking = asyncio.create_task(_tick(scaled, client))
+                scaled.ticking = asyncio.create_task(_tick(scaled, client))
                 yield scaled
-                assert not ticking.done(), "a tick failed"
-                ticking.cancel()
+                scaled.require_ticks()
+                scaled.ticking.cancel()
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -125,8 +132,12 @@ async def _autoscale(scaled: ScaledSystem, cloud_run: str) -> AsyncIterator[http
     )
     claims = base64.urlsafe_b64encode(json.dumps({"email": "scheduler@test"}).encode()).decode().rstrip("=")
     headers = {"Authorization": f"Bearer e30.{claims}.SIGNATURE_REMOVED_BY_GOOGLE"}
+    # A connection for each call, as of one who calls once a minute: gunicorn ends an idle one after two seconds.
+    limits = httpx.Limits(max_keepalive_connections=0)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, limits=limits
+        ) as client:
 
             async def listens() -> bool:
                 try:
