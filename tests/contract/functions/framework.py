@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from stack.processes import bound_command, free_port
 from tests.contract.functions.bench import OPERATOR_KEY, SOURCE
@@ -38,8 +39,20 @@ def running(command: list[str], environment: Mapping[str, str], directory: Path)
     try:
         yield process
     finally:
+        # gunicorn's own child would go on for ever: it does not look whether its parent lives.
+        descendants = _descendants(process.pid)
         process.kill()
         process.wait()
+        for descendant in descendants:
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 @contextmanager

@@ -98,6 +98,37 @@ async def test_where_only_metrics_are_read_a_trace_still_carries_what_travels_al
     assert said == "True False False"
 
 
+async def test_what_is_held_can_be_sent_while_the_process_goes_on() -> None:
+    async with receiving() as receiver:
+        await run(
+            "import os\n"
+            "telemetry.start('xnovu-autoscale')\n"
+            "with telemetry.span('sent early'): pass\n"
+            "telemetry.flush()\n"
+            "os._exit(0)",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"},
+        )
+
+        assert "sent early" in [received.span.name for received in receiver.spans()]
+        assert "process.memory.usage" in {metric.name for metric in receiver.metrics()}
+
+
+async def test_sending_what_is_held_takes_no_longer_than_it_may() -> None:
+    with deaf_server() as address:
+        said = await run(
+            "import time, os\n"
+            "telemetry.start('xnovu-autoscale')\n"
+            "with telemetry.span('unsent'): pass\n"
+            "began = time.monotonic()\n"
+            "telemetry.flush(0.5)\n"
+            "print(time.monotonic() - began, flush=True)\n"
+            "os._exit(0)",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}"},
+        )
+
+    assert 0.4 < float(said[-1]) < 1.5
+
+
 async def test_a_receiver_that_never_answers_does_not_hold_the_end_up() -> None:
     with deaf_server() as address:
         began = time.monotonic()
