@@ -102,9 +102,11 @@ async def running(
 
 
 async def test_process_one_is_python_and_may_do_nothing_but_its_work(
-    built: Built, system: System, tmp_path: Path
+    built: Built, system: System, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
+    began = time.monotonic()
     async with running(built, system, tmp_path) as roles:
+        record_property("seconds until listener and worker are ready, side by side", f"{time.monotonic() - began:.1f}")
         for role in roles:
             process = Path("/proc") / str(role.container.pid)
             lines = (process / "status").read_text().splitlines()
