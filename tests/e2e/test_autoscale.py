@@ -107,12 +107,12 @@ async def test_under_a_steady_load_the_number_settles(scaled: ScaledSystem) -> N
     await scaled.slow_novu(100)
     ids: list[int] = []
 
-    for _ in range(50):
+    for _ in range(40):
         ids += await rows.insert(
             scaled.system, "acme", {"notification_workflow_id": scaled.system.enterprises[0].static}
         )
         await asyncio.sleep(1.5)  # the load itself
-    counts = scaled.counts()[-int(36 / TICK_SECONDS) :]
+    counts = scaled.counts()[-int(24 / TICK_SECONDS) :]
 
     settled = await rows.settled(scaled.system, ids)
     assert {row.status for row in settled.values()} == {"SENT"}
@@ -124,8 +124,8 @@ async def test_a_delivery_of_twenty_seconds_survives_the_end_of_its_worker(scale
     temporal = await Client.connect(scaled.system.environment["TEMPORAL_ADDRESS"])
     await scaled.wait_for_nobody(within=120)
     scaled.pools.set_by_hand(3)
-    # Three requests of seven seconds each, one after the other, in one activity.
-    await scaled.slow_novu(7000, requests=3)
+    # Three requests of eight seconds each, one after the other, in one activity.
+    await scaled.slow_novu(8000, requests=3)
     row = {"notification_workflow_id": scaled.system.enterprises[0].static}
     ids = await rows.insert(scaled.system, "acme", *[row] * 250)
     workflow_id, busy = await _who_delivers(temporal)
