@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -28,7 +29,7 @@ async def _keep(number: int, stop: asyncio.Event) -> None:
     while not stop.is_set():
         # Bound to us: when we are killed, it drains and ends by itself. A session of its own, because Ctrl-C is for us.
         process = await asyncio.create_subprocess_exec(
-            *bound_command([sys.executable, "-m", "worker"], signal.SIGTERM), start_new_session=True
+            *bound_command([sys.executable, "-m", "worker"], signal.SIGTERM), env=_environment(), start_new_session=True
         )
         log.info("extra_worker_started", extra={"number": number, "pid": process.pid})
         ending = asyncio.create_task(process.wait())
@@ -42,6 +43,11 @@ async def _keep(number: int, stop: asyncio.Event) -> None:
                 extra={"number": number, "code": process.returncode, "restart_in_seconds": seconds},
             )
             await asyncio.wait({stopping}, timeout=seconds)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the port on which a worker in a container answers probes: there are several here."""
+    return {name: value for name, value in os.environ.items() if name != "PROBE_PORT"}
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
