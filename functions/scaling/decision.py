@@ -74,7 +74,9 @@ def _find_doubt(seen: Observation, memory: Memory | None, at: float) -> HoldReas
 
 def _held(seen: Observation, memory: Memory | None, at: float) -> Memory | None:
     """What was known, less the peace: nobody knows what happened meanwhile."""
-    return None if memory is None else _unsettled(_noted(seen, memory, at))
+    if memory is None:
+        return None
+    return replace(_unsettled(_noted(seen, memory, at)), decided_at=min(memory.decided_at, at))
 
 
 def _recall(memory: Memory | None, at: float) -> Memory | None:
@@ -93,6 +95,7 @@ def _first(seen: Observation, limits: Limits, at: float) -> Memory:
         decided_at=at,
         added_per_second=seen.added_per_second,
         tasks_per_second=limits.tasks_per_second,
+        set_tasks_per_second=limits.tasks_per_second,
         instances=seen.current,
         counted_since=at,
         figures=_figures(seen),
@@ -106,7 +109,9 @@ def _learn(seen: Observation, memory: Memory, limits: Limits, at: float) -> Memo
     if memory.instances != seen.current:  # somebody else has changed it
         memory = replace(memory, instances=seen.current, counted_since=at)
     least, most = (limits.tasks_per_second * factor for factor in (1 / LEARNS_AT_MOST_FACTOR, LEARNS_AT_MOST_FACTOR))
-    does = memory.tasks_per_second
+    # An operator who sets another number has reasons: what was learned on the old one is forgotten.
+    is_as_set = memory.set_tasks_per_second == limits.tasks_per_second
+    does = memory.tasks_per_second if is_as_set else limits.tasks_per_second
     if seen.current > 0 and seen.backlog >= LEARNS_FROM_BACKLOG and at - memory.counted_since >= LEARNS_AFTER_SECONDS:
         does += SMOOTHING * (seen.dispatched_per_second / seen.current - does)
     return replace(
@@ -114,6 +119,7 @@ def _learn(seen: Observation, memory: Memory, limits: Limits, at: float) -> Memo
         decided_at=at,
         added_per_second=memory.added_per_second + SMOOTHING * (seen.added_per_second - memory.added_per_second),
         tasks_per_second=min(max(does, least), most),
+        set_tasks_per_second=limits.tasks_per_second,
     )
 
 

@@ -92,15 +92,16 @@ class Limits:
 class Memory:
     """What one tick leaves for the next. Instants are Unix seconds by the database's clock.
 
-    `added_per_second` is smoothed. `tasks_per_second` is what an instance was seen to do. `quiet_since`: fewer
+    `added_per_second` is smoothed. `tasks_per_second` is what an instance was seen to do, beginning with what was set
+    (`set_tasks_per_second`). `counted_since`: the count has been `instances` ever since. `quiet_since`: fewer
     instances than there are would have done ever since, and nothing waited; `idle_since`: nothing came, waited or
-    ran. `counted_since`: the count has been `instances` ever since. `figures` tells figures apart that were read
-    twice, the first time at `figures_since`.
+    ran. `figures` tells figures apart that were read twice, the first time at `figures_since`.
     """
 
     decided_at: float
     added_per_second: float
     tasks_per_second: float
+    set_tasks_per_second: float
     instances: int
     counted_since: float
     quiet_since: float | None = None

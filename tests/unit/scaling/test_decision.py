@@ -116,10 +116,13 @@ def test_figures_that_the_server_keeps_for_some_seconds_are_not_stale() -> None:
     assert [ticks.tick(backlog=40, age=12.5, added=1.0).reason for _ in range(4)] == [None] * 4
 
 
-def test_a_memory_of_the_future_is_stale() -> None:
-    later = decide(seen(current=1), None, limits(), at(100)).memory
+def test_a_memory_of_the_future_is_stale_once() -> None:
+    later = decide(seen(current=1), None, limits(), at(7200)).memory
 
-    assert decide(seen(current=1), later, limits(), at(0)).reason is HoldReason.STALE
+    first = decide(seen(current=1), later, limits(), at(0))
+    second = decide(seen(current=1), first.memory, limits(), at(60))
+
+    assert (first.reason, second.reason) == (HoldReason.STALE, None)
 
 
 def test_what_an_instance_does_is_learned_while_all_are_busy() -> None:
@@ -150,6 +153,17 @@ def test_nothing_is_learned_from_workers_that_have_just_come() -> None:
 
     assert ticks.memory is not None
     assert ticks.memory.tasks_per_second == 2.0
+
+
+def test_what_was_learned_is_forgotten_when_an_operator_sets_another_number() -> None:
+    ticks = Ticks(4, limits(max_instances=4))
+    ticks.repeat(20, backlog=500, added=20.0, dispatched=20.0)
+
+    ticks.limits = limits(max_instances=4, tasks_per_second=3.0)
+    ticks.tick(added=1.0)
+
+    assert ticks.memory is not None
+    assert ticks.memory.tasks_per_second == 3.0
 
 
 def test_a_lower_maximum_is_reached_one_by_one_without_waiting_for_quiet() -> None:
