@@ -42,6 +42,7 @@ resource "google_project_service_identity" "monitoring" {
 }
 
 resource "google_storage_bucket" "state" {
+  #checkov:skip=CKV_GCP_62:Data access audit logs of Cloud Storage tell the same, and are one switch for the whole project.
   project                     = var.project_id
   name                        = coalesce(var.state_bucket_name, "${var.project_id}-xnovu-terraform")
   location                    = var.region

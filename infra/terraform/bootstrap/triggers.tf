@@ -67,11 +67,21 @@ resource "google_cloudbuild_trigger" "apply" {
 }
 
 # Asks for a deployment; whether it happens, approvers say.
+resource "google_project_iam_custom_role" "build_starter" {
+  count = length(local.triggered) > 0 ? 1 : 0
+
+  project     = var.project_id
+  role_id     = "xnovu_build_starter"
+  title       = "XNovu: starts builds"
+  description = "Runs triggers, as those service accounts only that it may act as."
+  permissions = ["cloudbuild.builds.create", "cloudbuild.builds.get", "cloudbuild.builds.list"]
+}
+
 resource "google_project_iam_member" "builder_asks" {
   count = length(local.triggered) > 0 ? 1 : 0
 
   project = var.project_id
-  role    = "roles/cloudbuild.builds.editor"
+  role    = google_project_iam_custom_role.build_starter[0].id
   member  = google_service_account.builder.member
 }
 

@@ -27,8 +27,3 @@ output "temporal_scaling" {
   description = "With autoscaler = temporal: arguments of `temporal worker deployment create-version` for the current build; null otherwise."
   value       = module.xnovu_app.temporal_scaling
 }
-
-output "worker_instances" {
-  description = "How many workers Terraform knows of, by pool."
-  value       = module.xnovu_app.worker_instances
-}

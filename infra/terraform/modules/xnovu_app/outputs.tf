@@ -90,6 +90,6 @@ output "temporal_scaling" {
 }
 
 output "worker_instances" {
-  description = "How many workers Terraform knows of, by pool."
+  description = "How many workers Terraform knows of, by pool. No output of a root's: it would change whenever the scaler acts, and the plan would not be empty."
   value       = { for name, pool in module.worker : name => pool.instances }
 }

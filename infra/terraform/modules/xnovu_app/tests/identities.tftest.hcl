@@ -1,0 +1,124 @@
+# Who may do what. With the provider itself, because a mock knows no account's address.
+
+variables {
+  alert_emails          = ["oncall@example.org"]
+  autoscaler            = "function"
+  deletion_protection   = true
+  enterprise_ids        = ["acme", "globex"]
+  environment           = "prod"
+  image                 = "europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:1111111111112222222222223333333333334444444444445555555555556666"
+  pagerduty_service_key = "" # terraform test wants ephemeral variables to be given
+  prefix                = "xnovu-prod"
+  project_id            = "project"
+  region                = "europe-west3"
+  runbook_url           = "https://example.org/docs/runbook.md"
+  supabase_url          = "https://abcdefghijklmnopqrst.supabase.co"
+  temporal              = { address = "europe-west3.gcp.api.temporal.io:7233", namespace = "xnovu.a1b2c" }
+  secret_versions       = { novu_secret_key = 3, supabase_service_role_key = 2, temporal_api_key = 1 }
+  worker_max_instances  = 10
+  worker_min_instances  = 1
+}
+
+override_data {
+  target = data.google_secret_manager_secret_version.main
+  values = { enabled = true, destroy_time = "" }
+}
+
+run "who_may_do_what" {
+  variables {
+    deletion_protection = true
+    function_invokers   = { support = "group:support@example.org" }
+    environment         = "staging"
+    prefix              = "xnovu-staging"
+    decommissioning     = true
+  }
+
+  assert {
+    condition = output.secret_readers == {
+      autoscale = toset(["xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+      health    = toset(["xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+      listener  = toset(["xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+      status    = toset(["xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+      trigger   = toset(["xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+      worker    = toset(["xnovu-staging-novu-secret-key", "xnovu-staging-supabase-service-role-key", "xnovu-staging-temporal-api-key"])
+    }
+    error_message = "Each part reads its own secrets, and Novu's key is the worker's alone: ${jsonencode(output.secret_readers)}"
+  }
+
+  assert {
+    condition = (
+      module.worker["xnovu-staging-worker"].secret_names == toset(["NOVU_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "TEMPORAL_API_KEY"]) &&
+      alltrue([
+        for part in [module.listener, module.health, module.status, module.trigger, module.autoscale[0]] :
+        part.secret_names == toset(["SUPABASE_SERVICE_ROLE_KEY", "TEMPORAL_API_KEY"])
+      ])
+    )
+    error_message = "What a part may read is what it is given, and the other way round."
+  }
+
+  assert {
+    condition = length(setintersection(
+      toset(flatten([for function in output.functions : tolist(function.invokers)])), ["allUsers", "allAuthenticatedUsers"],
+    )) == 0
+    error_message = "Nobody gets allUsers."
+  }
+
+  assert {
+    condition = (
+      output.functions.health.invokers == toset(["serviceAccount:service-${data.google_project.main.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"]) &&
+      output.functions.autoscale.invokers == toset(["serviceAccount:${output.service_accounts.scheduler}"]) &&
+      output.functions.status.invokers == toset(["group:support@example.org"]) &&
+      output.functions.trigger.invokers == toset(["group:support@example.org"])
+    )
+    error_message = "Uptime checks call health, the scheduler calls autoscale, those who are named call status and trigger: ${jsonencode(output.functions)}"
+  }
+
+  assert {
+    condition = (
+      output.functions.health.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY" &&
+      output.functions.autoscale.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    )
+    error_message = "health and autoscale are internal."
+  }
+
+  assert {
+    condition     = length(toset(values(output.service_accounts))) == 7
+    error_message = "Every part is somebody of its own, and so is the scheduler."
+  }
+
+  assert {
+    condition = (
+      google_project_iam_custom_role.scaler[0].permissions == toset(["run.workerpools.get", "run.workerpools.update"]) &&
+      [for binding in google_cloud_run_v2_worker_pool_iam_member.autoscale : binding.name] == ["xnovu-staging-worker"] &&
+      google_cloud_run_v2_worker_pool_iam_member.autoscale["xnovu-staging-worker"].member == "serviceAccount:${output.service_accounts.autoscale}" &&
+      google_service_account_iam_member.autoscale_acts_as_worker[0].service_account_id == module.worker_identity.name &&
+      google_project_iam_custom_role.watcher[0].permissions == toset(["run.operations.get"])
+    )
+    error_message = "The scaler changes the worker's pool, and nothing else."
+  }
+
+  assert {
+    condition     = toset(values(output.images)) == toset([var.image]) && length(output.images) == 6
+    error_message = "One image runs every part: ${jsonencode(output.images)}"
+  }
+}
+
+run "callers_cannot_be_everybody" {
+  command = plan
+
+  module {
+    source = "../function"
+  }
+
+  variables {
+    description           = "Sends"
+    environment           = {}
+    invokers              = { everybody = "allUsers" }
+    name                  = "xnovu-prod-trigger"
+    secrets               = {}
+    service_account_email = "trigger@project.iam.gserviceaccount.com"
+    target                = "trigger"
+  }
+
+  expect_failures = [var.invokers]
+}

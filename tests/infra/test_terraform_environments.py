@@ -1,0 +1,198 @@
+"""Every environment is rolled out and taken down with the stand-in, which answers for Google."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.infra.terraform.providers import ProvidersUnavailable, find
+from tests.infra.terraform.tree import ENVIRONMENTS, ROOTS
+from tests.infra.terraform.workspace import Deployment, Workspace
+
+PARTS = ("listener", "worker", "health", "status", "trigger", "autoscale")
+PROTECTED = ("google_cloud_run_v2_service", "google_cloud_run_v2_worker_pool")
+
+Deploy = Callable[[str], Deployment]
+
+
+@pytest.fixture
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+    try:
+        providers = find()
+    except ProvidersUnavailable as unavailable:
+        pytest.skip(f"Terraform is not checked: {unavailable}")
+    if not providers.is_stand_in:
+        pytest.skip("the registry's providers would roll out into a real project: only the stand-in is applied with")
+    workspace = Workspace.copy_to(tmp_path_factory.mktemp("terraform"), providers)
+    return lambda where: Deployment(workspace, where)
+
+
+def running(deployment: Deployment) -> set[str]:
+    """Names of the services and pools there are."""
+    return {
+        instance["attributes"]["name"]
+        for resource in deployment.resources().values()
+        if resource["type"] in PROTECTED
+        for instance in resource["instances"]
+    }
+
+
+def set_instances(deployment: Deployment, address: str, instances: int) -> None:
+    """As if somebody had changed the pool's number, and terraform had seen it."""
+    state = deployment.workspace.state(deployment.where)
+    pools = [
+        resource
+        for resource in state["resources"]
+        if resource["type"] == "google_cloud_run_v2_worker_pool" and address in resource["module"]
+    ]
+    assert len(pools) == 1
+    (pool,) = pools[0]["instances"]
+    pool["attributes"]["scaling"][0]["manual_instance_count"] = instances
+    deployment.workspace.replace_state(deployment.where, state)
+
+
+@pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "prod"])
+def test_an_environment_is_rolled_out_and_goes_without_a_rest(deploy: Deploy, environment: str) -> None:
+    deployment = deploy(f"environments/{environment}")
+
+    deployment.apply()
+
+    assert deployment.plan() == "empty"
+    assert running(deployment) == {f"xnovu-{environment}-{part}" for part in PARTS}
+
+    deployment.destroy()
+
+    assert deployment.resources() == {}
+
+
+def test_production_leaves_what_is_protected_and_what_that_stands_on_until_it_is_decommissioned(deploy: Deploy) -> None:
+    deployment = deploy("environments/prod")
+    deployment.apply()
+    assert deployment.plan() == "empty"
+    before = deployment.resources()
+
+    said = deployment.destroy(allowed=(1,))
+
+    left = deployment.resources()
+    protected = {address for address, resource in before.items() if resource["type"] in PROTECTED}
+    needed = {
+        dependency
+        for address in protected
+        for instance in before[address]["instances"]
+        for dependency in instance.get("dependencies", [])
+    }
+    assert "deletion_protection" in said
+    assert protected <= set(left)
+    assert running(deployment) == {f"xnovu-prod-{part}" for part in PARTS}
+    assert {_without_keys(address) for address in left} <= {_without_keys(address) for address in protected | needed}
+    assert not any("alert_policy" in address or "scheduler" in address for address in left)
+
+    deployment.apply("-var=decommissioning=true")
+    deployment.destroy("-var=decommissioning=true")
+
+    assert deployment.resources() == {}
+
+
+def test_the_number_that_the_scaler_set_is_left_alone_and_any_other_is_put_right(deploy: Deploy) -> None:
+    deployment = deploy("environments/staging")
+    deployment.apply()
+
+    set_instances(deployment, 'module.worker["xnovu-staging-worker"]', 4)
+
+    assert deployment.plan() == "empty"
+    set_instances(deployment, "module.listener", 0)
+
+    assert deployment.plan() == "changes"
+
+
+def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
+    deployment = deploy("environments/dev")
+    deployment.apply()
+    pool = 'module.xnovu_app.module.worker["xnovu-dev-worker"].google_cloud_run_v2_worker_pool'
+
+    deployment.workspace.run(deployment.where, "state", "mv", f"{pool}.scaled[0]", f"{pool}.fixed[0]")
+    said = deployment.apply("-var=autoscaler=fixed", "-var=worker_instances=2")
+
+    assert f"{pool}.fixed[0]: Modifying" in said
+    assert f"{pool}.scaled[0]" not in said
+    assert deployment.plan("-var=autoscaler=fixed", "-var=worker_instances=2") == "empty"
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        pytest.param(
+            [
+                "-var=autoscaler=temporal",
+                '-var=temporal_principals=["serviceAccount:scaler@temporal.example"]',
+                "-var=worker_versioning=true",
+                f'-var=worker_builds=["europe-west3-docker.pkg.dev/my-project/xnovu/xnovu@sha256:{"f" * 64}"]',
+            ],
+            {},
+            id="temporal",
+        ),
+        pytest.param(["-var=autoscaler=fixed", "-var=worker_instances=3"], {}, id="fixed"),
+        pytest.param(["-var=static_egress_cidr=10.8.0.0/24"], {}, id="static-egress"),
+        pytest.param(
+            ["-var=pagerduty_service_key_version=1"], {"TF_VAR_pagerduty_service_key": "not-to-be-seen"}, id="pagerduty"
+        ),
+    ],
+)
+def test_an_environment_is_rolled_out_otherwise(
+    deploy: Deploy, options: list[str], environment: dict[str, str]
+) -> None:
+    deployment = deploy("environments/dev")
+
+    deployment.apply(*options, environment=environment)
+
+    assert deployment.plan(*options, environment=environment) == "empty"
+    assert "not-to-be-seen" not in json.dumps(deployment.workspace.state(deployment.where))
+    deployment.destroy(*options, environment=environment)
+    assert deployment.resources() == {}
+
+
+def test_the_project_is_made_ready_and_secrets_are_kept_nowhere(deploy: Deploy) -> None:
+    deployment = deploy("bootstrap")
+    environments = {"dev": {"branch": "^main$", "written_secrets": {"novu_secret_key": 1}}, "prod": {}}
+    written = f"-var=environments={json.dumps(environments)}"
+    values = {"TF_VAR_secret_values": json.dumps({"dev": {"novu_secret_key": "not-to-be-seen"}})}
+
+    deployment.apply(written, environment=values)
+
+    assert deployment.plan(written, environment=values) == "empty"
+    saved = deployment.workspace.run(deployment.where, "show", "-json", "saved.tfplan")[1]
+    assert '"secret_data_wo_version":1' in saved
+    assert "not-to-be-seen" not in saved
+    assert "not-to-be-seen" not in json.dumps(deployment.workspace.state(deployment.where))
+
+    environments["dev"] = {"branch": "^main$"}
+    deployment.apply(f"-var=environments={json.dumps(environments)}")
+
+    assert not any(
+        resource["type"] == "google_secret_manager_secret_version" for resource in deployment.resources().values()
+    )
+
+
+def test_the_state_and_the_secrets_cannot_be_destroyed_by_mistake(deploy: Deploy) -> None:
+    deployment = deploy("bootstrap")
+    deployment.apply()
+    before = set(deployment.resources())
+
+    said = deployment.destroy(allowed=(1,))
+
+    assert "Instance cannot be destroyed" in said
+    assert "google_storage_bucket.state" in said
+    assert set(deployment.resources()) == before
+    secrets = [r for r in deployment.resources().values() if r["type"] == "google_secret_manager_secret"]
+    assert secrets
+    assert all(instance["attributes"]["deletion_protection"] for r in secrets for instance in r["instances"])
+
+
+def test_every_root_is_rolled_out_here() -> None:
+    assert set(ROOTS) == {"bootstrap", *(f"environments/{name}" for name in ENVIRONMENTS)}
+
+
+def _without_keys(address: str) -> str:
+    """`module.a["b"].type.name` and `module.a.type.name` are the same here: dependencies are named without keys."""
+    head, bracket, rest = address.partition("[")
+    return head + _without_keys(rest.partition("]")[2]) if bracket else head
