@@ -125,6 +125,19 @@ def test_every_module_is_used() -> None:
     assert sources == {(TERRAFORM / module).resolve() for module in MODULES}
 
 
+def test_a_pool_is_the_same_whoever_counts() -> None:
+    text = (TERRAFORM / "modules" / "worker_pool" / "main.tf").read_text()
+    fixed, scaled = text.split('resource "google_cloud_run_v2_worker_pool" ')[1:]
+
+    def body(block: str) -> list[str]:
+        lines = block.partition("  lifecycle {")[0].strip().splitlines()
+        return [line for line in lines[1:] if not line.startswith("  count =")]
+
+    assert body(fixed) == body(scaled)
+    assert "scaling[0].manual_instance_count" in scaled.partition("ignore_changes")[2]
+    assert "manual_instance_count" not in fixed.partition("ignore_changes")[2]
+
+
 def test_checkov_finds_nothing(tmp_path: Path) -> None:
     checkov = shutil.which(
         "checkov", path=os.pathsep.join([str(PROJECT / "build" / "checkov" / "bin"), os.environ["PATH"]])

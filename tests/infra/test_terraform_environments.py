@@ -1,16 +1,29 @@
 """Every environment is rolled out and taken down with the stand-in, which answers for Google."""
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
 
+from functions.autoscale_settings import AutoscaleSettings
+from functions.settings import FunctionsSettings
+from shared.settings import Environment, ListenerSettings, WorkerSettings
 from tests.infra.terraform.providers import ProvidersUnavailable, find
-from tests.infra.terraform.tree import ENVIRONMENTS, ROOTS
-from tests.infra.terraform.workspace import Deployment, Workspace
+from tests.infra.terraform.tree import ENVIRONMENTS, PROJECT, ROOTS
+from tests.infra.terraform.workspace import IMAGE, Deployment, Workspace
 
 PARTS = ("listener", "worker", "health", "status", "trigger", "autoscale")
 PROTECTED = ("google_cloud_run_v2_service", "google_cloud_run_v2_worker_pool")
+
+SETTINGS: dict[str, type[Environment]] = {
+    "listener": ListenerSettings,
+    "worker": WorkerSettings,
+    "health": FunctionsSettings,
+    "status": FunctionsSettings,
+    "trigger": FunctionsSettings,
+    "autoscale": AutoscaleSettings,
+}
 
 Deploy = Callable[[str], Deployment]
 
@@ -35,6 +48,18 @@ def running(deployment: Deployment) -> set[str]:
         if resource["type"] in PROTECTED
         for instance in resource["instances"]
     }
+
+
+def environment_of(deployment: Deployment, name: str) -> dict[str, str]:
+    """What a part finds in its environment; secrets are a word."""
+    (container,) = (
+        instance["attributes"]["template"][0]["containers"][0]
+        for resource in deployment.resources().values()
+        if resource["type"] in PROTECTED
+        for instance in resource["instances"]
+        if instance["attributes"]["name"] == name
+    )
+    return {variable["name"]: variable["value"] or "secret" for variable in container["env"]}
 
 
 def set_instances(deployment: Deployment, address: str, instances: int) -> None:
@@ -91,6 +116,39 @@ def test_production_leaves_what_is_protected_and_what_that_stands_on_until_it_is
     deployment.destroy("-var=decommissioning=true")
 
     assert deployment.resources() == {}
+
+
+def test_every_part_is_given_what_its_settings_want(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = deploy("environments/prod")
+    deployment.apply()
+    documented = "".join((PROJECT / "docs" / name).read_text() for name in ("configuration.md", "metrics.md"))
+    own = {
+        name
+        for name in os.environ
+        if name.startswith(("AUTOSCALE_", "TEMPORAL_", "SUPABASE_", "NOVU_", "DAEMON_", "OTEL_"))
+    }
+    for name in own:
+        monkeypatch.delenv(name)
+
+    seen = {}
+    for part, settings in SETTINGS.items():
+        given = environment_of(deployment, f"xnovu-prod-{part}")
+        with monkeypatch.context() as process:
+            for name, value in given.items():
+                process.setenv(name, value)
+            seen[part] = settings.load().model_dump()
+        assert {name for name in given if f"`{name}`" not in documented} <= {"GOOGLE_CLOUD_PROJECT"}
+
+        assert given["OTEL_SERVICE_NAME"] == f"xnovu-prod-{part}"  # by which alerts know this deployment's metrics
+
+    assert seen["worker"]["xnovu_build"] == seen["health"]["xnovu_build"] == IMAGE.partition("@")[2]
+    assert seen["worker"]["probe_port"] == seen["listener"]["probe_port"] == 8080
+    assert (
+        seen["autoscale"]["autoscale_worker_pool"]
+        == "projects/my-project/locations/europe-west3/workerPools/xnovu-prod-worker"
+    )
+    assert seen["trigger"]["functions_trust_platform_identity"] is True
+    assert seen["trigger"]["daemon_enterprise_ids"] == seen["listener"]["daemon_enterprise_ids"] == ("acme",)
 
 
 def test_the_number_that_the_scaler_set_is_left_alone_and_any_other_is_put_right(deploy: Deploy) -> None:

@@ -1,5 +1,5 @@
-# A worker pool, written twice: what Terraform ignores cannot depend on a variable. Two tests hold the two equal but for the
-# number of instances, which the first sets and the second leaves to its scaler.
+# A worker pool, written twice: what Terraform ignores cannot depend on a variable. A test holds the two equal, but for
+# who sets the number of instances: Terraform, or a scaler.
 
 locals {
   probe_port  = 8080

@@ -25,7 +25,7 @@ module "health" {
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "health" })
   secrets               = local.other_secrets
-  environment           = merge(local.functions, { OTEL_SERVICE_health = "${var.prefix}-NAME" })
+  environment           = merge(local.functions, { OTEL_SERVICE_NAME = "${var.prefix}-health" })
 
   depends_on = [data.google_secret_manager_secret_version.main]
 }

@@ -25,7 +25,7 @@ module "status" {
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "status" })
   secrets               = local.other_secrets
-  environment           = merge(local.functions, { OTEL_SERVICE_status = "${var.prefix}-NAME" })
+  environment           = merge(local.functions, { OTEL_SERVICE_NAME = "${var.prefix}-status" })
 
   depends_on = [data.google_secret_manager_secret_version.main]
 }

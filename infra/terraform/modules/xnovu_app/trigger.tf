@@ -27,7 +27,7 @@ module "trigger" {
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "trigger" })
   secrets               = local.other_secrets
-  environment           = merge(local.functions, { OTEL_SERVICE_trigger = "${var.prefix}-NAME" })
+  environment           = merge(local.functions, { OTEL_SERVICE_NAME = "${var.prefix}-trigger" })
 
   depends_on = [data.google_secret_manager_secret_version.main]
 }
