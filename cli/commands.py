@@ -50,10 +50,10 @@ def _load(name: str) -> Any:
     if name in _OF_THE_STACK and find_spec("stack") is None:
         return None
     module = import_module(f"cli.{name}")
-    found = getattr(module, "app", None)
-    if found is None:
-        found = typer.Typer(add_completion=False)
-        found.command(name)(getattr(module, name))
-    command = typer.main.get_command(found)
-    command.name = name
-    return command
+    # As part of a whole: by itself it would have what only a program has, such as completion for shells.
+    whole = typer.Typer()
+    if app := getattr(module, "app", None):
+        whole.add_typer(app, name=name)
+    else:
+        whole.command(name)(getattr(module, name))
+    return typer.main.get_group(whole).commands[name]

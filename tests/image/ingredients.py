@@ -20,7 +20,7 @@ TOOLS = ("buildah", "mmdebstrap", "runc")
 _MAKE_BASE = (
     *("mmdebstrap", "--quiet", "--variant=essential", "--include=python3,python3-pip,ca-certificates"),
     *(f"--dpkgopt=path-exclude=/usr/share/{left_out}/*" for left_out in ("doc", "man", "locale")),
-    *("--aptopt=APT::Install-Recommends false", "bookworm"),
+    *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3", "bookworm"),
 )
 """Debian's own Python 3.11 stands in for the official image's: the same Debian, the same C library, the same pip."""
 

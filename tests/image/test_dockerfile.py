@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from tests.image.ingredients import PROJECT
@@ -38,6 +39,12 @@ def test_the_base_is_the_python_that_the_requirements_are_compiled_for() -> None
     [version] = re.findall(r"^ARG BASE_IMAGE=python:(\d+\.\d+)-", DOCKERFILE.read_text(), re.MULTILINE)
 
     assert set(re.findall(r"--python-version (\S+)", (PROJECT / "Makefile").read_text())) == {version}
+
+
+def test_it_says_which_version_of_xnovu_it_is_of() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+    assert re.findall(r"^ARG VERSION=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE) == [project["version"]]
 
 
 def test_no_package_is_installed_without_its_hash_but_ours() -> None:

@@ -192,6 +192,16 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
     assert [[call["duplicate"] for call in made] for made in calls] == [[False, True], [False]]
 
 
+async def test_what_operators_use_works_from_the_image_too(built: Built, system: System, tmp_path: Path) -> None:
+    async with running(built, system, tmp_path):
+        with Container(
+            built.image, built.root, tmp_path / "doctor", ("doctor", "--json"), system.environment
+        ) as doctor:
+            code = await doctor.exit_code(within=30)
+
+    assert code == 0, doctor.log_file.read_text() + doctor.errors()
+
+
 async def test_a_function_tells_how_the_containers_are(built: Built, system: System, tmp_path: Path) -> None:
     async with running(built, system, tmp_path), function("status", built, system, tmp_path) as (_, client):
         answer: dict[str, Any] = {}

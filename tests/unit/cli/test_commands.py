@@ -20,6 +20,7 @@ def test_every_command_explains_itself(name: str) -> None:
 
     assert answer.exit_code == 0
     assert f" {name} [OPTIONS]" in answer.output
+    assert "completion" not in answer.output
 
 
 def test_the_list_names_them_all() -> None:
