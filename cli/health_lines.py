@@ -9,7 +9,7 @@ from shared.health.condition import Part
 _HINTS = {
     Part.SUBSCRIPTIONS: "xnovu doctor realtime tries a subscription; sweeps bring the rows meanwhile.",
     Part.RULE_ENGINE: "xnovu daemon status lists its schedulers.",
-    Part.QUEUE: "if its workers are busy, add some: xnovu daemon restart --workers 2; xnovu trace follows one row.",
+    Part.QUEUE: "xnovu trace follows one row; if the workers are busy: xnovu daemon restart --workers 2",
     Part.TEMPORAL: "xnovu doctor temporal",
     Part.SUPABASE: "xnovu doctor supabase",
     Part.NOVU: "xnovu doctor novu",
@@ -19,9 +19,12 @@ _HINTS = {
 def health_lines(status: Mapping[str, Any]) -> Iterator[str]:
     """`status` is the body of GET /status (docs/health.md)."""
     yield f"{status['status']}, up for {status['uptime']} s"
+    hinted = set()
     for problem in status["problems"]:
-        hint = _HINTS[Part(problem["component"])]
-        yield f"{problem['component']} {problem['status']}: {problem['reason'].rstrip('. ')}. Hint: {hint}"
+        part = Part(problem["component"])
+        hint = "" if part in hinted else f". Hint: {_HINTS[part]}"
+        hinted.add(part)
+        yield f"{part} {problem['status']}: {problem['reason'].rstrip('. ')}{hint}"
     yield ""
     for name, value in status["components"].items():
         said = ", ".join(f"{count} {what}" for what, count in value.items()) if isinstance(value, dict) else value

@@ -22,6 +22,7 @@ SYSTEMS = {
     "tests/e2e/test_processes.py": "processes",
     "tests/e2e/test_promises.py": "system",
     "tests/e2e/test_rendering.py": "system",
+    "tests/e2e/test_runbook.py": "runbook",
     "tests/e2e/test_survival.py": "survival",
     "tests/e2e/test_time_daemons.py": "daemons",
     "tests/e2e/test_time_retraction.py": "timed",

@@ -80,7 +80,7 @@ def _lines(story: Story) -> Iterator[str]:
     workflow = row.workflow_key or "no workflow"
     usable = "" if row.workflow_usable or row.workflow_key is None else " (not active, or another enterprise's)"
     yield f"notification {row.id} of {row.enterprise_id or 'nobody'}: {row.status}, {workflow}{usable}"
-    yield f"recipients: {row.recipient_count}, claimed {_times(row.attempts)}" + (
+    yield f"recipients: {row.recipient_count}, {_claimed(row.attempts)}" + (
         f", made by rule {row.rule_id}" if row.rule_id else ""
     )
     yield ""
@@ -120,8 +120,8 @@ def _after(elapsed: timedelta) -> str:
     return f"{elapsed.total_seconds():+12.3f} s"
 
 
-def _times(count: int) -> str:
-    return {0: "never", 1: "once"}.get(count, f"{count} times")
+def _claimed(count: int) -> str:
+    return {0: "never claimed", 1: "claimed once"}.get(count, f"claimed {count} times")
 
 
 def _rfc3339(instant: datetime) -> str:

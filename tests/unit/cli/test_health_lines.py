@@ -79,3 +79,12 @@ def test_slowness_is_told_where_it_is() -> None:
         "waiting for a worker: 40 activity tasks, the oldest for 0.0 s",
         "reporting: 1 listener, 1 worker; busy 12 % of a core",
     ]
+
+
+def test_a_part_with_two_problems_is_hinted_at_once() -> None:
+    due = {name: DueRows(rows=1, oldest_age_seconds=20.0) for name in ("acme", "globex")}
+
+    lines = said(observed(database=a_database(due=due)))
+
+    assert lines[1].startswith("queue degraded: acme: 1 due rows wait, the oldest for 20 s. Hint: xnovu trace")
+    assert lines[2] == "queue degraded: globex: 1 due rows wait, the oldest for 20 s"
