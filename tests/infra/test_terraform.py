@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.terraform import providers as sources
 from tests.infra.terraform import readmes
 from tests.infra.terraform.providers import Providers, ProvidersUnavailable, find
 from tests.infra.terraform.tree import FOLDERS, MODULES, PROJECT, TERRAFORM, TESTS
@@ -26,6 +27,22 @@ def providers() -> Providers:
 @pytest.fixture(scope="session")
 def workspace(providers: Providers, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace.copy_to(tmp_path_factory.mktemp("terraform"), providers)
+
+
+def test_without_a_registry_and_a_stand_in_somebody_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(sources, "_try_registry", lambda environment: "out of reach")
+    monkeypatch.setattr(sources, "STAND_IN", tmp_path)
+
+    with pytest.raises(ProvidersUnavailable, match=r"no provider registry \(out of reach\), and no stand-in"):
+        sources.find.__wrapped__()
+
+
+def test_without_terraform_somebody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    with pytest.raises(ProvidersUnavailable, match="terraform is not installed"):
+        sources.find.__wrapped__()
 
 
 def test_the_files_are_formatted() -> None:

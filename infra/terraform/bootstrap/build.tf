@@ -36,6 +36,7 @@ locals {
   ]
 
   planner_roles = [
+    "roles/iam.securityReviewer", # to compare who may do what; Viewer does not see that of the project
     "roles/logging.logWriter",
     "roles/secretmanager.viewer",
     "roles/viewer",

@@ -43,7 +43,7 @@ run "nobody_is_an_owner" {
 
   assert {
     condition = alltrue([
-      for role in local.planner_roles : contains(["roles/logging.logWriter", "roles/secretmanager.viewer", "roles/viewer"], role)
+      for role in local.planner_roles : contains(["roles/iam.securityReviewer", "roles/logging.logWriter", "roles/secretmanager.viewer", "roles/viewer"], role)
     ])
     error_message = "Who plans only looks."
   }
