@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from temporalio.service import TLSConfig
+
 from cli.doctor.problem import Problem
 from shared.settings import NovuSettings, SettingsError, SupabaseSettings, TemporalSettings, temporal_connect_config
 
@@ -42,7 +44,8 @@ def _temporal() -> _Server:
     settings = TemporalSettings.load()
     host, _, port = settings.temporal_address.rpartition(":")
     # Certificates of one's own are for Temporal's client to try: the check after this one.
-    return _Server("temporal", host.strip("[]"), int(port), tls=temporal_connect_config().get("tls") is True)
+    tls = temporal_connect_config().get("tls") in (True, TLSConfig())
+    return _Server("temporal", host.strip("[]"), int(port), tls)
 
 
 def _supabase() -> _Server | None:

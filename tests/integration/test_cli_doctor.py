@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -58,6 +59,7 @@ async def test_each_check_is_a_command_of_its_own_and_silent_too(environment: Ma
         ({"TEMPORAL_ADDRESS": NOWHERE}, "network", f"{NOWHERE} cannot be reached"),
         ({"TEMPORAL_ADDRESS": "nowhere.invalid:7233"}, "network", "nowhere.invalid does not resolve"),
         ({"NEXT_PUBLIC_SUPABASE_URL": f"http://{NOWHERE}"}, "network", f"{NOWHERE} cannot be reached"),
+        ({"TEMPORAL_TLS": "true"}, "network", "does not speak TLS"),
         ({"TEMPORAL_NAMESPACE": "nowhere"}, "temporal", "nowhere is not found"),
         ({"SUPABASE_SERVICE_ROLE_KEY": "sb_secret_wrong"}, "supabase", "self_check"),
         ({"NOVU_SECRET_KEY": "a-wrong-key"}, "novu", "HTTP 401"),
@@ -121,6 +123,38 @@ async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:
     assert "notify.listener_canary is not in publication" in unpublished
     assert code == 1
     assert unheard.startswith("realtime: Realtime does not confirm the listener's subscription")
+
+
+@pytest.mark.parametrize(("ahead", "said"), [("1 minute", "60.0 s behind"), ("-1 minute", "60.0 s ahead of")])
+async def test_clocks_that_disagree_are_found(ahead: str, said: str) -> None:
+    async with LocalStack() as stack:
+        environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": "acme"}
+        connection = await asyncpg.connect(environment["XNOVU_STACK_POSTGRES_URL"])
+        try:
+            await connection.execute("alter function notify.self_check rename to self_check_by_the_true_clock")
+            await connection.execute(
+                "create function notify.self_check() returns jsonb language sql security definer as $$"
+                " select jsonb_set(notify.self_check_by_the_true_clock(), '{now}',"
+                f" to_jsonb(clock_timestamp() + interval '{ahead}')) $$"
+            )
+            await connection.execute("notify pgrst, 'reload schema'")
+            code, output = await doctor(environment, "clock")
+        finally:
+            await connection.close()
+
+    assert code == 1
+    assert f"clock: this machine's clock is {said} the database's" in output
+
+
+async def test_time_zone_data_that_cannot_be_read_are_found(tmp_path: Path) -> None:
+    (tmp_path / "tzdata").mkdir()
+    (tmp_path / "tzdata" / "__init__.py").touch()  # in front of the real package, and empty
+
+    code, output = await doctor({"PYTHONPATH": str(tmp_path)}, "timezones")
+
+    assert code == 1
+    assert output.startswith("timezones: time-zone data cannot be read: FileNotFoundError")
+    assert "Traceback" not in output
 
 
 async def test_a_probe_that_does_not_come_back_is_found() -> None:
