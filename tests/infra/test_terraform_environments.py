@@ -191,6 +191,7 @@ def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
         ),
         pytest.param(["-var=autoscaler=fixed", "-var=worker_instances=3"], {}, id="fixed"),
         pytest.param(["-var=static_egress_cidr=10.8.0.0/24"], {}, id="static-egress"),
+        pytest.param(["-var=delivery_slos=true"], {}, id="delivery-slos"),
         pytest.param(
             ["-var=pagerduty_service_key_version=1"], {"TF_VAR_pagerduty_service_key": "not-to-be-seen"}, id="pagerduty"
         ),

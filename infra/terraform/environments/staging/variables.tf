@@ -29,9 +29,9 @@ variable "decommissioning" {
 }
 
 variable "delivery_slos" {
-  description = "Whether SLOs on the program's own metrics exist: false until the first notification was sent, if Google refuses them before."
+  description = "Whether SLOs on the program's own metrics exist: true once the first notification was sent. Google refuses one on a metric that was never written."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "enterprise_ids" {
