@@ -4,6 +4,7 @@ Not before: the framework loads our code in a process that it forks from, which 
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from functions.problems import dependency_unavailable
 from functions.settings import FunctionsSettings
 from shared.supabase import client as supabase_client
 from shared.temporal import client as temporal_client
+
+log = logging.getLogger("TemporalService")
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 
@@ -55,6 +58,8 @@ class Connections:
                             self._temporal_connect_config,
                         )
                 except TimeoutError:
+                    reason = f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
+                    log.warning("dependency_failed", extra={"dependency": "temporal", "reason": reason})
                     raise dependency_unavailable("temporal", "Temporal does not answer") from None
             return self._temporal
 
