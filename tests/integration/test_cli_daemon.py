@@ -154,6 +154,23 @@ async def test_stop_touches_no_process_that_has_the_recorded_id_by_chance(machin
     assert not machine.record.exists()
 
 
+async def test_a_daemon_that_still_drains_after_the_timeout_is_said_to_and_not_killed(machine: Machine) -> None:
+    await machine.daemon("start", "--timeout", "2")
+    daemon = psutil.Process(json.loads(machine.record.read_text())["pid"])
+    daemon.suspend()
+
+    code, answer = await machine.answer("stop", "--timeout", "0.5")
+    _, _, errors = await machine.daemon("stop", "--timeout", "0.5")
+    is_left_alone = daemon.is_running()
+    daemon.resume()
+
+    assert (code, answer) == (1, {"result": "timeout", "pid": daemon.pid})
+    assert f"Process {daemon.pid} still drains after 0.5 s." in errors
+    assert is_left_alone
+    code, _ = await machine.answer("stop")
+    assert (code, daemon.is_running(), machine.record.exists()) == (0, False, False)
+
+
 async def test_a_record_that_cannot_be_read_hinders_nobody(machine: Machine) -> None:
     machine.record.parent.mkdir()
     machine.record.write_text("{")
