@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from temporalio.envconfig import ClientConfig
 
 from shared.telemetry import wanted as telemetry_wanted
+from shared.temporal.names import build_id
 
 _ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -166,8 +167,23 @@ class WorkerSettings(Settings, NovuSettings, ProbeSettings):
     temporal_max_concurrent_activities: int = Field(100, ge=1)
     temporal_max_concurrent_workflows: int = Field(50, ge=2)
 
+    temporal_worker_deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
     notification_claim_lease_seconds: int = Field(120, ge=1)
     worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
+
+    @field_validator("temporal_worker_deployment_name")
+    @classmethod
+    def _has_a_build(cls, value: str | None, info: ValidationInfo) -> str | None:
+        build = info.data.get("xnovu_build", "unknown")
+        if value is not None and build == "unknown":
+            raise ValueError("needs XNOVU_BUILD: each build is a version of its own")
+        if value is not None:
+            try:
+                build_id(build)
+            except ValueError as error:
+                raise ValueError(f"needs another XNOVU_BUILD: it {error}") from None
+        return value
 
 
 class DaemonSettings(ListenerSettings, WorkerSettings):

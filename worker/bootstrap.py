@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
@@ -21,6 +22,7 @@ from shared.supabase.retraction_store import SupabaseRetractionStore
 from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
 from shared.temporal import client as temporal_client
+from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
@@ -104,6 +106,7 @@ async def run(
             max_concurrent_activities=settings.temporal_max_concurrent_activities,
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
+            deployment_config=_version(settings),
         )
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
@@ -113,6 +116,14 @@ async def run(
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )
+
+
+def _version(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
+    """Which version of the deployment this worker is; None without Worker Versioning (docs/versioning.md)."""
+    if settings.temporal_worker_deployment_name is None:
+        return None
+    version = WorkerDeploymentVersion(settings.temporal_worker_deployment_name, build_id(settings.xnovu_build))
+    return WorkerDeploymentConfig(version, use_worker_versioning=True)
 
 
 async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str, shutdown_seconds: float) -> None:

@@ -1,6 +1,7 @@
 """Every Temporal name: workflow types, signals, and ids built from row ids, so that a second start is harmless."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 NOTIFICATION_PROCESSING_WORKFLOW = "NotificationProcessingWorkflow"
@@ -40,6 +41,21 @@ def cron_scheduling_id(enterprise_id: str) -> str:
 def scheduled_notification_id(enterprise_id: str) -> str:
     """The workflow id of the enterprise's scheduled rows; there is never a second."""
     return f"scheduled-notification/{enterprise_id}"
+
+
+def build_id(build: str) -> str:
+    """Temporal's name of a build: of an image the first twelve digits of its digest, of a label itself.
+
+    Raises ValueError for what Temporal's names of versions cannot hold.
+
+    >>> build_id("sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0")
+    '0f1e2d3c4b5a'
+    """
+    if digest := re.search(r"(?:^|@)sha256:([0-9a-f]{64})$", build):
+        return digest[1][:12]
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", build):
+        raise ValueError("must be an image's digest (sha256:...), or 1-64 of letters, digits, '_', '-', '.'")
+    return build
 
 
 def _work(notification_ids: Sequence[int]) -> str:

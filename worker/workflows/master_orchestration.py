@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -30,7 +31,7 @@ OBSERVATION_INTERVAL = timedelta(seconds=60)
 """Two Temporal actions a minute for the whole deployment."""
 
 
-@workflow.defn(name=MASTER_ORCHESTRATION_WORKFLOW)
+@workflow.defn(name=MASTER_ORCHESTRATION_WORKFLOW, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class MasterOrchestrationWorkflow:
     """Observes, starts what is missing, stops what was removed, sleeps. Signals and updates change the set."""
 
