@@ -4,6 +4,7 @@ from unittest import mock
 import pytest
 
 from shared.settings import DaemonSettings, ListenerSettings, SettingsError, WorkerSettings
+from shared.temporal.names import build_id
 
 COMPLETE = {
     "TEMPORAL_ADDRESS": "localhost:7233",
@@ -95,3 +96,35 @@ def test_a_flag_wins_over_the_environment() -> None:
 def test_either_spelling_of_the_supabase_url_is_read() -> None:
     with environment(NEXT_PUBLIC_SUPABASE_URL=None, SUPABASE_URL="http://localhost:54321"):
         assert WorkerSettings.load().supabase_url == "http://localhost:54321"
+
+
+DIGEST = "0f1e2d3c4b5a" + 52 * "0"
+
+
+@pytest.mark.parametrize(
+    ("build", "version"),
+    [
+        (f"sha256:{DIGEST}", "0f1e2d3c4b5a"),
+        (f"registry.example/xnovu@sha256:{DIGEST}", "0f1e2d3c4b5a"),
+        ("1.4.2-rc1", "1.4.2-rc1"),
+    ],
+)
+def test_a_worker_of_a_deployment_is_a_version_by_its_build(build: str, version: str) -> None:
+    with environment(TEMPORAL_WORKER_DEPLOYMENT_NAME="xnovu-prod", XNOVU_BUILD=build):
+        settings = WorkerSettings.load()
+
+    assert build_id(settings.xnovu_build) == version
+
+
+@pytest.mark.parametrize("build", [None, "a build", "sha256:0f1e", "x" * 65])
+def test_a_worker_of_a_deployment_needs_a_build_that_can_be_a_version(build: str | None) -> None:
+    with (
+        environment(TEMPORAL_WORKER_DEPLOYMENT_NAME="xnovu-prod", XNOVU_BUILD=build),
+        pytest.raises(SettingsError, match="TEMPORAL_WORKER_DEPLOYMENT_NAME: needs .*XNOVU_BUILD"),
+    ):
+        WorkerSettings.load()
+
+
+def test_without_a_deployment_any_build_will_do() -> None:
+    with environment(XNOVU_BUILD="a build"):
+        assert WorkerSettings.load().temporal_worker_deployment_name is None
