@@ -120,7 +120,7 @@ def test_a_worker_of_a_deployment_is_a_version_by_its_build(build: str, version:
 def test_a_worker_of_a_deployment_needs_a_build_that_can_be_a_version(build: str | None) -> None:
     with (
         environment(TEMPORAL_WORKER_DEPLOYMENT_NAME="xnovu-prod", XNOVU_BUILD=build),
-        pytest.raises(SettingsError, match="TEMPORAL_WORKER_DEPLOYMENT_NAME: needs .*XNOVU_BUILD"),
+        pytest.raises(SettingsError, match=r"TEMPORAL_WORKER_DEPLOYMENT_NAME: needs .*XNOVU_BUILD"),
     ):
         WorkerSettings.load()
 
