@@ -19,6 +19,7 @@ class Commands(TyperGroup):
         "cron",
         "daemon",
         "demo",
+        "deploy",
         "doctor",
         "function",
         "listener",

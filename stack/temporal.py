@@ -17,6 +17,9 @@ _DYNAMIC_CONFIGURATION = (
     "matching.enableFairness=true",
     # Tests of workflows that sleep for days.
     "frontend.WorkflowTimeSkippingEnabled=true",
+    # A worker deployment version on which nothing is left says so in seconds, not in minutes.
+    'matching.wv.VersionDrainageStatusRefreshInterval="2s"',
+    'matching.wv.VersionDrainageStatusVisibilityGracePeriod="2s"',
 )
 # What the person's own Temporal settings say (a cloud address, an API key) is not about this server.
 _OWN_SETTINGS_ONLY = ("--disable-config-file", "--disable-config-env")

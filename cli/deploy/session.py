@@ -1,0 +1,52 @@
+"""The connection and the settings of a command on worker deployments; what Temporal refuses becomes a message."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from pydantic import Field
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from cli.deploy.deployment import Deployment, UnknownBuild
+from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
+from shared.settings import TemporalSettings, temporal_connect_config
+
+Answer = TypeVar("Answer")
+
+CONNECT_TIMEOUT = timedelta(seconds=5)
+
+
+class DeploySettings(TemporalSettings):
+    """Where Temporal is, and which worker deployment is meant."""
+
+    temporal_worker_deployment_name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
+def ask(question: Callable[[Deployment], Awaitable[Answer]]) -> Answer:
+    """What Temporal answers about the deployment that the settings name; exit 2 with a hint if it cannot be asked."""
+    with failures_named():
+        settings = DeploySettings.load()
+
+        async def connect_and_ask() -> Answer:
+            client = await Client.connect(
+                **{
+                    **temporal_connect_config(),
+                    "target_host": settings.temporal_address,
+                    "namespace": settings.temporal_namespace,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                }
+            )
+            name, task_queue = settings.temporal_worker_deployment_name, settings.temporal_task_queue
+            return await question(Deployment(client, name, task_queue))
+
+        try:
+            return asyncio.run(connect_and_ask())
+        except UnknownBuild as error:
+            exit_with_hint(str(error), error.hint, EXIT_NOTHING_KNOWN)
+        except (RPCError, RuntimeError) as error:
+            reason = error.message if isinstance(error, RPCError) else str(error)
+            exit_with_hint(
+                f"Temporal at {settings.temporal_address}: {reason}", "xnovu doctor says why.", EXIT_NOTHING_KNOWN
+            )
