@@ -32,7 +32,7 @@ from worker.activities.scheduler_watch import SchedulerWatch
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
 from worker.heartbeat import observe
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
-from worker.registry import WORKFLOWS, Activities
+from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
 
 log = logging.getLogger("TemporalService")
@@ -98,15 +98,16 @@ async def run(
             ),
             watch=SchedulerWatch(client, settings.temporal_task_queue, SupabaseOrchestrationStore(supabase)),
         )
+        version = _version(settings)
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,
-            workflows=WORKFLOWS,
+            workflows=VERSIONED_WORKFLOWS if version else WORKFLOWS,
             activities=activities.methods(),
             max_concurrent_activities=settings.temporal_max_concurrent_activities,
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
-            deployment_config=_version(settings),
+            deployment_config=version,
         )
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))

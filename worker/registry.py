@@ -14,6 +14,13 @@ from worker.workflows.master_orchestration import MasterOrchestrationWorkflow
 from worker.workflows.notification_processing import NotificationProcessingWorkflow
 from worker.workflows.notification_retraction import NotificationRetractionWorkflow
 from worker.workflows.scheduled_notification import ScheduledNotificationWorkflow
+from worker.workflows.versioned import (
+    VersionedCronScheduling,
+    VersionedMasterOrchestration,
+    VersionedNotificationProcessing,
+    VersionedNotificationRetraction,
+    VersionedScheduledNotification,
+)
 
 WORKFLOWS: Sequence[type] = (
     NotificationProcessingWorkflow,
@@ -22,6 +29,15 @@ WORKFLOWS: Sequence[type] = (
     ScheduledNotificationWorkflow,
     MasterOrchestrationWorkflow,
 )
+
+VERSIONED_WORKFLOWS: Sequence[type] = (
+    VersionedNotificationProcessing,
+    VersionedNotificationRetraction,
+    VersionedCronScheduling,
+    VersionedScheduledNotification,
+    VersionedMasterOrchestration,
+)
+"""The same ones by the same names, for workers that are versions of a deployment."""
 
 
 @dataclass(frozen=True)

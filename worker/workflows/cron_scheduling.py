@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -14,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 
-@workflow.defn(name=CRON_SCHEDULING_WORKFLOW, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=CRON_SCHEDULING_WORKFLOW)
 class CronSchedulingWorkflow:
     """Each pass fires what is due and learns when the next instant is; a changed rule ends the sleep."""
 

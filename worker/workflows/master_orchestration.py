@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -31,7 +30,7 @@ OBSERVATION_INTERVAL = timedelta(seconds=60)
 """Two Temporal actions a minute for the whole deployment."""
 
 
-@workflow.defn(name=MASTER_ORCHESTRATION_WORKFLOW, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=MASTER_ORCHESTRATION_WORKFLOW)
 class MasterOrchestrationWorkflow:
     """Observes, starts what is missing, stops what was removed, sleeps. Signals and updates change the set."""
 

@@ -1,7 +1,6 @@
 """PENDING -> PROCESSING -> SENT or FAILED, for one notification or a batch of them."""
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -12,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.failures import describe_failure
 
 
-@workflow.defn(name=NOTIFICATION_PROCESSING_WORKFLOW, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=NOTIFICATION_PROCESSING_WORKFLOW)
 class NotificationProcessingWorkflow:
     """Ids in, counts out; the rows hold the rest."""
 

@@ -1,7 +1,6 @@
 """RETRACTED after SENT: Novu is asked to cancel, and its answer is stored on the row."""
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from shared.temporal.messages import NotificationRetractionInput, NotificationRetractionResult
@@ -10,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.activity_options import DELIVERY
 
 
-@workflow.defn(name=NOTIFICATION_RETRACTION_WORKFLOW, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=NOTIFICATION_RETRACTION_WORKFLOW)
 class NotificationRetractionWorkflow:
     """Ids in, counts out; the rows hold the rest."""
 
