@@ -102,6 +102,8 @@ async def test_an_eager_start_beside_a_versioned_worker_ends_on_the_current_buil
         await temporal.get_workflow_handle(started.workflow_id, run_id=started.run_id).result()
 
         assert await _builds(temporal, started.workflow_id, started.run_id) == {"one"}
+        history = await temporal.get_workflow_handle(started.workflow_id).fetch_history()
+        assert history.events[0].workflow_execution_started_event_attributes.eager_execution_accepted
 
 
 async def test_a_scheduler_moves_on_to_the_next_build_and_continues_as_new_there(
