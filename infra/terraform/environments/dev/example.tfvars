@@ -17,3 +17,8 @@ secret_versions = {
   supabase_service_role_key = 1
   temporal_api_key          = 1
 }
+
+# Cloud Build tries what it has rolled out: `terraform output service_accounts` in bootstrap/ names its accounts.
+function_invokers = {
+  cloud_build = "serviceAccount:xnovu-applier-dev@my-project.iam.gserviceaccount.com"
+}
