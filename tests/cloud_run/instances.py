@@ -18,6 +18,7 @@ class Ended:
     """An instance that was asked to end: whether it did by itself, and in how many seconds."""
 
     name: str
+    pid: int | None
     by_itself: bool
     seconds: float
 
@@ -95,10 +96,10 @@ class Instances:
 
     async def _end(self, process: ChildProcess) -> None:
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, pid = clock(), process.pid
         try:
             await process.stop(within_seconds=KILLS_AFTER_SECONDS)
         finally:
             await process.kill()
         seconds = clock() - began
-        self.ended.append(Ended(process.name, seconds < KILLS_AFTER_SECONDS, seconds))
+        self.ended.append(Ended(process.name, pid, seconds < KILLS_AFTER_SECONDS, seconds))
