@@ -107,7 +107,10 @@ class Batcher:
         _set_if(self._batch_fits, len(self._held) < self._batch_size)
 
     async def _hand_over_one_batch(self) -> None:
+        """Nothing if nothing is held: a flush may have come while `run` waited for the window to end."""
         count = min(len(self._held), self._batch_size)
+        if count == 0:
+            return
         ids = tuple(self._held.popleft() for _ in range(count))
         batch = Batch(self._work, self._enterprise_id, ids, self._earliest_commit)
         if count == self._batch_size and self._changes_held:

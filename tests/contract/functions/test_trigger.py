@@ -177,7 +177,7 @@ async def test_a_repeat_is_answered_as_before_when_the_run_has_ended_and_the_wor
 
 async def test_a_repeat_for_rows_that_exist_is_answered_as_before_when_one_has_failed(bench: Bench) -> None:
     row_id = await bench.insert(bench.ours)
-    headers = {**TENANT, "Idempotency-Key": "failed since"}
+    headers = {**TENANT, "Idempotency-Key": "failed-since"}
     first = await bench.trigger.post("/trigger", json={"notificationId": row_id}, headers=headers)
     await bench.connection.execute(
         "update notify.ent_notification set notification_status = 'FAILED' where id = $1", row_id

@@ -149,3 +149,18 @@ async def test_flush_hands_over_all_that_is_held() -> None:
     await batcher.flush()
 
     assert [batch.notification_ids for batch in taker.batches] == [(1, 2, 3), (4, 5)]
+
+
+async def test_a_flush_within_the_window_leaves_nothing_to_hand_over_at_its_end() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=0.02)
+
+    async with running(batcher):
+        batcher.offer(an_insert(1))
+        await asyncio.sleep(0)  # it waits for the window to end
+        await batcher.flush()
+        await asyncio.sleep(0.03)
+        batcher.offer(an_insert(2))
+        await eventually(lambda: len(taker.batches) >= 2)
+
+    assert [batch.notification_ids for batch in taker.batches] == [(1,), (2,)]
