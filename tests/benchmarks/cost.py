@@ -28,7 +28,8 @@ SPANS_OF_A_BATCH = 13
 TRACES_KEPT = 0.1
 CPU_USED = 0.5
 """Of the processor time paid for, how much is worked in."""
-MEMORY_GIB = 1.0
+LISTENER_GIB = 0.5
+WORKER_GIB = 1.0
 METRIC_SERIES = 200
 SAMPLES_PER_SERIES = HOURS_PER_MONTH * 60
 
@@ -44,10 +45,10 @@ class Cost:
 
 def cost(figures: Mapping[str, float]) -> Cost:
     """By what `make bench` and `make bench-time` measured."""
-    instance = HOURS_PER_MONTH * 3600 * (POOL_VCPU_SECOND + MEMORY_GIB * POOL_GIB_SECOND)
+    month_seconds = HOURS_PER_MONTH * 3600
     idle = {
-        "listener": instance,
-        "one worker": instance,
+        "listener": month_seconds * (POOL_VCPU_SECOND + LISTENER_GIB * POOL_GIB_SECOND),
+        "one worker": month_seconds * (POOL_VCPU_SECOND + WORKER_GIB * POOL_GIB_SECOND),
         "autoscaler's Cloud Scheduler job": SCHEDULER_JOB,
         "metrics": METRIC_SERIES * 2 * SAMPLES_PER_SERIES / MILLION * METRICS_PER_MILLION_SAMPLES,
     }
@@ -85,7 +86,7 @@ def table(figures: Mapping[str, float]) -> str:
 def _per_million(
     figures: Mapping[str, float], *, actions: float, cpu_ms: float, rows_in_a_batch: int
 ) -> dict[str, float]:
-    pool_second = POOL_VCPU_SECOND + MEMORY_GIB * POOL_GIB_SECOND
+    pool_second = POOL_VCPU_SECOND + WORKER_GIB * POOL_GIB_SECOND
     return {
         "Temporal Cloud actions": actions * TEMPORAL_PER_MILLION_ACTIONS,
         "Supabase Realtime messages": REALTIME_PER_MILLION_MESSAGES,

@@ -1,0 +1,75 @@
+"""docs/deploy.md: what it types and names is there, and its costs are those of the figures beside it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.cost import cost, table
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "deploy.md").read_text()
+FIGURES = json.loads((ROOT / "docs" / "bench.json").read_text())
+TERRAFORM = ROOT / "infra" / "terraform"
+FENCES = re.findall(r"^```sh\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
+
+
+def declared(kind: str, folder: str) -> set[str]:
+    text = "".join(path.read_text() for path in (TERRAFORM / folder).glob("*.tf"))
+    return set(re.findall(rf'^{kind} "(\w+)"', text, re.MULTILINE))
+
+
+def test_the_cost_tables_are_those_of_the_figures() -> None:
+    shown = re.search(r"<!-- made by [^>]* -->\n(.*?)<!-- until here -->", DOCUMENT, re.DOTALL)
+
+    assert shown is not None
+    assert shown[1].strip() == table(FIGURES)
+
+
+def test_costs_follow_what_was_measured() -> None:
+    now = cost(FIGURES)
+    dearer = cost({**FIGURES, "actions_single": 2 * FIGURES["actions_single"]})
+
+    assert now.per_million_single["Temporal Cloud actions"] == FIGURES["actions_single"] * 50
+    assert dearer.per_million_single["Temporal Cloud actions"] == 2 * now.per_million_single["Temporal Cloud actions"]
+    assert round(now.idle["listener"], 2) == 31.17, "by the price list: 1 vCPU and 0.5 GiB for a month"
+
+
+@pytest.mark.parametrize("folder", sorted(set(re.findall(r"^cd (infra/\S+)", DOCUMENT, re.MULTILINE))))
+def test_a_folder_that_is_entered_is_there(folder: str) -> None:
+    for environment in ("dev", "staging", "prod") if "ENV" in folder else ("",):
+        entered = ROOT / folder.replace("ENV", environment)
+        assert (entered / "example.tfvars").is_file()
+
+
+def test_every_variable_and_output_named_is_declared() -> None:
+    variables = set(re.findall(r"-var[= ]\W?(\w+)=", DOCUMENT))
+    outputs = set(re.findall(r"output (?:-raw|-json) (\w+)", DOCUMENT))
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", DOCUMENT))
+    everything = declared("variable", "environments/prod") | declared("variable", "bootstrap")
+
+    assert variables >= {"image", "decommissioning"}
+    assert variables <= declared("variable", "environments/prod")
+    assert outputs >= {"state_bucket", "functions"}
+    assert outputs <= declared("output", "bootstrap") | declared("output", "environments/prod")
+    assert named <= everything, "what is named in the text is a variable of bootstrap or of an environment"
+
+
+def test_the_secrets_that_are_filled_are_those_an_environment_reads() -> None:
+    filled = set(re.findall(r"versions add xnovu-ENV-(\S+)", DOCUMENT))
+    defaults = re.search(r"secrets +=.*?\[(.*?)\]", (TERRAFORM / "bootstrap" / "variables.tf").read_text())
+
+    assert defaults is not None
+    assert filled == {name.strip(' "').replace("_", "-") for name in defaults[1].split(",")}
+
+
+@pytest.mark.parametrize("fence", FENCES)
+def test_a_command_line_is_one_that_a_shell_reads(fence: str, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(fence)
+    read = subprocess.run([shutil.which("bash") or "bash", "-n", str(script)], capture_output=True, text=True)
+
+    assert read.returncode == 0, read.stderr
