@@ -46,8 +46,26 @@ def substitutions(name: str) -> set[str]:
         return common | set(re.findall(r"merge\(local\.substitutions.*?(_[A-Z_]+) =", text))
     left_out = re.search(r"!contains\(\[(.*?)\]", text)
     assert left_out is not None
-    added = re.findall(r"--substitutions=\"(_[A-Z_]+)=", (ROOT / "infra" / "cloudbuild" / "keep_plan").read_text())
-    return (common - set(re.findall(r"_[A-Z_]+", left_out[1]))) | set(added)
+    added = re.search(r"--substitutions=\"(.*)\"", (ROOT / "infra" / "cloudbuild" / "keep_plan").read_text())
+    assert added is not None
+    return (common - set(re.findall(r"_[A-Z_]+", left_out[1]))) | set(re.findall(r"(_[A-Z0-9_]+)=", added[1]))
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_build_is_valid_by_its_published_schema(name: str) -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(check), "--builtin-schema", "vendor.cloudbuild", str(ROOT / name)]
+    result = subprocess.run(command, capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_schema_refuses_what_cloud_build_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "cloudbuild.yaml").write_text("steps:\n  - name: ubuntu\noptions:\n  logging: NOWHERE\n")
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(check), "--builtin-schema", "vendor.cloudbuild", str(tmp_path / "cloudbuild.yaml")]
+
+    assert subprocess.run(command, capture_output=True).returncode == 1
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -107,7 +125,7 @@ def _behind(step: str, waits: dict[str, set[str]]) -> set[str]:
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_every_substitution_is_given_by_the_trigger(name: str) -> None:
-    used = set(re.findall(r"\$\{?([A-Z_]+)", (ROOT / name).read_text()))
+    used = set(re.findall(r"\$\{?([A-Z0-9_]+)", (ROOT / name).read_text()))
 
     assert used <= substitutions(name) | BUILT_IN
     assert used & substitutions(name), "it depends on the environment"
@@ -117,7 +135,7 @@ def test_every_substitution_is_given_by_the_trigger(name: str) -> None:
 def test_every_variable_a_script_insists_on_is_given(name: str) -> None:
     for step in steps(name):
         given = {each.partition("=")[0] for each in step.get("env", [])}
-        wanted = set(re.findall(r"\$\{([A-Z_]+):\?\}", (ROOT / step["entrypoint"]).read_text()))
+        wanted = set(re.findall(r"\$\{([A-Z0-9_]+):\?\}", (ROOT / step["entrypoint"]).read_text()))
         assert wanted == given, step["id"]
 
 
@@ -126,6 +144,28 @@ def test_tests_run_on_the_python_of_the_image() -> None:
 
     assert base is not None
     assert steps("cloudbuild.yaml")[0]["name"] == base[1]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_images_are_named_by_digest_but_for_googles_own_builders(name: str) -> None:
+    """Cloud Build runs on Google's word anyway, and keeps its builders at hand under their tag."""
+    for step in steps(name):
+        own = step["name"] in {"gcr.io/cloud-builders/docker", "gcr.io/cloud-builders/gcloud"}
+        assert own or re.search(r"@sha256:[0-9a-f]{64}$", step["name"]), step["id"]
+
+
+def test_what_the_scan_asks_is_enabled_in_the_project() -> None:
+    scan = (ROOT / "infra" / "cloudbuild" / "scan").read_text()
+    project = (ROOT / "infra" / "terraform" / "bootstrap" / "project.tf").read_text()
+
+    assert "gcloud artifacts docker images scan" in scan
+    assert '"ondemandscanning.googleapis.com"' in project
+
+
+def test_terraform_is_the_same_in_every_step() -> None:
+    used = {step["name"] for name in BUILDS for step in steps(name) if step["name"].startswith("hashicorp/")}
+
+    assert len(used) == 1
 
 
 def test_scripts_are_well_formed() -> None:

@@ -1,13 +1,15 @@
 """The steps of Cloud Build, each run with fakes of gcloud, docker, terraform and curl on PATH."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ SCRIPTS = Path(__file__).parents[2] / "infra" / "cloudbuild"
 DIGEST = "sha256:" + "0f1e2d3c" * 8
 IMAGE = f"europe-west3-docker.pkg.dev/project/xnovu/xnovu@{DIGEST}"
 BEFORE = IMAGE.replace("0f1e", "aaaa")
+PLAN = "a saved plan"
+CHECKSUM = hashlib.sha256(PLAN.encode()).hexdigest()
 ENVIRONMENT = "infra/terraform/environments/dev"
 TOKEN = "planted-identity-token"
 
@@ -26,11 +30,16 @@ stdin = sys.stdin.read() if "@-" in arguments else ""
 with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({{"name": name, "arguments": arguments, "stdin": stdin}}) + "\\n")
 line = " ".join([name, *arguments])
-for rule in json.loads((folder / "rules.json").read_text()):
+later = folder / "later.json"
+rules = json.loads(later.read_text()) if later.exists() else []
+for rule in rules + json.loads((folder / "rules.json").read_text()):
     if rule["when"] in line:
         for path, content in rule.get("writes", {{}}).items():
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
             pathlib.Path(path).write_text(content)
+        if rule.get("then"):
+            line, says = rule["then"]
+            (folder / "later.json").write_text(json.dumps([{{"when": line, "says": says}}]))
         print(rule.get("says", ""), end="")
         sys.exit(rule.get("ends", 0))
 """
@@ -44,9 +53,20 @@ class Builder:
     fakes: Path
     rules: list[dict[str, object]] = field(default_factory=list)
 
-    def when(self, line: str, *, says: str = "", ends: int = 0, writes: Mapping[str, str] | None = None) -> None:
-        """Answer a command line that holds `line`; the rule told last counts first."""
-        self.rules.insert(0, {"when": line, "says": says, "ends": ends, "writes": dict(writes or {})})
+    def when(
+        self,
+        line: str,
+        *,
+        says: str = "",
+        ends: int = 0,
+        writes: Mapping[str, str] | None = None,
+        then: tuple[str, str] | None = None,
+    ) -> None:
+        """Answer a command line that holds `line`; the rule told last counts first.
+
+        `then` is another line, and what it is answered with from then on.
+        """
+        self.rules.insert(0, {"when": line, "says": says, "ends": ends, "writes": dict(writes or {}), "then": then})
 
     def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (self.fakes / "rules.json").write_text(json.dumps(self.rules))
@@ -211,6 +231,7 @@ PLAN_SETTINGS = {"ENVIRONMENT": "dev", "STATE_BUCKET": "bucket", "PLANNER": "pla
 class TestPlan:
     def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, builder: Builder) -> None:
         builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+        builder.when("terraform plan", writes={"saved.tfplan": PLAN})
 
         assert builder.run("plan", **PLAN_SETTINGS).returncode == 0
         kept = builder.run(
@@ -227,7 +248,8 @@ class TestPlan:
         assert f"terraform plan -input=false -out=saved.tfplan -var image={IMAGE}" in builder.calls
         assert builder.calls[-2].endswith(" gs://bucket/plans/dev/b-1/")
         assert builder.calls[-1] == (
-            "gcloud builds triggers run xnovu-dev-apply --region=europe-west3 --sha=c0ffee --substitutions=_PLAN=b-1"
+            "gcloud builds triggers run xnovu-dev-apply --region=europe-west3 --sha=c0ffee"
+            f" --substitutions=_PLAN=b-1,_PLAN_SHA256={CHECKSUM}"
         )
 
     def test_without_values_somebody_is_told(self, builder: Builder) -> None:
@@ -253,18 +275,28 @@ class TestApply:
     def deployment(self, builder: Builder) -> Builder:
         """Rolled out before, healthy, and with a plan that applies."""
         builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
+        builder.when("gs://bucket/plans/dev/b-1/saved.tfplan", writes={f"{ENVIRONMENT}/saved.tfplan": PLAN})
         builder.when("gs://bucket/plans/dev/b-1/image", writes={"build/image": IMAGE})
+        builder.when("terraform state pull", says='{\n  "version": 4,\n  "serial": 7,\n  "resources": []\n}\n')
         builder.when("gs://bucket/xnovu/dev/image build/image_before", writes={"build/image_before": BEFORE})
         builder.when("terraform output", says=self.FUNCTIONS)
         builder.when("print-identity-token", says=TOKEN)
         builder.when("curl", says="200")
+        self.answers(builder)
         return builder
+
+    def answers(self, builder: Builder, *, build: str = DIGEST, listeners: Sequence[str] = (DIGEST,)) -> None:
+        """What `status` says is running; a worker of the build before still drains."""
+        processes = [{"component": "listener", "build": each} for each in listeners]
+        processes.append({"component": "worker", "build": BEFORE.partition("@")[2]})
+        answer = json.dumps({"status": "healthy", "build": build, "processes": processes})
+        builder.when("https://status.run/status", says="200", writes={"build/answer": answer})
 
     def roll_out(self, builder: Builder) -> subprocess.CompletedProcess[str]:
         """All steps; the last one, unless one before it ended the build."""
         given: Callable[[str], dict[str, str]] = lambda step: {  # noqa: E731
             **APPLY_SETTINGS,
-            **({"PLAN": "b-1"} if step == "fetch_plan" else {}),
+            **({"PLAN": "b-1", "PLAN_SHA256": CHECKSUM} if step == "fetch_plan" else {}),
             **({"WITHIN_SECONDS": "1", "EVERY_SECONDS": "0.2"} if step == "verify" else {}),
         }
         for step in ("fetch_plan", "apply", "verify", "roll_back", "finish"):
@@ -304,8 +336,50 @@ class TestApply:
         ]
         assert not any(call.endswith("gs://bucket/xnovu/dev/image") for call in deployment.calls)
 
-    def test_a_plan_that_applies_in_part_is_rolled_back_without_asking_how_it_is(self, deployment: Builder) -> None:
+    @pytest.mark.parametrize(
+        "running",
+        [{"build": BEFORE.partition("@")[2]}, {"listeners": [BEFORE.partition("@")[2], DIGEST]}, {"listeners": []}],
+    )
+    def test_what_is_well_but_of_another_build_does_not_count(
+        self, deployment: Builder, running: dict[str, Any]
+    ) -> None:
+        self.answers(deployment, **running)
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert self.applied(deployment)[-1].endswith(BEFORE)
+        assert not any("dryRun" in call for call in deployment.calls)
+
+    def test_a_plan_that_the_state_has_left_behind_changes_nothing_and_nothing_is_put_back(
+        self, deployment: Builder
+    ) -> None:
         deployment.when("apply -input=false saved.tfplan", ends=1)
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert "was not rolled out" in ended.stderr
+        assert self.applied(deployment) == ["terraform apply -input=false saved.tfplan"]
+
+    def test_a_plan_that_was_exchanged_after_its_approval_is_not_applied(self, deployment: Builder) -> None:
+        exchanged = {f"{ENVIRONMENT}/saved.tfplan": "another plan"}
+        deployment.when("gs://bucket/plans/dev/b-1/saved.tfplan", writes=exchanged)
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert "is not the plan that was approved" in ended.stderr
+        assert self.applied(deployment) == []
+
+    def test_a_state_that_cannot_be_read_ends_the_build_before_anything_is_applied(self, deployment: Builder) -> None:
+        deployment.when("terraform state pull", ends=1)
+
+        assert self.roll_out(deployment).returncode != 0
+        assert self.applied(deployment) == []
+
+    def test_a_plan_that_applies_in_part_is_rolled_back_without_asking_how_it_is(self, deployment: Builder) -> None:
+        deployment.when("apply -input=false saved.tfplan", ends=1, then=("terraform state pull", '  "serial": 8,\n'))
 
         ended = self.roll_out(deployment)
 
