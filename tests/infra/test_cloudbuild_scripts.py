@@ -283,6 +283,7 @@ class TestApply:
         builder.when("print-identity-token", says=TOKEN)
         builder.when("curl", says="200")
         self.answers(builder)
+        self.tries(builder, '{"success":true,"workflowId":null,"runId":null,"dryRun":true}')
         return builder
 
     def answers(self, builder: Builder, *, build: str = DIGEST, listeners: Sequence[str] = (DIGEST,)) -> None:
@@ -291,6 +292,10 @@ class TestApply:
         processes.append({"component": "worker", "build": BEFORE.partition("@")[2]})
         answer = json.dumps({"status": "healthy", "build": build, "processes": processes})
         builder.when("https://status.run/status", says="200", writes={"build/answer": answer})
+
+    def tries(self, builder: Builder, answer: str) -> None:
+        """What `trigger` says to the dry run."""
+        builder.when("trigger?dryRun=true", says="200", writes={"build/answer": answer})
 
     def roll_out(self, builder: Builder) -> subprocess.CompletedProcess[str]:
         """All steps; the last one, unless one before it ended the build."""
@@ -350,6 +355,14 @@ class TestApply:
         assert ended.returncode != 0
         assert self.applied(deployment)[-1].endswith(BEFORE)
         assert not any("dryRun" in call for call in deployment.calls)
+
+    def test_a_trigger_that_sends_where_it_should_only_look_is_rolled_back(self, deployment: Builder) -> None:
+        self.tries(deployment, '{"success":true,"workflowId":"notification-processing/acme/1","runId":"r"}')
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert self.applied(deployment)[-1].endswith(BEFORE)
 
     def test_a_plan_that_the_state_has_left_behind_changes_nothing_and_nothing_is_put_back(
         self, deployment: Builder
