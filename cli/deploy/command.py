@@ -1,4 +1,4 @@
-"""`xnovu deploy status | set-current | ramp | drained`."""
+"""`xnovu deploy status | set-current | set-unversioned | ramp | drained`."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def _build_id(value: str) -> str:
 Build = Annotated[
     str, typer.Argument(metavar="BUILD", callback=_build_id, help="An image digest (sha256:...), or a build id.")
 ]
-Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="So long for the build's workers.")]
+Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="So long for its workers to poll.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One object (docs/versioning.md).")]
 
 
@@ -65,7 +65,25 @@ def set_current(build: Build, wait: Wait = 0, as_json: AsJson = False) -> None:
         await deployment.set_current(standing, build)
         return "set_current"
 
-    _report(ask(change), build, as_json)
+    _report(ask(change), as_json, build_id=build)
+
+
+@app.command("set-unversioned")
+def set_unversioned(wait: Wait = 0, as_json: AsJson = False) -> None:
+    """Have workers without a version take every new workflow, and the running ones that are not pinned.
+
+    That is how versions are switched off: until then workers without TEMPORAL_WORKER_DEPLOYMENT_NAME get nothing.
+    Exit 0 also if they do already; 1 if none of them polls; 2 as set-current.
+    """
+
+    async def change(deployment: Deployment) -> str:
+        standing = await _polled(deployment, None, wait)
+        if standing.current is None and standing.ramping is None:
+            return "already_unversioned"
+        await deployment.set_current(standing, None)
+        return "set_unversioned"
+
+    _report(ask(change), as_json)
 
 
 @app.command()
@@ -93,7 +111,7 @@ def ramp(
         await deployment.ramp(standing, build, percent)
         return "ramping"
 
-    _report(ask(change), build, as_json, percent=percent)
+    _report(ask(change), as_json, build_id=build, percent=percent)
 
 
 @app.command()
@@ -116,13 +134,13 @@ def drained(build: Build, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if is_drained else EXIT_NOT_DRAINED)
 
 
-async def _polled(deployment: Deployment, build: str, wait_seconds: float) -> Standing:
-    """The deployment, once workers of this build poll; leaves with a message if none do in time."""
+async def _polled(deployment: Deployment, build: str | None, wait_seconds: float) -> Standing:
+    """The deployment, once workers of this build (None: without a version) poll; leaves with a message if none do."""
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
             standing = await deployment.standing()
-            pollers = standing.version(build).pollers
+            pollers = standing.unversioned_pollers if build is None else standing.version(build).pollers
         except UnknownBuild:
             if time.monotonic() >= deadline:
                 raise
@@ -130,19 +148,21 @@ async def _polled(deployment: Deployment, build: str, wait_seconds: float) -> St
         if pollers:
             return standing
         if time.monotonic() >= deadline:
+            workers = "worker without a version" if build is None else f"worker of build {build}"
             exit_with_hint(
-                f"No worker of build {build} polls task queue {deployment.task_queue}: its work would stand still.",
+                f"No {workers} polls task queue {deployment.task_queue}: its work would stand still.",
                 "start its workers, or give --wait SECONDS.",
                 EXIT_REFUSED,
             )
         await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
-def _report(result: str, build: str, as_json: bool, **facts: Any) -> None:
+def _report(result: str, as_json: bool, build_id: str | None = None, **facts: float) -> None:
     if as_json:
-        _print_json({"result": result, "build_id": build, **facts})
+        _print_json({"result": result, **({"build_id": build_id} if build_id else {}), **facts})
     else:
-        typer.echo(" ".join([result, build, *(f"{name}={value:g}" for name, value in facts.items())]))
+        told = [result, *([build_id] if build_id else []), *(f"{name}={value:g}" for name, value in facts.items())]
+        typer.echo(" ".join(told))
 
 
 def _print_json(answer: Any) -> None:
@@ -150,7 +170,8 @@ def _print_json(answer: Any) -> None:
 
 
 def _lines(standing: Standing) -> Iterator[str]:
-    yield f"deployment {standing.deployment}: current {standing.current or 'none: no version gets work'}"
+    current = standing.current or "none: workers without a version get the work"
+    yield f"deployment {standing.deployment}: current {current}"
     yield ""
     yield from aligned(
         [

@@ -1,11 +1,11 @@
 """A worker deployment as Temporal knows it: its versions, who polls for them, and which of them gets the work."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
-from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
+from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -50,13 +50,17 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All versions, the youngest first. `conflict_token` makes a change fail that another one has overtaken."""
+    """All versions, the youngest first. Without a `current` one the work is that of workers without a version.
+
+    `conflict_token` makes a change fail that another one has overtaken.
+    """
 
     deployment: str
     current: str | None
     ramping: str | None
     ramp_percent: float | None
     versions: Sequence[Version]
+    unversioned_pollers: int
     conflict_token: bytes
 
     def version(self, build_id: str) -> Version:
@@ -95,23 +99,37 @@ class Deployment:
             ) from None
         info = answer.worker_deployment_info
         routing = info.routing_config
+        workflow_pollers = await self._pollers(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        activity_pollers = await self._pollers(TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+
+        def pollers(build_id: str | None) -> int:
+            return min(workflow_pollers.count(build_id), activity_pollers.count(build_id))
+
         ramping = routing.ramping_deployment_version.build_id or None
         return Standing(
             self.name,
             routing.current_deployment_version.build_id or None,
             ramping,
             routing.ramping_version_percentage if ramping else None,
-            await self._versions(info),
+            await self._versions(info, pollers),
+            pollers(None),
             answer.conflict_token,
         )
 
-    async def set_current(self, standing: Standing, build_id: str) -> None:
-        """From now on new workflows, and the unpinned running ones, are this build's."""
+    async def set_current(self, standing: Standing, build_id: str | None) -> None:
+        """From now on new workflows, and the unpinned running ones, are this build's; None: those of workers without
+        a version. A ramp of another build ends, which Temporal would let go on.
+        """
+        if standing.ramping not in (None, build_id):
+            await self.ramp(standing, "", 0)
+            standing = await self.standing()
+        if standing.current == build_id:
+            return
         await self._client.workflow_service.set_worker_deployment_current_version(
             SetWorkerDeploymentCurrentVersionRequest(
                 namespace=self._client.namespace,
                 deployment_name=self.name,
-                build_id=build_id,
+                build_id=build_id or "",
                 conflict_token=standing.conflict_token,
                 identity=self._client.identity,
             ),
@@ -119,7 +137,10 @@ class Deployment:
         )
 
     async def ramp(self, standing: Standing, build_id: str, percent: float) -> None:
-        """From now on so many per cent of the workflows are this build's; the rest is the current one's."""
+        """From now on so many per cent of the workflows are this build's; the rest is the current one's.
+
+        No build and 0 per cent end a ramp.
+        """
         await self._client.workflow_service.set_worker_deployment_ramping_version(
             SetWorkerDeploymentRampingVersionRequest(
                 namespace=self._client.namespace,
@@ -132,9 +153,7 @@ class Deployment:
             timeout=RPC_TIMEOUT,
         )
 
-    async def _versions(self, info: WorkerDeploymentInfo) -> list[Version]:
-        workflow_pollers = await self._pollers(TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
-        activity_pollers = await self._pollers(TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    async def _versions(self, info: WorkerDeploymentInfo, pollers: Callable[[str], int]) -> list[Version]:
         routing = info.routing_config
         versions = []
         for summary in info.version_summaries:
@@ -146,14 +165,14 @@ class Deployment:
                     WorkerDeploymentVersionStatus.Name(summary.status).removeprefix(_STATUS_PREFIX).lower(),
                     routing.ramping_version_percentage if is_ramping else None,
                     summary.create_time.ToDatetime(UTC).isoformat(timespec="seconds"),
-                    min(workflow_pollers.count(build_id), activity_pollers.count(build_id)),
+                    pollers(build_id),
                     await self._open_workflows(build_id),
                 )
             )
         return sorted(versions, key=lambda version: version.created_at, reverse=True)
 
-    async def _pollers(self, task_queue_type: TaskQueueType.ValueType) -> list[str]:
-        """The build id of each worker of this deployment that polled lately."""
+    async def _pollers(self, task_queue_type: TaskQueueType.ValueType) -> list[str | None]:
+        """The build id of each worker of this deployment that polled lately, None for each without a version."""
         answer = await self._client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(
                 namespace=self._client.namespace,
@@ -164,11 +183,16 @@ class Deployment:
             timeout=RPC_TIMEOUT,
         )
         now = datetime.now(UTC)
-        return [
-            poller.deployment_options.build_id
+        options = [
+            poller.deployment_options
             for poller in answer.pollers
-            if poller.deployment_options.deployment_name == self.name
-            and now - poller.last_access_time.ToDatetime(UTC) <= POLLS_AT_LEAST_EVERY
+            if now - poller.last_access_time.ToDatetime(UTC) <= POLLS_AT_LEAST_EVERY
+        ]
+        versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+        return [
+            each.build_id if each.worker_versioning_mode == versioned else None
+            for each in options
+            if each.worker_versioning_mode != versioned or each.deployment_name == self.name
         ]
 
     async def _open_workflows(self, build_id: str) -> int:

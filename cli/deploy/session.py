@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
+import typer
 from pydantic import Field
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -43,6 +44,8 @@ def ask(question: Callable[[Deployment], Awaitable[Answer]]) -> Answer:
 
         try:
             return asyncio.run(connect_and_ask())
+        except typer.Exit:  # a RuntimeError too
+            raise
         except UnknownBuild as error:
             exit_with_hint(str(error), error.hint, EXIT_NOTHING_KNOWN)
         except (RPCError, RuntimeError) as error:

@@ -53,7 +53,7 @@ def test_every_make_target_is_there_and_the_readme_names_those_people_use() -> N
     assert [name for name in named if name[1] not in targets] == []
 
 
-@pytest.mark.parametrize(("document", "command"), sorted(set(found(r"(?:`|\n)xnovu ([a-z]+(?: [a-z]+)*)"))))
+@pytest.mark.parametrize(("document", "command"), sorted(set(found(r"(?:`|\n)xnovu ([a-z]+(?: [a-z]+(?:-[a-z]+)*)*)"))))
 def test_every_command_is_there(document: str, command: str) -> None:
     answer = CliRunner().invoke(app, [*command.split(), "--help"])
 
