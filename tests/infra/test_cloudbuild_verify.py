@@ -14,6 +14,7 @@ import pytest
 
 VERIFY = Path(__file__).parents[2] / "infra" / "cloudbuild" / "verify"
 BUILD = "sha256:" + "0f1e2d3c" * 8
+BEFORE = "sha256:" + "a" * 64
 BODY = {"enterpriseId": "acme", "workflowKey": "welcome", "recipients": ["nobody"], "payload": {}}
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -24,7 +25,8 @@ class Functions:
     """Answers as `status` and `trigger` do, to whoever brings the token that was made for this address."""
 
     address: str = ""
-    build: str = BUILD
+    builds: list[str] = field(default_factory=lambda: [BUILD])
+    """Which build `status` tells of, call by call; the last of them from then on."""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, authorization: str, body: bytes) -> tuple[int, object]:
@@ -32,8 +34,9 @@ class Functions:
         if authorization != f"Bearer token-for-{self.address}":
             return 401, {}
         if (method, path) == ("GET", "/status"):
-            processes = [{"component": "listener", "build": self.build}, {"component": "worker", "build": "older"}]
-            return 200, {"status": "healthy", "build": self.build, "processes": processes}
+            build = self.builds.pop(0) if len(self.builds) > 1 else self.builds[0]
+            processes = [{"component": "listener", "build": build}, {"component": "worker", "build": "older"}]
+            return 200, {"status": "healthy", "build": build, "processes": processes}
         if (method, path) == ("POST", "/trigger?dryRun=true") and json.loads(body) == BODY:
             return 200, {"success": True, "workflowId": None, "runId": None, "dryRun": True}
         return 404, {}
@@ -69,7 +72,7 @@ def functions() -> Iterator[Functions]:
         thread.join()
 
 
-def verify(folder: Path, functions: Functions) -> subprocess.CompletedProcess[str]:
+def verify(folder: Path, functions: Functions, *, within_seconds: int = 45) -> subprocess.CompletedProcess[str]:
     environment = folder / "infra" / "terraform" / "environments" / "dev"
     environment.mkdir(parents=True)
     (environment / "dry_run.json").write_text(json.dumps(BODY))
@@ -85,7 +88,7 @@ def verify(folder: Path, functions: Functions) -> subprocess.CompletedProcess[st
     (tools / "gcloud").write_text('#!/bin/sh\necho "token-for-${3#--audiences=}"\n')
     (tools / "gcloud").chmod(0o755)
     given = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev"}
-    given |= {"WITHIN_SECONDS": "1", "EVERY_SECONDS": "0.2", "NO_PROXY": "127.0.0.1"}
+    given |= {"WITHIN_SECONDS": str(within_seconds), "EVERY_SECONDS": "0.1", "NO_PROXY": "127.0.0.1"}
     return subprocess.run([str(VERIFY)], cwd=folder, env=given, capture_output=True, text=True, timeout=60)
 
 
@@ -98,12 +101,21 @@ def test_a_deployment_is_asked_how_it_is_and_to_try_a_notification(tmp_path: Pat
     assert "token-for" not in ended.stdout + ended.stderr
 
 
-def test_the_build_before_is_asked_again_until_time_is_up(tmp_path: Path, functions: Functions) -> None:
-    functions.build = "sha256:" + "a" * 64
+def test_the_build_before_is_asked_again_until_the_new_one_answers(tmp_path: Path, functions: Functions) -> None:
+    functions.builds = [BEFORE, BEFORE, BUILD]
 
     ended = verify(tmp_path, functions)
 
+    assert (tmp_path / "build" / "verified").read_text() == "passed\n", ended.stderr
+    assert functions.asked == ["GET /status"] * 3 + ["POST /trigger?dryRun=true"]
+
+
+def test_when_time_is_up_the_build_before_is_not_taken_for_the_new_one(tmp_path: Path, functions: Functions) -> None:
+    functions.builds = [BEFORE]
+
+    ended = verify(tmp_path, functions, within_seconds=0)
+
+    assert ended.returncode == 0, "what follows has to roll back"
     assert (tmp_path / "build" / "verified").read_text() == "failed\n"
-    assert len(functions.asked) > 1
-    assert set(functions.asked) == {"GET /status"}
-    assert functions.build in ended.stderr
+    assert functions.asked == ["GET /status"]
+    assert BEFORE in ended.stderr
