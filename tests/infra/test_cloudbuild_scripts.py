@@ -41,6 +41,7 @@ for rule in rules + json.loads((folder / "rules.json").read_text()):
             line, says = rule["then"]
             (folder / "later.json").write_text(json.dumps([{{"when": line, "says": says}}]))
         print(rule.get("says", ""), end="")
+        print(rule.get("complains", ""), end="", file=sys.stderr)
         sys.exit(rule.get("ends", 0))
 """
 
@@ -58,6 +59,7 @@ class Builder:
         line: str,
         *,
         says: str = "",
+        complains: str = "",
         ends: int = 0,
         writes: Mapping[str, str] | None = None,
         then: tuple[str, str] | None = None,
@@ -66,7 +68,8 @@ class Builder:
 
         `then` is another line, and what it is answered with from then on.
         """
-        self.rules.insert(0, {"when": line, "says": says, "ends": ends, "writes": dict(writes or {}), "then": then})
+        rule = {"when": line, "says": says, "complains": complains, "ends": ends, "writes": dict(writes or {})}
+        self.rules.insert(0, {**rule, "then": then})
 
     def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (self.fakes / "rules.json").write_text(json.dumps(self.rules))
@@ -401,13 +404,25 @@ class TestApply:
         assert not any(call.startswith("curl") for call in deployment.calls)
 
     def test_the_first_time_there_is_nothing_to_go_back_to(self, deployment: Builder) -> None:
-        deployment.when("build/image_before", ends=1)
+        nothing = (
+            "ERROR: (gcloud.storage.cp) The following URLs matched no objects or files:\n-gs://bucket/xnovu/dev/image\n"
+        )
+        deployment.when("build/image_before", complains=nothing, ends=1)
         deployment.when("https://status.run/status", says="503")
 
         ended = self.roll_out(deployment)
 
         assert ended.returncode != 0
         assert len(self.applied(deployment)) == 1
+
+    def test_when_nobody_can_tell_what_ran_before_nothing_is_applied(self, deployment: Builder) -> None:
+        deployment.when("build/image_before", complains="ERROR: HTTPError 503: Backend Error\n", ends=1)
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert "503: Backend Error" in ended.stderr
+        assert self.applied(deployment) == []
 
     def test_without_a_dry_run_nothing_counts_as_well(self, deployment: Builder) -> None:
         (deployment.root / ENVIRONMENT / "dry_run.json").unlink()
