@@ -18,6 +18,10 @@ GRACE_SECONDS = int(DEADLINE_SECONDS)
 """After SIGTERM calls under way are answered within their own deadline (docs/image.md adds up what follows)."""
 
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than callers keep idle connections: gunicorn's own 2 s would close some just as a call is sent on them."""
+
+
 class ServerSettings(Environment):
     """Which function is served, and where: names that Cloud Run and functions-framework have given them."""
 
@@ -57,6 +61,7 @@ def serve(settings: ServerSettings) -> None:
         "worker_class": "uvicorn_worker.UvicornWorker",
         "timeout": 0,  # the endpoint's deadline is shorter than any that gunicorn could keep
         "graceful_timeout": GRACE_SECONDS,
+        "keepalive": KEEP_ALIVE_SECONDS,
         "worker_exit": _flush,
         "loglevel": "error",
         "control_socket_disable": True,  # it would want a home directory to write to
