@@ -39,7 +39,8 @@ async def test_a_new_token_has_no_reply_and_brings_another_confirmation_and_no_l
 ) -> None:
     await client.subscribe(change_request("INSERT"), access_token=token(lives_seconds=3))
     await database.execute("insert into notify (state) values ('before')")
-    assert (await client.receive_change())["record"]["state"] == "before"
+    while (state := (await client.receive_change())["record"]["state"]) != "before":
+        assert state == "unseen", "the test before this one may have left a change that the edge is still to read"
 
     await client.send("access_token", {"access_token": token(lives_seconds=600)}, ref="2")
 
