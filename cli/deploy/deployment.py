@@ -17,6 +17,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 RPC_TIMEOUT = timedelta(seconds=10)
+CHANGE_TIMEOUT = timedelta(seconds=60)
+"""Temporal answers once all its partitions know of a change: eight seconds were seen on a busy machine."""
 
 POLLS_AT_LEAST_EVERY = timedelta(seconds=75)
 """An idle worker's poll lasts 60 s, and Temporal dates it from its beginning; one that has left stays listed."""
@@ -89,6 +91,7 @@ class Deployment:
             answer = await self._client.workflow_service.describe_worker_deployment(
                 DescribeWorkerDeploymentRequest(namespace=self._client.namespace, deployment_name=self.name),
                 timeout=RPC_TIMEOUT,
+                retry=True,
             )
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
@@ -133,7 +136,8 @@ class Deployment:
                 conflict_token=standing.conflict_token,
                 identity=self._client.identity,
             ),
-            timeout=RPC_TIMEOUT,
+            timeout=CHANGE_TIMEOUT,
+            retry=True,
         )
 
     async def ramp(self, standing: Standing, build_id: str, percent: float) -> None:
@@ -150,7 +154,8 @@ class Deployment:
                 conflict_token=standing.conflict_token,
                 identity=self._client.identity,
             ),
-            timeout=RPC_TIMEOUT,
+            timeout=CHANGE_TIMEOUT,
+            retry=True,
         )
 
     async def _versions(self, info: WorkerDeploymentInfo, pollers: Callable[[str], int]) -> list[Version]:
@@ -181,6 +186,7 @@ class Deployment:
                 report_pollers=True,
             ),
             timeout=RPC_TIMEOUT,
+            retry=True,
         )
         now = datetime.now(UTC)
         options = [

@@ -51,5 +51,7 @@ def ask(question: Callable[[Deployment], Awaitable[Answer]]) -> Answer:
         except (RPCError, RuntimeError) as error:
             reason = error.message if isinstance(error, RPCError) else str(error)
             exit_with_hint(
-                f"Temporal at {settings.temporal_address}: {reason}", "xnovu doctor says why.", EXIT_NOTHING_KNOWN
+                f"Temporal at {settings.temporal_address}: {reason}",
+                "run it again, which does no harm; xnovu doctor says why Temporal does not answer.",
+                EXIT_NOTHING_KNOWN,
             )

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Told:
     builds: tuple[str, ...]
     has_extra_step: bool
     non_deterministic_tasks: int
+    last_event_at: datetime
 
 
 async def histories(client: Client) -> AsyncIterator[Told]:
@@ -100,4 +102,5 @@ async def histories(client: Client) -> AsyncIterator[Told]:
                     )
                 case _:
                     pass
-        yield Told(found.workflow_type, found.id, tuple(dict.fromkeys(builds)), has_timer, failed)
+        last_event_at = history.events[-1].event_time.ToDatetime(UTC)
+        yield Told(found.workflow_type, found.id, tuple(dict.fromkeys(builds)), has_timer, failed, last_event_at)

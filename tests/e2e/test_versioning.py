@@ -1,6 +1,7 @@
 """A changed workflow, deployed under load: with versions each workflow ends on the code it began on; without, not."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +16,8 @@ DEPLOYMENT = "xnovu-test"
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 OLD_ID, NEW_ID = "a" * 12, "b" * 12
 
-ROWS = 400
-LOAD_SECONDS = 20.0
-SLOW_NOVU = {"kind": "latency", "milliseconds": 1500}
+PORTION, EVERY_SECONDS = 8, 0.3
+SLOW_NOVU = {"kind": "latency", "milliseconds": 2500, "requests": None}
 """So that there are always workflows under way, to be left behind or not."""
 
 PROCESSING = "NotificationProcessingWorkflow"
@@ -30,7 +30,8 @@ async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the
         await _succeeds(system, "set_current", "set-current", OLD, "--wait", "60")
         await _refuses_unknown_build(system)
         await system.sink_faults(SLOW_NOVU)
-        loading = asyncio.create_task(system.load(ROWS, seconds=LOAD_SECONDS))
+        deployed = asyncio.Event()
+        loading = asyncio.create_task(_load_until(system, deployed))
         await _until_sent_after(system, 0)
         new_worker = ChildProcess("new-worker", tmp_path / "new-worker.log")
         try:
@@ -43,8 +44,10 @@ async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the
             await _succeeds(system, "ramping", "ramp", NEW, "50")
             await _until_sent_after(system, (await system.statuses())["SENT"] + 60)
             await _succeeds(system, "set_current", "set-current", NEW)
+            changed_at = datetime.now(UTC)
             left_behind = await deploy(system.environment, "drained", OLD, "--json")
-            await loading
+            deployed.set()
+            loaded = await loading
             await _settles(system)
             await _drains(system)
             await system.worker.stop(within_seconds=15)
@@ -53,17 +56,22 @@ async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the
             await _settles(system)
 
             assert left_behind.code == 3, "workflows that began on the old code still run there"
-            assert left_behind.object["open_workflows"] > 0
+            assert left_behind.object["drained"] is False
             assert (await rows.read(system, scheduled))[scheduled[0]].status == "SENT"
-            assert await system.statuses() == {"SENT": ROWS + 30 + 1}
+            assert await system.statuses() == {"SENT": loaded + 30 + 1}
             deliveries = await system.deliveries()
             assert set(deliveries) == await system.transaction_ids()
             assert set(deliveries.values()) == {1}
-            _assert_each_ended_where_it_began(await _told(system))
+            told = await _told(system)
+            _assert_each_ended_where_it_began(told)
+            assert [each for each in told if each.builds == (OLD_ID,) and each.last_event_at > changed_at], (
+                "some ended on the old code after the new one was made current"
+            )
             assert FAILED_TASK not in new_worker.log_file.read_text() + system.worker.log_file.read_text()
             again = await deploy(system.environment, "set-current", NEW)
             assert (again.code, again.output) == (0, f"already_current {NEW_ID}\n")
         finally:
+            loading.cancel()
             await new_worker.stop(within_seconds=15)
 
 
@@ -97,6 +105,16 @@ def _assert_each_ended_where_it_began(told: list[Told]) -> None:
     assert "ScheduledNotificationWorkflow" in {each.workflow_type for each in told if each.builds[-1:] == (NEW_ID,)}, (
         "it went on to the new code when it woke"
     )
+
+
+async def _load_until(system: System, enough: asyncio.Event) -> int:
+    """Insert a portion of rows again and again; returns how many."""
+    inserted = 0
+    while not enough.is_set():
+        inserted += len(await system.insert(PORTION))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), EVERY_SECONDS)
+    return inserted
 
 
 async def _succeeds(system: System, result: str, *arguments: str) -> None:
