@@ -234,6 +234,7 @@ PLAN_SETTINGS = {"ENVIRONMENT": "dev", "STATE_BUCKET": "bucket", "PLANNER": "pla
 class TestPlan:
     def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, builder: Builder) -> None:
         builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+        builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
         builder.when("terraform plan", writes={"saved.tfplan": PLAN})
 
         assert builder.run("plan", **PLAN_SETTINGS).returncode == 0
@@ -261,8 +262,18 @@ class TestPlan:
         assert ended.returncode != 0
         assert "terraform.tfvars is missing: copy example.tfvars" in ended.stderr
 
+    def test_without_a_dry_run_nothing_is_planned(self, builder: Builder) -> None:
+        builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+
+        ended = builder.run("plan", **PLAN_SETTINGS)
+
+        assert ended.returncode != 0
+        assert "dry_run.json is missing: copy infra/cloudbuild/dry_run.example.json" in ended.stderr
+        assert builder.calls == []
+
     def test_a_plan_that_fails_ends_the_step(self, builder: Builder) -> None:
         builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+        builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
         builder.when("terraform plan", ends=1)
 
         assert builder.run("plan", **PLAN_SETTINGS).returncode != 0
@@ -370,13 +381,21 @@ class TestApply:
     def test_a_plan_that_the_state_has_left_behind_changes_nothing_and_nothing_is_put_back(
         self, deployment: Builder
     ) -> None:
-        deployment.when("apply -input=false saved.tfplan", ends=1)
+        deployment.when("apply -input=false saved.tfplan", complains="Error: Saved plan is stale\n", ends=1)
 
         ended = self.roll_out(deployment)
 
         assert ended.returncode != 0
         assert "was not rolled out" in ended.stderr
         assert self.applied(deployment) == ["terraform apply -input=false saved.tfplan"]
+
+    def test_an_update_that_fails_is_rolled_back_though_the_state_is_as_it_was(self, deployment: Builder) -> None:
+        deployment.when("apply -input=false saved.tfplan", complains="Error: Error waiting to update Service\n", ends=1)
+
+        ended = self.roll_out(deployment)
+
+        assert ended.returncode != 0
+        assert self.applied(deployment)[-1].endswith(BEFORE)
 
     def test_a_plan_that_was_exchanged_after_its_approval_is_not_applied(self, deployment: Builder) -> None:
         exchanged = {f"{ENVIRONMENT}/saved.tfplan": "another plan"}

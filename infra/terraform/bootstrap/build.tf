@@ -203,3 +203,12 @@ resource "google_service_account_iam_member" "builder_plans" {
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = google_service_account.builder.member
 }
+
+# Trying what it has applied, it says who it is; in a build an account may do that only if it may sign for itself.
+resource "google_service_account_iam_member" "applier_identity" {
+  for_each = var.environments
+
+  service_account_id = google_service_account.applier[each.key].name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = google_service_account.applier[each.key].member
+}

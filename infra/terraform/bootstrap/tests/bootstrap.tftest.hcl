@@ -49,6 +49,29 @@ run "nobody_is_an_owner" {
   }
 }
 
+run "who_applies_can_try_it" {
+  command = plan
+
+  override_resource {
+    target          = google_service_account.applier
+    override_during = plan
+    values = {
+      name   = "projects/project/serviceAccounts/xnovu-applier@project.iam.gserviceaccount.com"
+      member = "serviceAccount:xnovu-applier@project.iam.gserviceaccount.com"
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for name, binding in google_service_account_iam_member.applier_identity :
+      binding.role == "roles/iam.serviceAccountOpenIdTokenCreator" &&
+      binding.service_account_id == google_service_account.applier[name].name &&
+      binding.member == google_service_account.applier[name].member
+    ]) && length(google_service_account_iam_member.applier_identity) == 2
+    error_message = "An applier has identity tokens of its own, and of nobody else."
+  }
+}
+
 run "production_waits_for_somebody" {
   command = plan
 
