@@ -1,0 +1,1 @@
+"""A builder with fakes of gcloud, docker, terraform and curl on PATH."""
