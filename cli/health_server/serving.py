@@ -53,9 +53,12 @@ async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterat
             own_reports=live.reports,
             heartbeats=live.heartbeats,
         )
-        async with serving_at(listening, monitor, StatusPage(settings.temporal_ui_url, settings.temporal_namespace)):
-            yield
-        await withdraw(live.component_ids, SupabaseHeartbeatStore(supabase))
+        # After the last look, which could publish them once more.
+        stack.push_async_callback(withdraw, live.component_ids, SupabaseHeartbeatStore(supabase))
+        await stack.enter_async_context(
+            serving_at(listening, monitor, StatusPage(settings.temporal_ui_url, settings.temporal_namespace))
+        )
+        yield
 
 
 @asynccontextmanager

@@ -145,6 +145,21 @@ async def _deliver_the_rest(system: System, user: User) -> None:
     code, answer = await user.command("start", "--enterprises", ",".join(USERS), "--log-level", "warn")
     assert code == 0, answer
     await eventually(system.is_settled, within=60, what="every row is settled")
+    assert await _heartbeats(system, answer["pid"]) == ["listener", "worker"], "others can see how it is"
     code, answer = await user.command("stop")
     assert (code, answer["result"]) == (0, "stopped")
     await user.require_nothing_left("the end")
+    assert await _heartbeats(system, answer["pid"]) == [], "it has said goodbye"
+
+
+async def _heartbeats(system: System, pid: int) -> list[str]:
+    connection = await system.connect()
+    try:
+        found = await connection.fetch(
+            "select component from notify.component_heartbeat"
+            " where (report -> 'process' ->> 'pid')::int = $1 order by component",
+            pid,
+        )
+        return [row["component"] for row in found]
+    finally:
+        await connection.close()
