@@ -16,12 +16,11 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from shared.temporal.task_queues import POLLS_AT_LEAST_EVERY
+
 RPC_TIMEOUT = timedelta(seconds=10)
 CHANGE_TIMEOUT = timedelta(seconds=60)
 """Temporal answers once all its partitions know of a change: eight seconds were seen on a busy machine."""
-
-POLLS_AT_LEAST_EVERY = timedelta(seconds=75)
-"""An idle worker's poll lasts 60 s, and Temporal dates it from its beginning; one that has left stays listed."""
 
 _STATUS_PREFIX = "WORKER_DEPLOYMENT_VERSION_STATUS_"
 
