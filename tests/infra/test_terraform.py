@@ -11,7 +11,7 @@ import pytest
 from tests.infra.terraform import providers as sources
 from tests.infra.terraform import readmes
 from tests.infra.terraform.providers import Providers, ProvidersUnavailable, find
-from tests.infra.terraform.tree import FOLDERS, MODULES, PROJECT, TERRAFORM, TESTS
+from tests.infra.terraform.tree import ENVIRONMENTS, FOLDERS, MODULES, PROJECT, TERRAFORM, TESTS
 from tests.infra.terraform.workspace import Workspace
 from worker.activity_options import DELIVERY
 
@@ -140,6 +140,15 @@ def test_every_module_is_used() -> None:
     }
 
     assert sources == {(TERRAFORM / module).resolve() for module in MODULES}
+
+
+def test_environments_take_the_same_variables_but_for_how_many_workers_there_may_be() -> None:
+    dev, *others = (readmes.blocks(f"environments/{name}", "variable") for name in ENVIRONMENTS)
+
+    for other in others:
+        assert list(other) == list(dev)
+        different = {name for name in dev if other[name] != dev[name]}
+        assert different <= {"worker_max_instances", "worker_min_instances"}
 
 
 def test_a_pool_is_the_same_whoever_counts() -> None:
