@@ -25,7 +25,7 @@ class Endpoint:
 
     def __init__(self, name: str, handlers: Mapping[str, Handler], *, flushes_telemetry: bool = False) -> None:
         """`handlers` by HTTP method; GET answers HEAD too. `flushes_telemetry`: spans and metrics are sent before the
-        answer, which takes up to two seconds more.
+        answer, which takes up to a second more.
         """
         self._name = name
         self._paths = ("/", f"/{name}")

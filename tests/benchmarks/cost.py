@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.cost`: what a deployment costs, by the figures of build/bench.json, as a Markdown table.
 
-Prices are lists of November 2026 in US dollars, us-central1, from the pages that docs/deploy.md names; free allotments
-are left out. Nothing here asks anybody: change a price here and print the table again.
+Prices are the lists of Cloud Run, Google Cloud's observability, Cloud Scheduler, Temporal Cloud, Supabase and Novu as of
+November 2026, in US dollars, us-central1; free allotments are left out. Nothing here asks anybody: change a price here
+and print the table again.
 """
 
 import json
@@ -44,7 +45,7 @@ class Cost:
 
 
 def cost(figures: Mapping[str, float]) -> Cost:
-    """By what `make bench` and `make bench-time` measured."""
+    """By what `make bench` measured."""
     month_seconds = HOURS_PER_MONTH * 3600
     idle = {
         "listener": month_seconds * (POOL_VCPU_SECOND + LISTENER_GIB * POOL_GIB_SECOND),

@@ -444,9 +444,9 @@ variable "worker_shutdown_grace_seconds" {
   default     = 6
 
   validation {
-    # Cloud Run kills after 10 s, telemetry is flushed for up to 2 s, and one is left for the process to end.
-    condition     = var.worker_shutdown_grace_seconds > 0 && var.worker_shutdown_grace_seconds + 2 + 1 <= 10
-    error_message = "worker_shutdown_grace_seconds must be above 0 and at most 7: Cloud Run kills 10 s after SIGTERM, and 2 s go to telemetry, 1 s to the end. A longer drain would be cut off within an activity."
+    # Cloud Run kills after 10 s; results, telemetry and the end of the process take up to a second each.
+    condition     = var.worker_shutdown_grace_seconds > 0 && var.worker_shutdown_grace_seconds + 1 + 1 + 1 <= 10
+    error_message = "worker_shutdown_grace_seconds must be above 0 and at most 7: Cloud Run kills 10 s after SIGTERM, and results, telemetry and the end take up to 1 s each. A longer drain would be cut off within an activity."
   }
 }
 

@@ -35,7 +35,7 @@ run "what_is_no_value_at_all" {
     enterprise_ids                   = ["acme, globex"]
     prefix                           = "xnovu-production-of-europe"
     temporal                         = { address = "https://temporal" }
-    worker_shutdown_grace_seconds    = 8 # 2 for telemetry and 1 for the end, and Cloud Run kills after 10
+    worker_shutdown_grace_seconds    = 8 # 1 each for results, telemetry and the end, and Cloud Run kills after 10
     vpc_access                       = { network = "n", subnetwork = "s", connector = "c" }
     secret_versions                  = { novu_secret_key = 0, supabase_service_role_key = 2 }
     worker_settings                  = { NOVU_SECRET_KEY = "x" }
