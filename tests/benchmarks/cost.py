@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.cost`: what a deployment costs, by the figures of build/bench.json, as a Markdown table.
 
-Prices are the lists of Cloud Run, Google Cloud's observability, Cloud Scheduler, Temporal Cloud, Supabase and Novu as of
+Prices are the lists of Cloud Run, Google Cloud's observability, Cloud Scheduler, Temporal Cloud, Supabase and Novu of
 November 2026, in US dollars, us-central1; free allotments are left out. Nothing here asks anybody: change a price here
 and print the table again.
 """
