@@ -145,11 +145,16 @@ async def _deliver_the_rest(system: System, user: User) -> None:
     code, answer = await user.command("start", "--enterprises", ",".join(USERS), "--log-level", "warn")
     assert code == 0, answer
     await eventually(system.is_settled, within=60, what="every row is settled")
-    assert await _heartbeats(system, answer["pid"]) == ["listener", "worker"], "others can see how it is"
+    pid = answer["pid"]
+
+    async def is_seen() -> bool:
+        return await _heartbeats(system, pid) == ["listener", "worker"]
+
+    await eventually(is_seen, within=15, what="others can see how it is")
     code, answer = await user.command("stop")
     assert (code, answer["result"]) == (0, "stopped")
     await user.require_nothing_left("the end")
-    assert await _heartbeats(system, answer["pid"]) == [], "it has said goodbye"
+    assert await _heartbeats(system, pid) == [], "it has said goodbye"
 
 
 async def _heartbeats(system: System, pid: int) -> list[str]:
