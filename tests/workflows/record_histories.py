@@ -99,14 +99,24 @@ ACTIVITIES: list[Callable[..., Any]] = [
 ]
 
 
+def anonymous(history: str) -> str:
+    """Without the recording machine's name, processes and paths, none of which a replay looks at."""
+    for what, instead in (
+        (r'"identity": "[^"]*"', '"identity": "recorder"'),
+        (r'"name": "\d+@[^"]*"', '"name": "sticky"'),
+        (r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""'),
+    ):
+        history = re.sub(what, instead, history)
+    return history
+
+
 async def record(client: Client, release: str) -> None:
     """Run every workflow through its signals, updates and sleeps, and save what happened."""
 
     async def save(handle: WorkflowHandle[Any, Any], name: str) -> None:
         await handle.result()
         history = (await handle.fetch_history()).to_json()
-        anonymous = re.sub(r'"identity": "[^"]*"', '"identity": "recorder"', history)
-        (HISTORIES / f"{name}.{release}.json").write_text(anonymous + "\n")
+        (HISTORIES / f"{name}.{release}.json").write_text(anonymous(history) + "\n")
 
     for name, ids in (("sent", [1, 2]), ("given_up", [13])):
         processing = await client.start_workflow(

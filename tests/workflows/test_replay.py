@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.workflows.record_histories import HISTORIES
+from tests.workflows.record_histories import HISTORIES, anonymous
 from worker.registry import WORKFLOWS
 from worker.workflows.notification_retraction import NotificationRetractionWorkflow
 
@@ -18,6 +18,11 @@ RECORDED = {path.stem: path.read_text() for path in sorted(HISTORIES.glob("*.jso
 @pytest.mark.parametrize("recorded", RECORDED.values(), ids=RECORDED.keys())
 async def test_a_recorded_history_replays(recorded: str) -> None:
     await Replayer(workflows=WORKFLOWS).replay_workflow(WorkflowHistory.from_json("recorded", recorded))
+
+
+@pytest.mark.parametrize("recorded", RECORDED.values(), ids=RECORDED.keys())
+def test_a_recorded_history_names_no_machine_and_no_path(recorded: str) -> None:
+    assert anonymous(recorded) == recorded
 
 
 def test_every_workflow_has_a_recorded_history() -> None:
