@@ -9,7 +9,7 @@ import httpx
 from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
-from shared.ports import StoreUnavailable
+from shared.supabase.unavailable import store_unavailable
 from worker.scheduling.rule_decision import decide
 
 _RULE = ("enterprise_id", "trigger_type", "trigger_config", "schedule_error", "notification_workflow_id")
@@ -77,7 +77,6 @@ async def _read(client: AsyncClient, table: str, columns: tuple[str, ...], row_i
     try:
         answer = await client.table(table).select(*columns).eq("id", row_id).retry(False).execute()
     except (APIError, httpx.HTTPError) as error:
-        reason = error.message if isinstance(error, APIError) else str(error) or type(error).__name__
-        raise StoreUnavailable(f"{table}: {reason}") from error
+        raise store_unavailable(table, error) from None
     rows: list[Any] = answer.data
     return rows[0] if rows else None

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from postgrest.exceptions import APIError
-
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
 from shared.ports import StoreUnavailable
@@ -120,7 +118,6 @@ async def _ask() -> _Answer:
 
 
 def _hint(unavailable: StoreUnavailable) -> str:
-    cause = unavailable.__cause__
-    if isinstance(cause, APIError):
-        return _HINTS.get(str(cause.code), "the project's API log says more.")
+    if unavailable.code is not None:
+        return _HINTS.get(unavailable.code, "the project's API log says more.")
     return "check NEXT_PUBLIC_SUPABASE_URL, and whether the project is paused."
