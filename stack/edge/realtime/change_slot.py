@@ -8,6 +8,8 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from stack.edge.realtime.pgoutput import LoggedRelation, take_transactions
+
 PUBLICATION = "supabase_realtime"
 _SLOT_NAME = "supabase_realtime_replication_slot"
 _APPLICATION_NAME = "realtime_rls"
@@ -51,6 +53,8 @@ class ChangeSlot:
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record], name: str) -> None:
         self.connection = connection
         self._name = name
+        self._kept: list[bytes] = []
+        self.relations: dict[int, LoggedRelation] = {}
 
     @classmethod
     async def create(cls, database_url: str, timeout_seconds: float) -> ChangeSlot:
@@ -72,14 +76,22 @@ class ChangeSlot:
     def backend_pid(self) -> int:
         return self.connection.get_server_pid()
 
-    async def poll(self) -> list[bytes]:
-        """Everything decoded since the last poll, whole transactions only; it will not be given again."""
-        rows = await self.connection.fetch(
-            "select data from pg_logical_slot_get_binary_changes("
-            f"$1, null, null, 'proto_version', '1', 'publication_names', '{PUBLICATION}')",
-            self._name,
-        )
-        return [row["data"] for row in rows]
+    async def poll(self, most_changes: int) -> list[bytes]:
+        """What was decoded since the last poll, whole transactions only; it will not be given again.
+
+        At most so many changes, or one transaction that has more; without a limit (0) all of them. What the slot gave
+        beyond that is kept here, because PostgreSQL counts messages instead of changes, and is lost with the slot.
+        """
+        if not self._kept:
+            rows = await self.connection.fetch(
+                "select data from pg_logical_slot_get_binary_changes("
+                f"$1, null, null, 'proto_version', '1', 'publication_names', '{PUBLICATION}')",
+                self._name,
+            )
+            self._kept = [row["data"] for row in rows]
+        count = take_transactions(self._kept, most_changes) if most_changes else len(self._kept)
+        taken, self._kept = self._kept[:count], self._kept[count:]
+        return taken
 
     async def published_tables(self) -> list[int]:
         """The oids of the tables in the publication."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,14 @@ class Channel:
         entries: Sequence[Mapping[str, Any]],
         *,
         acknowledges_broadcasts: bool,
+        presence_key: str,
     ) -> None:
         self.socket = socket
         self.topic = topic
         self.join_ref = join_ref
         self.token = token
         self.acknowledges_broadcasts = acknowledges_broadcasts
+        self.presence_key = presence_key
         self.subscriptions: tuple[Subscription, ...] = ()
         self._entries = entries
         self._subscribing: asyncio.Task[None] | None = None
@@ -88,6 +91,17 @@ class Channel:
             "channel": self.topic.removeprefix(TOPIC_PREFIX),
         }
         self.socket.push(self.join_ref, None, self.topic, "system", compact(payload))
+
+    def push_disconnect(self) -> None:
+        """Said to every channel before the server closes the socket; unlike others, this frame names no channel."""
+        payload = {"message": "Server requested disconnect", "status": "ok", "extension": "system"}
+        self.socket.push(self.join_ref, None, self.topic, "system", compact(payload))
+
+    def track(self, presence: Mapping[str, Any]) -> None:
+        """A client shows itself. Nobody is kept count of here: it is told of itself, as everybody would be."""
+        meta = {"phx_ref": secrets.token_urlsafe(12), **presence}
+        difference = {"joins": {self.presence_key: {"metas": [meta]}}, "leaves": {}}
+        self.socket.push(self.join_ref, None, self.topic, "presence_diff", compact(difference))
 
     def push_event(self, event: str) -> None:
         """`phx_close` or `phx_error`, named for this join."""

@@ -53,6 +53,20 @@ class EventLoss(Disturbance):
 
 
 @dataclass
+class PollerGone(Disturbance):
+    """The process that polls the slot has given up: joins are confirmed, nothing flows."""
+
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class ChannelLimit(Disturbance):
+    """A socket may have so many channels, whatever the setting says."""
+
+    channels: int = 1
+
+
+@dataclass
 class Freeze(Disturbance):
     """Handshakes get no answer; sockets are frozen one by one."""
 
@@ -78,7 +92,7 @@ class Disturbances:
         ended = [disturbance for disturbance in self._by_kind.values() if disturbance.name == name]
         for disturbance in ended:
             del self._by_kind[type(disturbance)]
-            if isinstance(disturbance, Freeze):
+            if isinstance(disturbance, Freeze | PollerGone):
                 disturbance.ended.set()
         return any(disturbance.in_force(self.clock()) for disturbance in ended)
 
@@ -102,6 +116,20 @@ class Disturbances:
     def events_are_lost(self) -> bool:
         loss = self._by_kind.get(EventLoss)
         return loss is not None and loss.in_force(self.clock())
+
+    def poller_is_gone(self) -> bool:
+        gone = self._by_kind.get(PollerGone)
+        return gone is not None and gone.in_force(self.clock())
+
+    async def poller_is_back(self) -> None:
+        """Until a poller that has given up is started anew; at once where it has not."""
+        gone = self._by_kind.get(PollerGone)
+        if isinstance(gone, PollerGone) and self.poller_is_gone():
+            await gone.ended.wait()
+
+    def channel_limit(self, otherwise: int) -> int:
+        limit = self._by_kind.get(ChannelLimit)
+        return limit.channels if isinstance(limit, ChannelLimit) and limit.in_force(self.clock()) else otherwise
 
     async def freeze_is_over(self) -> None:
         """Until the freeze in force has run its time or is ended; at once without one."""

@@ -8,24 +8,28 @@ from typing import Any
 
 from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
 from stack.edge.realtime.disturbances import (
+    ChannelLimit,
     Disturbance,
     EventDelay,
     EventLoss,
     Freeze,
     HandshakeRefusal,
     JoinRefusal,
+    PollerGone,
 )
 from stack.edge.realtime.fault_orders import (
     CloseOrder,
     DelayEventsOrder,
     FaultOrder,
     FreezeOrder,
+    LimitChannelsOrder,
     LoseEventsOrder,
     MalformedEventOrder,
     PlainOrder,
     RefuseHandshakesOrder,
     RefuseJoinsOrder,
     SocketsOrder,
+    TenantOrder,
     TopicOrder,
 )
 from stack.edge.realtime.service import RealtimeService
@@ -42,6 +46,12 @@ _EVENT: dict[str, Any] = {
     "schema": "public",
     "commit_timestamp": "2026-01-01T00:00:00.000Z",
 }
+_TENANT_REFUSALS = {
+    "changed": (401, "Failed to validate JWT signature"),
+    "suspended": (403, "Realtime was disabled for this tenant"),
+    "deleted": (404, "Tenant not found"),
+}
+_SERVICE_RESTART = 1012
 Action = tuple[type[FaultOrder], Callable[[Any], Awaitable[int]]]
 
 
@@ -66,6 +76,9 @@ class FaultActions:
             "lose_events": (LoseEventsOrder, self.lose_events),
             "rate_limit": (LoseEventsOrder, self.rate_limit),
             "kill_slot": (PlainOrder, self.kill_slot),
+            "poller_gives_up": (PlainOrder, self.poller_gives_up),
+            "limit_channels": (LimitChannelsOrder, self.limit_channels),
+            "tenant": (TenantOrder, self.tenant),
             "malformed_event": (MalformedEventOrder, self.malformed_event),
             "unauthorized_event": (TopicOrder, self.unauthorized_event),
         }
@@ -167,6 +180,28 @@ class FaultActions:
     async def kill_slot(self, _: PlainOrder) -> int:
         """pg_terminate_backend of the feed's connection: the slot is gone, what is committed meanwhile is lost."""
         return int(await self._service.kill_slot())
+
+    async def poller_gives_up(self, _: PlainOrder) -> int:
+        """After many failures the poller stops for good: joins are confirmed, heartbeats answered, no change comes."""
+        self._begin(PollerGone("poller_gives_up", "nothing polls the slot", None, None))
+        return 0
+
+    async def limit_channels(self, order: LimitChannelsOrder) -> int:
+        """Joins beyond so many channels of one socket are refused, each of which blocks the socket meanwhile."""
+        self._begin(ChannelLimit("limit_channels", f"{order.channels} for each socket", None, None, order.channels))
+        return 0
+
+    async def tenant(self, order: TenantOrder) -> int:
+        """The tenant's record is changed: each channel is told, each socket closed, and nobody is let in again."""
+        status, reason = _TENANT_REFUSALS[order.becomes]
+        body = json.dumps({"error": reason}, separators=(",", ":"))
+        self._begin(HandshakeRefusal("tenant", f"it is {order.becomes}", None, None, status, body))
+        for channel in self._service.hub.channels():
+            channel.push_disconnect()
+        sockets = list(self._service.hub.sockets)
+        for socket in sockets:
+            socket.close_after_mail(_SERVICE_RESTART)
+        return len(sockets)
 
     async def malformed_event(self, order: MalformedEventOrder) -> int:
         """A change event that fails the client's model."""

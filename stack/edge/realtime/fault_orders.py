@@ -75,5 +75,17 @@ class MalformedEventOrder(TopicOrder):
     field: Literal["columns", "commit_timestamp"] = "columns"
 
 
+class LimitChannelsOrder(FaultOrder):
+    """How many channels a socket may have, until ended; those it has stay."""
+
+    channels: int = Field(ge=1, le=100)
+
+
+class TenantOrder(FaultOrder):
+    """What becomes of the tenant, until ended: its secret changes, it is suspended, or it is deleted."""
+
+    becomes: Literal["changed", "suspended", "deleted"]
+
+
 class PlainOrder(FaultOrder):
     """Nothing is to be said."""

@@ -15,7 +15,7 @@ from stack.edge.realtime.change_requests import ANY
 from stack.edge.realtime.change_slot import DATABASE_AWAY, ChangeSlot
 from stack.edge.realtime.events import events_of
 from stack.edge.realtime.hub import Event, Hub, Subscription
-from stack.edge.realtime.pgoutput import decode
+from stack.edge.realtime.pgoutput import change_count, decode
 
 _log = logging.getLogger(__name__)
 _ACTIONS = ("INSERT", "UPDATE", "DELETE")
@@ -56,6 +56,7 @@ class ChangeFeed:
         """Until cancelled."""
         while True:
             await self._hub.changes_wanted.wait()
+            await self._hub.disturbances.poller_is_back()
             try:
                 await self._follow_slot()
             except DATABASE_AWAY as error:
@@ -97,6 +98,8 @@ class ChangeFeed:
         self._published = await slot.published_tables()
         while True:
             now = clock()
+            if self._hub.disturbances.poller_is_gone():
+                return
             if self._hub.changes_wanted.is_set():
                 last_wanted = now
             elif now - last_wanted >= self._settings.idle_slot_seconds:
@@ -119,10 +122,11 @@ class ChangeFeed:
             self._resubscribe()
 
     async def _poll(self, slot: ChangeSlot) -> _Polled:
-        messages = await slot.poll()
+        messages = await slot.poll(self._settings.poll_max_changes)
         self._hub.counts.polls += 1
         if not messages:
             return _Polled(0, 0)
+        await self._evaluate(change_count(messages))
         try:
             events = await self._events(slot, messages)
         except DATABASE_AWAY:
@@ -138,6 +142,14 @@ class ChangeFeed:
             await slot.move_up()
         return _Polled(len(messages), len(events))
 
+    async def _evaluate(self, changes: int) -> None:
+        """Take the time that the real server's query does. Raises TimeoutError where it would be cut off for it."""
+        seconds = changes * self._settings.change_work_ms / 1000
+        if not seconds:
+            return
+        async with asyncio.timeout(self._settings.query_timeout_seconds):
+            await asyncio.sleep(seconds)
+
     async def _events(self, slot: ChangeSlot, messages: list[bytes]) -> list[Event]:
         """The events of what was polled, in commit order."""
         of_table: dict[int, list[Subscription]] = defaultdict(list)
@@ -150,7 +162,7 @@ class ChangeFeed:
             for action in _ACTIONS
             if any(subscription.request.action in (ANY, action) for subscription in interested)
         )
-        changes = list(decode(messages, wanted))
+        changes = list(decode(messages, wanted, slot.relations))
         events: list[list[Event]] = [[] for _ in changes]
         for table in {change.relation.oid: None for change in changes}:
             numbers = [number for number, change in enumerate(changes) if change.relation.oid == table]

@@ -9,9 +9,10 @@ from starlette.websockets import WebSocket
 
 from stack.edge.realtime.frames import SERIALIZERS, Serializer
 from stack.edge.realtime.hub import Hub
-from stack.edge.realtime.tokens import Token, TokenRefused, verify_token
+from stack.edge.realtime.tokens import Token, TokenFault, TokenRefused, verify_token
 
 _DEFAULT_VERSION = "1.0.0"
+_JSON = "application/json; charset=utf-8"
 
 
 async def shake_hands(websocket: WebSocket, jwt_secret: str, hub: Hub) -> tuple[Serializer, Token] | None:
@@ -38,14 +39,15 @@ async def shake_hands(websocket: WebSocket, jwt_secret: str, hub: Hub) -> tuple[
 def _admit(websocket: WebSocket, jwt_secret: str, hub: Hub) -> Token | Response:
     refusal = hub.disturbances.handshake_refusal()
     if refusal is not None:
-        return Response(refusal.body, refusal.status, media_type="application/json")
+        return Response(refusal.body, refusal.status, media_type=_JSON)
     api_key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
-    if not api_key:
+    if api_key is None:
         return _refused(401, "API key is missing")
     try:
         token = verify_token(api_key, jwt_secret)
     except TokenRefused as refused:
-        return _refused(401, refused.on_handshake())
+        status = 500 if refused.fault is TokenFault.EXPIRY_IS_NO_NUMBER else 401
+        return _refused(status, refused.on_handshake())
     if len(hub.sockets) >= hub.settings.max_sockets:
         return _refused(429, "Too many connected users")
     if hub.joins.tripped:
@@ -54,4 +56,4 @@ def _admit(websocket: WebSocket, jwt_secret: str, hub: Hub) -> Token | Response:
 
 
 def _refused(status: int, reason: str) -> Response:
-    return JSONResponse({"error": reason}, status)
+    return JSONResponse({"error": reason}, status, media_type=_JSON)

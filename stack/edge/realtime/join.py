@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
@@ -34,10 +35,14 @@ def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
         raise JoinRefused("TopicNameRequired: You must provide a topic name", delay)
     if hub.joins.tripped:
         raise JoinRefused("ClientJoinRateLimitReached: Too many joins per second", delay, ends_socket=True)
-    if frame.topic not in socket.channels and len(socket.channels) >= settings.max_channels_per_socket:
+    most_channels = hub.disturbances.channel_limit(settings.max_channels_per_socket)
+    if frame.topic not in socket.channels and len(socket.channels) >= most_channels:
         raise JoinRefused("ChannelRateLimitReached: Too many channels", delay)
     payload = frame.payload if isinstance(frame.payload, dict) else {}
     config = payload.get("config") or {}
+    if isinstance(config, str):
+        # As from clients before there was a config: the topic itself says what is asked for.
+        config = {"postgres_changes": [_entry_of_topic(frame.topic)]}
     if not isinstance(config, dict):
         raise JoinRefused("UnknownErrorOnChannel: no function clause matching in Access.get/3", delay)
     return Channel(
@@ -47,6 +52,7 @@ def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
         _token(socket, payload.get("access_token"), delay),
         _entries(config, delay),
         acknowledges_broadcasts=_acknowledges_broadcasts(config),
+        presence_key=_presence_key(config),
     )
 
 
@@ -66,6 +72,18 @@ def _entries(config: dict[str, Any], delay: float) -> list[dict[str, Any]]:
     if not all(isinstance(entry, dict) for entry in entries):
         raise JoinRefused("UnknownErrorOnChannel: no function clause matching in Access.get/3", delay)
     return entries
+
+
+def _entry_of_topic(topic: str) -> dict[str, Any]:
+    """`realtime:<schema>[:<table>[:<filter>]]`."""
+    return dict(zip(("schema", "table", "filter"), topic.removeprefix(TOPIC_PREFIX).split(":", 2), strict=False))
+
+
+def _presence_key(config: dict[str, Any]) -> str:
+    """The client's own word for itself; without one the server makes one up."""
+    presence = config.get("presence")
+    key = presence.get("key") if isinstance(presence, dict) else None
+    return key if isinstance(key, str) and key else str(uuid.uuid4())
 
 
 def _acknowledges_broadcasts(config: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ psycopg2's replication connection, which polling a slot by SQL does not use; wha
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -33,6 +33,7 @@ _ACTIONS: Final = {ord("I"): "INSERT", ord("U"): "UPDATE", ord("D"): "DELETE"}
 _KEY, _OLD, _NEW = b"KON"
 _NULL, _UNCHANGED, _TEXT = b"nut"
 _PART_OF_KEY = 1
+_COMMIT = ord("C")
 
 
 class DecodingRefused(ValueError):
@@ -64,13 +65,15 @@ class RowChange:
     committed_at: str
 
 
-def decode(messages: Iterable[bytes], wanted: frozenset[tuple[int, str]]) -> Iterator[RowChange]:
+def decode(
+    messages: Iterable[bytes], wanted: frozenset[tuple[int, str]], relations: dict[int, LoggedRelation]
+) -> Iterator[RowChange]:
     """The changes in commit order whose (relation oid, action) is wanted. TRUNCATE is not among the actions.
 
-    Unwanted rows are skipped unread: under load most changes concern nobody.
+    Unwanted rows are skipped unread: under load most changes concern nobody. Tables that the messages describe are
+    added to `relations`: what one read of a slot gave may be decoded bit by bit, and a table is described once.
     Raises DecodingRefused for a message this protocol version does not have.
     """
-    relations: dict[int, LoggedRelation] = {}
     committed_at = ""
     for message in messages:
         kind = message[0]
@@ -86,6 +89,21 @@ def decode(messages: Iterable[bytes], wanted: frozenset[tuple[int, str]]) -> Ite
             relations[relation.oid] = relation
         elif kind not in b"COYTM":
             raise DecodingRefused(f"pgoutput message of unknown kind {message[:1]!r}")
+
+
+def change_count(messages: Iterable[bytes]) -> int:
+    """How many of the messages are changed rows, of whatever table."""
+    return sum(message[0] in _ACTIONS for message in messages)
+
+
+def take_transactions(messages: Sequence[bytes], most_changes: int) -> int:
+    """How many of the messages make up the first whole transactions that reach so many changes, or all there are."""
+    changes = 0
+    for position, message in enumerate(messages):
+        changes += message[0] in _ACTIONS
+        if message[0] == _COMMIT and changes >= most_changes:
+            return position + 1
+    return len(messages)
 
 
 def _instant(microseconds_since_2000: int) -> str:

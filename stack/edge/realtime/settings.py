@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+_REALISTIC = "EDGE_REALISTIC"
+# Measured: a poll takes about 100 changes and about 1 ms for each of them; one whose changes are for nobody is followed
+# by the next after 150 to 200 ms, of which this is the pause.
+REALISTIC_PACE: Mapping[str, Any] = {"poll_max_changes": 100, "change_work_ms": 1.0, "poll_interval_ms": 150.0}
+
 
 class SettingRefused(ValueError):
     """An environment variable holds something that is not its setting's kind of number."""
@@ -17,6 +22,10 @@ class RealtimeSettings:
     """Delays, limits and intervals. The environment variable of a setting is `EDGE_` and its name in capitals."""
 
     poll_interval_ms: float = 100
+    # Changes that one poll takes, whole transactions only; 0: all there are, at once.
+    poll_max_changes: int = 0
+    # What evaluating one change costs; a poll that takes longer than a query may is lost, and the slot with it.
+    change_work_ms: float = 0
     idle_poll_interval_ms: float = 500
     query_timeout_seconds: float = 15
     # Deliberate delays of the real server before it answers what it refuses.
@@ -42,13 +51,21 @@ class RealtimeSettings:
     max_channels_per_socket: int = 100
     max_sockets: int = 200
     max_record_bytes: int = 1024 * 1024
+    max_broadcast_bytes: int = 3000 * 1024
     # Memory a client that does not read may cost before it is cut off.
     max_mailbox_bytes: int = 256 * 1024 * 1024
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> RealtimeSettings:
-        """The defaults, with what `environment` says instead. Raises SettingRefused naming the variable."""
-        given: dict[str, Any] = {}
+        """The defaults, with what `environment` says instead. Raises SettingRefused naming the variable.
+
+        `EDGE_REALISTIC=1` begins with the pace of the real server's polls, which tests of other things need not wait
+        for.
+        """
+        realistic = environment.get(_REALISTIC, "0")
+        if realistic not in ("0", "1"):
+            raise SettingRefused(f"{_REALISTIC} must be 0 or 1, not {realistic!r}")
+        given: dict[str, Any] = dict(REALISTIC_PACE) if realistic == "1" else {}
         for field in fields(cls):
             variable = f"EDGE_{field.name.upper()}"
             if variable not in environment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -18,6 +18,13 @@ from stack.edge.realtime.wire import RealtimeWire
 # Cowboy, the real server's web server, looks for idle connections this often within the time allowed.
 _IDLE_LOOKS = 10
 _NORMAL_CLOSE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """The last thing in a mailbox."""
+
+    code: int
 
 
 class RealtimeSocket:
@@ -45,7 +52,7 @@ class RealtimeSocket:
         self.wire = wire
         self._websocket = websocket
         self._serializer = serializer
-        self._mailbox: asyncio.Queue[ClientFrame | str] = asyncio.Queue()
+        self._mailbox: asyncio.Queue[ClientFrame | str | _Close] = asyncio.Queue()
         self._mailbox_bytes = 0
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -103,6 +110,10 @@ class RealtimeSocket:
         self._thawed.set()
         self.wire.thaw()
 
+    def close_after_mail(self, code: int) -> None:
+        """A clean close by the server, once what is in the mailbox has been sent."""
+        self._mailbox.put_nowait(_Close(code))
+
     async def close(self, code: int, reason: str = "") -> None:
         """A clean close by the server, not waiting for what is in the mailbox."""
         if self._websocket.application_state is WebSocketState.CONNECTED:
@@ -123,6 +134,9 @@ class RealtimeSocket:
             while True:
                 item = await self._mailbox.get()
                 await self._thawed.wait()
+                if isinstance(item, _Close):
+                    await self.close(item.code)
+                    return
                 if isinstance(item, str):
                     self._mailbox_bytes -= len(item)
                     await self._websocket.send_text(item)
@@ -161,7 +175,14 @@ class RealtimeSocket:
             channel.take_token(frame.payload.get("access_token") if isinstance(frame.payload, dict) else None)
         elif frame.event == "broadcast" and channel.acknowledges_broadcasts:
             # Acknowledged, which shows the channel alive, but carried to nobody: no part of this stack broadcasts.
-            await self._reply(frame, "ok", {})
+            if len(compact(frame.payload)) > self.settings.max_broadcast_bytes:
+                await self._reply(frame, "error", "payload_size_exceeded")
+            else:
+                await self._reply(frame, "ok", {})
+        elif frame.event == "presence" and isinstance(frame.payload, dict) and frame.payload.get("event") == "track":
+            presence = frame.payload.get("payload")
+            channel.track(presence if isinstance(presence, dict) else {})
+            self.push(frame.join_ref, frame.ref, frame.topic, "phx_reply", compact({"status": "ok", "response": {}}))
 
     async def _join(self, frame: ClientFrame) -> None:
         if not frame.topic.startswith(TOPIC_PREFIX):
@@ -186,7 +207,7 @@ class RealtimeSocket:
         # What was pushed above is in the mailbox, and so comes after this.
         await self._reply(frame, "ok", {"postgres_changes": channel.described_entries()})
 
-    async def _reply(self, frame: ClientFrame, status: str, response: dict[str, Any]) -> None:
+    async def _reply(self, frame: ClientFrame, status: str, response: object) -> None:
         payload = compact({"status": status, "response": response})
         await self._websocket.send_text(
             self._serializer.frame(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload)

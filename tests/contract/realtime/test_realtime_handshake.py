@@ -26,7 +26,8 @@ async def _refusal(url: str, headers: dict[str, str] | None = None) -> Response:
 @pytest.mark.parametrize(
     ("api_key", "error"),
     [
-        ("", "API key is missing"),
+        (None, "API key is missing"),
+        ("", "The token provided is not a valid JWT"),
         (token(secret="another-secret-that-is-just-as-long-as-ours"), "Failed to validate JWT signature"),
         ("garbage", "The token provided is not a valid JWT"),
         ("sb_secret_abc", "The token provided is not a valid JWT"),
@@ -34,19 +35,33 @@ async def _refusal(url: str, headers: dict[str, str] | None = None) -> Response:
         (jwt.encode({"role": "anon"}, SECRET), "Fields `role` and `exp` are required in JWT"),
         (jwt.encode({"exp": int(time.time()) + 60}, SECRET), "Fields `role` and `exp` are required in JWT"),
     ],
-    ids=["none", "signature", "garbage", "secret key", "expired", "no exp", "no role"],
+    ids=["none", "empty", "signature", "garbage", "secret key", "expired", "no exp", "no role"],
 )
 async def test_a_bad_key_is_refused_with_401_and_its_reason_after_the_delay(
-    edge: Edge, api_key: str, error: str
+    edge: Edge, api_key: str | None, error: str
 ) -> None:
     started = time.monotonic()
 
-    response = await _refusal(edge.websocket(apikey=api_key))
+    response = await _refusal(edge.websocket() if api_key is None else edge.websocket(apikey=api_key))
 
     assert response.status_code == 401
     assert response.body == f'{{"error":"{error}"}}'.encode()
-    assert response.headers["content-type"].startswith("application/json")
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
     assert time.monotonic() - started >= QUICK.connect_error_delay_seconds
+
+
+async def test_an_expiry_that_is_no_number_is_an_error_of_the_server(edge: Edge) -> None:
+    response = await _refusal(edge.websocket(apikey=jwt.encode({"role": "anon", "exp": "tomorrow"}, SECRET)))
+
+    assert response.status_code == 500
+    assert response.body == b'{"error":"Error connecting to Realtime"}'
+
+
+async def test_a_role_that_is_no_text_is_let_in(edge: Edge) -> None:
+    key = jwt.encode({"role": 7, "exp": int(time.time()) + 60}, SECRET)
+
+    async with connected(edge, key) as client:
+        await client.heartbeat()
 
 
 async def test_an_unknown_version_is_refused_with_403_and_no_body_at_once(postgres: Postgres) -> None:

@@ -206,7 +206,7 @@ async def test_a_join_for_no_changes_has_a_reply_and_no_confirmation(
             "JwtSignatureError: Failed to validate JWT signature",
         ),
         ({"topic": "realtime:"}, "TopicNameRequired: You must provide a topic name"),
-        ({"config": "bad"}, "UnknownErrorOnChannel: no function clause matching in Access.get/3"),
+        ({"config": ["bad"]}, "UnknownErrorOnChannel: no function clause matching in Access.get/3"),
     ],
 )
 async def test_a_refused_join_is_answered_after_the_delay(
@@ -362,3 +362,38 @@ async def test_a_broadcast_is_acknowledged_where_the_join_asked_for_it(client: P
 
     reply = await client.receive()
     assert (reply["ref"], reply["payload"]) == ("5", {"status": "ok", "response": {}})
+
+
+async def test_a_broadcast_beyond_the_limit_is_refused(client: PhoenixClient) -> None:
+    await client.send_join(config={"broadcast": {"ack": True, "self": False}})
+    await client.receive()
+    await client.send("broadcast", {"type": "broadcast", "event": "probe", "payload": "x" * 4_000_000}, ref="5")
+
+    reply = await client.receive()
+
+    assert (reply["ref"], reply["payload"]) == ("5", {"status": "error", "response": "payload_size_exceeded"})
+
+
+async def test_who_tracks_its_presence_is_told_of_itself_even_where_presence_is_disabled(client: PhoenixClient) -> None:
+    await client.send_join(config={"presence": {"key": "me", "enabled": False}})
+    await client.receive()
+
+    await client.send("presence", {"type": "presence", "event": "track", "payload": {"mood": "well"}}, ref="5")
+
+    difference, reply = await client.receive(), await client.receive()
+    assert difference["event"] == "presence_diff"
+    [meta] = difference["payload"]["joins"]["me"]["metas"]
+    assert (meta["mood"], difference["payload"]["leaves"]) == ("well", {})
+    assert (reply["ref"], reply["payload"]["status"]) == ("5", "ok")
+
+
+async def test_a_config_that_is_a_text_asks_for_what_the_topic_names(client: PhoenixClient) -> None:
+    await client.send_join(config="text")
+
+    reply, error = await client.receive(), await client.receive()
+
+    [entry] = reply["payload"]["response"]["postgres_changes"]
+    assert (reply["payload"]["status"], entry["schema"]) == ("ok", "x")
+    assert error["payload"]["message"] == (
+        _CHECK_REALTIME + "[event: *, schema: x, table: *, filters: [], select: nil]"
+    )
