@@ -1,46 +1,51 @@
 """The HTML that an email and an in-app message may carry."""
 
 import re
-from collections import Counter
 from typing import Final
 
 import nh3
 
 from worker.rendering.budget import LimitExceeded
+from worker.rendering.html_bounds import require_parseable, without_drawings
+from worker.rendering.html_links import mark_external_links, normalise_address
 from worker.rendering.html_markup import (
-    CLOSED_BY_OTHERS,
     EMAIL_ATTRIBUTES,
     EMAIL_TAGS,
     IN_APP_ATTRIBUTES,
     IN_APP_TAGS,
+    NEVER_SHOWN,
+    without_overlay_classes,
 )
+from worker.rendering.html_shell import opening_of
 from worker.rendering.inline_style import clean_style
 
+_ADDRESSES: Final = frozenset({"href", "src"})
 _DATA_IMAGE: Final = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
-_IGNORED_IN_ADDRESS: Final = re.compile(r"[\x00-\x20]+")
-
-# nh3 writes attributes in this one form, so an anchor can be found in its output without parsing again.
-_ANCHOR: Final = re.compile(r'<a((?: [^\s=>"]+="[^"]*")*)>')
-_WEB_HREF: Final = re.compile(r' href="\s*(?:https?:|[/\\]{2})', re.IGNORECASE)
 
 _PASSES: Final = 8
 """The most times a text is cleaned. Two or three do for the worst that people write."""
-
-_OPEN_TAGS: Final = 150
-"""The most elements open at once. HTML's repair rules copy open elements, which a hostile text can multiply."""
-_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 
 
 def _filter_email_attribute(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "style":
         return clean_style(value) or None
-    if attribute in {"href", "src"} and _IGNORED_IN_ADDRESS.sub("", value).lower().startswith("data:"):
-        return value if tag == "img" and _DATA_IMAGE.fullmatch(value) else None
+    if attribute in _ADDRESSES:
+        address = normalise_address(value)
+        if address[:5].lower() == "data:" and not (tag == "img" and _DATA_IMAGE.fullmatch(address)):
+            return None
+        return address
     return value
+
+
+def _filter_in_app_attribute(_tag: str, attribute: str, value: str) -> str | None:
+    if attribute == "class":
+        return without_overlay_classes(value) or None
+    return normalise_address(value) if attribute in _ADDRESSES else value
 
 
 _EMAIL: Final = nh3.Cleaner(
     tags=EMAIL_TAGS,
+    clean_content_tags=NEVER_SHOWN,
     attributes=EMAIL_ATTRIBUTES,
     attribute_filter=_filter_email_attribute,
     url_schemes={"http", "https", "mailto", "tel", "data"},
@@ -48,7 +53,9 @@ _EMAIL: Final = nh3.Cleaner(
 )
 _IN_APP: Final = nh3.Cleaner(
     tags=IN_APP_TAGS,
+    clean_content_tags=NEVER_SHOWN,
     attributes=IN_APP_ATTRIBUTES,
+    attribute_filter=_filter_in_app_attribute,
     url_schemes={"http", "https", "mailto"},
     link_rel=None,
 )
@@ -57,9 +64,10 @@ _IN_APP: Final = nh3.Cleaner(
 def sanitize_email(html: str) -> str:
     """Ordinary document markup with inline style; scripts, event handlers and other addresses are gone.
 
-    A document's shell (`html`, `head`, `body`) goes, its content stays. Raises LimitExceeded.
+    Of a document, what its `body` shows stays, in a `div` with what `html` and `body` say of direction, language and
+    style. Raises LimitExceeded.
     """
-    return _clean(_EMAIL, html)
+    return _clean(_EMAIL, html, opening_of(html))
 
 
 def sanitize_inapp(html: str) -> str:
@@ -67,38 +75,13 @@ def sanitize_inapp(html: str) -> str:
     return _clean(_IN_APP, html)
 
 
-def require_few_open_tags(html: str) -> None:
-    """Raise LimitExceeded when more elements are open at once than any document needs."""
-    balance: Counter[str] = Counter()
-    unclosed = 0
-    for slash, name in _TAG.findall(html):
-        name = name.lower()
-        if name in CLOSED_BY_OTHERS:
-            continue
-        if slash:
-            if balance[name]:
-                balance[name] -= 1
-                unclosed -= 1
-        else:
-            balance[name] += 1
-            unclosed += 1
-            if unclosed > _OPEN_TAGS:
-                raise LimitExceeded("html_nesting")
-
-
-def _clean(cleaner: nh3.Cleaner, html: str) -> str:
+def _clean(cleaner: nh3.Cleaner, html: str, opening: str = "") -> str:
     """Clean until nothing changes: without an element that went, a browser may read the rest as another tree."""
+    html = opening + without_drawings(html)
     for _ in range(_PASSES):
-        require_few_open_tags(html)
+        require_parseable(html)
         cleaned = cleaner.clean(html)
         if cleaned == html:
-            return _ANCHOR.sub(_mark_external, cleaned)
+            return mark_external_links(cleaned)
         html = cleaned
     raise LimitExceeded("html_nesting")
-
-
-def _mark_external(anchor: re.Match[str]) -> str:
-    attributes = anchor.group(1)
-    if not _WEB_HREF.search(attributes):
-        return anchor.group()
-    return f'<a{attributes} target="_blank" rel="noopener noreferrer">'

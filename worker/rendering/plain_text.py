@@ -6,7 +6,7 @@ from typing import Final
 
 import nh3
 
-from worker.rendering.html_sanitizing import require_few_open_tags
+from worker.rendering.html_bounds import require_parseable
 
 _PASSES: Final = 8
 """Times that tags are removed and entities decoded. Each pass can uncover what an entity hid (`&amp;lt;`)."""
@@ -41,7 +41,7 @@ def strip_tags(text: str) -> str:
     for _ in range(_PASSES):
         stripped = _CONTROL.sub("", text)
         if "<" in stripped or "&" in stripped:
-            require_few_open_tags(stripped)
+            require_parseable(stripped)
             stripped = html.unescape(_STRIPPER.clean(stripped))
         if stripped == text:
             return text
