@@ -9,7 +9,8 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from pydantic import Field
 
 from functions.endpoint import DEADLINE_SECONDS
-from shared import telemetry
+from functions.server_worker import FunctionWorker
+from shared import open_files, telemetry
 from shared.settings import Environment, SettingsError
 
 SOURCE = Path(__file__).with_name("main.py")
@@ -20,6 +21,10 @@ GRACE_SECONDS = int(DEADLINE_SECONDS)
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than callers keep idle connections: gunicorn's own 2 s would close some just as a call is sent on them."""
+
+
+ACCEPTED_AT_ONCE = 64
+"""Connections taken in one turn of the event loop: more would come before any is counted."""
 
 
 class ServerSettings(Environment):
@@ -55,10 +60,13 @@ def serve(settings: ServerSettings) -> None:
         application = functions_framework.create_app(settings.function_target, str(SOURCE))  # type: ignore[no-untyped-call]
     except FunctionsFrameworkException as error:
         raise SettingsError([f"FUNCTION_TARGET: {error}"]) from None
+    open_files.allow_as_many_as_possible()
+    open_files.log_refused_connections_once_a_minute()
     options = {
         "bind": f"{settings.host}:{settings.port}",
         "workers": 1,  # Cloud Run starts more instances instead
-        "worker_class": "uvicorn_worker.UvicornWorker",
+        "worker_class": FunctionWorker,
+        "backlog": ACCEPTED_AT_ONCE,
         "timeout": 0,  # the endpoint's deadline is shorter than any that gunicorn could keep
         "graceful_timeout": GRACE_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,

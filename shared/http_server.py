@@ -1,13 +1,28 @@
-"""A small HTTP server inside a process of ours: it says nothing, and leaves signals to the process."""
+"""A small HTTP server inside a process of ours: it says nothing, and leaves signals to the process.
 
+Whoever reaches its port can take little from what else the process does: connections, heads and times are bounded, and
+only a few requests are answered at once.
+"""
+
+import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.bounded_http import MOST_HEAD_BYTES, BoundedProtocol
 
 LAST_ANSWERS_WITHIN_SECONDS = 1
+
+ANSWERED_AT_ONCE = 4
+"""The event loop is also that of deliveries: this bounds what of its time one turn can give to callers."""
+
+ACCEPTED_AT_ONCE = 16
+"""Connections taken in one turn of the event loop, and those that wait in the kernel meanwhile. None of them is counted
+before the next turn, so it adds to the descriptors that callers can hold."""
 
 
 class _Server(uvicorn.Server):
@@ -18,19 +33,35 @@ class _Server(uvicorn.Server):
 
 def new_server(application: ASGIApp) -> uvicorn.Server:
     """To be served on sockets that listen; `should_exit` ends it, within a second whatever its callers do."""
-    return _Server(
+    server = _Server(
         uvicorn.Config(
-            application,
+            _few_at_once(application),
+            http=BoundedProtocol,
+            ws="none",
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+            backlog=ACCEPTED_AT_ONCE,
             lifespan="off",
             log_config=None,
-            log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=LAST_ANSWERS_WITHIN_SECONDS,
         )
     )
+    # A line for every request that is no HTTP would let strangers fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return server
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises OSError."""
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def _few_at_once(application: ASGIApp) -> ASGIApp:
+    places = asyncio.Semaphore(ANSWERED_AT_ONCE)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async with places:
+            await application(scope, receive, send)
+
+    return answer

@@ -9,13 +9,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
-from shared import json_logs, telemetry
+from shared import json_logs, open_files, telemetry
 from shared.settings import DaemonSettings, Settings, SettingsError
 from shared.temporal import runtime
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
+
+_SIGNALS_THAT_DRAIN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("DaemonManager")
 
@@ -25,7 +27,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 def run_process(
     name: str, main: Callable[[SettingsT, asyncio.Event], Awaitable[None]], load_settings: Callable[[], SettingsT]
 ) -> NoReturn:
-    """Run `main` until SIGTERM or SIGINT, and exit: 0 drained, 1 failed, 2 wrong settings.
+    """Run `main` until SIGTERM, SIGINT or SIGHUP, and exit: 0 drained, 1 failed, 2 wrong settings.
 
     `main` works until the event it is given is set, then drains and returns.
     """
@@ -35,6 +37,8 @@ def run_process(
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         leave_at_once(EXIT_BAD_SETTINGS)
     json_logs.configure(settings.daemon_log_level)
+    open_files.allow_as_many_as_possible()
+    open_files.log_refused_connections_once_a_minute()
     telemetry.start(f"xnovu-{name}", prometheus=isinstance(settings, DaemonSettings))
     try:
         asyncio.run(_run_until_signalled(name, main, settings))
@@ -52,8 +56,9 @@ async def _run_until_signalled(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in _SIGNALS_THAT_DRAIN:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored: it goes on then
+            loop.add_signal_handler(number, stop.set)
     log.info("process_starting", extra={"program": name, "pid": os.getpid()})
     async with runtime.measured():
         await main(settings, stop)

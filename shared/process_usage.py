@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -26,9 +27,10 @@ class ProcessUsage:
         self._latest = self._measure()
 
     def observe(self) -> ProcessObservation:
-        """Now, or a second ago. CPU is the mean since the observation before."""
+        """Now, or a second ago; older if the kernel tells nothing now. CPU is the mean since the observation before."""
         if time.monotonic() - self._measured_at >= MEASURED_AT_MOST_EVERY_SECONDS:
-            self._latest = self._measure()
+            with suppress(OSError):  # no descriptor is left to read /proc by
+                self._latest = self._measure()
         return self._latest
 
     def _measure(self) -> ProcessObservation:

@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from shared.telemetry import wanted as telemetry_wanted
 from shared.temporal.names import build_id
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -191,7 +192,19 @@ class DaemonSettings(ListenerSettings, WorkerSettings):
 
     daemon_health_host: str = "127.0.0.1"
     daemon_health_port: int = Field(3001, ge=1, le=65535)
+    daemon_health_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     temporal_ui_url: str | None = None
+
+    @field_validator("daemon_health_allowed_hosts", mode="before")
+    @classmethod
+    def _split_host_names(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = tuple(part.strip() for part in value.split(",") if part.strip())
+        for name in names:
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a host's name, such as health.example.org, without port")
+        return names
 
 
 def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:

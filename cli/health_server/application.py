@@ -1,13 +1,16 @@
 """The routes. Every answer is made from what was observed last; none asks anybody outside this process."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cli.health_server.history import History
+from cli.health_server.hosts import OnlyOurHosts
 from cli.health_server.page import StatusPage
 from shared import telemetry
 from shared.health.assessment import is_ready, report_status
@@ -22,8 +25,10 @@ _FOR_NOBODY_ELSE = {
 }
 
 
-def application(monitor: HealthMonitor, history: History, page: StatusPage) -> Starlette:
-    """The whole of it."""
+def application(
+    monitor: HealthMonitor, history: History, page: StatusPage, *, host_names: Collection[str] = ()
+) -> Starlette:
+    """The whole of it; `host_names`: what it may be called besides localhost and its addresses."""
     answers = _Answers(monitor, history, page)
     return Starlette(
         routes=[
@@ -33,7 +38,8 @@ def application(monitor: HealthMonitor, history: History, page: StatusPage) -> S
             Route("/metrics", answers.metrics),
             Route("/livez", answers.livez),
             Route("/readyz", answers.readyz),
-        ]
+        ],
+        middleware=[Middleware(OnlyOurHosts, host_names)],
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -56,7 +56,12 @@ async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterat
         # After the last look, which could publish them once more.
         stack.push_async_callback(withdraw, live.component_ids, SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(
-            serving_at(listening, monitor, StatusPage(settings.temporal_ui_url, settings.temporal_namespace))
+            serving_at(
+                listening,
+                monitor,
+                StatusPage(settings.temporal_ui_url, settings.temporal_namespace),
+                host_names=(settings.daemon_health_host, *settings.daemon_health_allowed_hosts),
+            )
         )
         yield
 
@@ -68,11 +73,12 @@ async def serving_at(
     page: StatusPage,
     *,
     history: History | None = None,
+    host_names: Collection[str] = (),
     look_every_seconds: float = LOOK_EVERY_SECONDS,
 ) -> AsyncIterator[None]:
     """Serve what this monitor observes, within the block."""
     history = History() if history is None else history
-    server = http_server.new_server(application(monitor, history, page))
+    server = http_server.new_server(application(monitor, history, page, host_names=host_names))
     async with asyncio.TaskGroup() as parts:
         watching = parts.create_task(
             monitor.run(look_every_seconds, lambda: history.note(monitor.observations(), datetime.now(UTC))),

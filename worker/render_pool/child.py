@@ -30,7 +30,7 @@ def main(memory_bytes: int, processor_seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS refuses this limit
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    for sent_to_the_whole_group in (signal.SIGINT, signal.SIGTERM):
+    for sent_to_the_whole_group in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The parent drains before it goes, and its going ends standard input.
         signal.signal(sent_to_the_whole_group, signal.SIG_IGN)
     sys.excepthook = _report_without_values
