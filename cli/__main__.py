@@ -3,7 +3,8 @@
 import typer
 
 from cli.commands import Commands
-from shared.process_lifecycle import leave_at_once
+from shared.exception_text import full_text
+from shared.process_lifecycle import EXIT_FAILED, leave_at_once
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -19,6 +20,9 @@ def main() -> None:
         app()
     except SystemExit as end:
         leave_at_once(end.code if isinstance(end.code, int) else 0)
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it; it is told without what it may quote
+        typer.echo(full_text(error), err=True)
+        leave_at_once(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -13,6 +12,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from shared.settings import TemporalSettings, temporal_connect_config
+from shared.temporal.client import connect_once
 from shared.temporal.messages import OrchestrationState
 from shared.temporal.names import MASTER_ORCHESTRATION_ID
 
@@ -58,14 +58,11 @@ async def report_orchestration(settings: TemporalSettings) -> OrchestrationRepor
     Raises:
         SettingsError: Temporal's connection settings are wrong.
     """
-    connect_config: dict[str, Any] = {
-        **temporal_connect_config(),
-        "target_host": settings.temporal_address,
-        "namespace": settings.temporal_namespace,
-        "connect_timeout": CALL_TIMEOUT,
-    }
+    connect_config = temporal_connect_config()
     try:
-        client = await Client.connect(**connect_config)
+        client = await connect_once(
+            settings.temporal_address, settings.temporal_namespace, connect_config, within=CALL_TIMEOUT
+        )
         # First, because only a missing namespace makes it fail as "not found".
         last_poll_at = await _last_poll_at(client, settings.temporal_task_queue)
         return await _report(client, last_poll_at)

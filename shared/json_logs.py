@@ -1,20 +1,26 @@
 """Logs: one JSON object a line on standard output, as facts of the interface promise them.
 
 Loggers are named after their component (`EnhancedSubscriptionManager`, `TemporalService`, ...); the message is the
-event's name, and everything else goes in `extra={...}`. Payloads, recipients and secrets are never logged.
+event's name, and everything else goes in `extra={...}`. Payloads, recipients and secrets are never logged; nor is
+what a foreign exception says, whoever logs it: it may quote them.
 Temporal's SDK speaks in sentences: each becomes `what` of an event `temporal_sdk`, beside the workflow's id.
 A line written within a span names its trace; on Google Cloud in the fields that its log viewer joins them by, too.
 """
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 
+from shared.exception_text import describe, full_text
+from shared.log_text import message_of
 from shared.telemetry.google_cloud import is_on_google_cloud, project_id
 
 _SEVERITY = {"WARNING": "warn", "CRITICAL": "error"}
@@ -23,13 +29,32 @@ _OF_EVERY_LINE = frozenset({"namespace", "task_queue"})
 """The SDK repeats them; a process has one of each."""
 
 
+log = logging.getLogger("Process")
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class _Encoder(JsonEncoder):
+    def default(self, o: Any) -> Any:
+        return describe(o) if isinstance(o, BaseException) else super().default(o)
+
+
 class Formatter(JsonFormatter):
     """A record as one line."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(json_encoder=_Encoder)
         self._on_google_cloud = is_on_google_cloud()
         self._project = project_id()
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = copy(record)
+        told.msg, told.args = message_of(record), ()
+        told.exc_text = None  # another handler may have left its own there
+        return super().format(told)
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 - the library's name
+        return full_text(ei[1]) if ei[1] is not None else ""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         log_data["level"] = _SEVERITY.get(record.levelname, record.levelname.lower())
@@ -70,5 +95,14 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Formatter())
     logging.basicConfig(level="WARNING" if level == "warn" else level.upper(), handlers=[handler], force=True)
+    logging.raiseExceptions = False  # a line that cannot be written would be quoted on standard error
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+    sys.unraisablehook = lambda uncaught: _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
     for chatty in ("httpx", "httpcore", "websockets", "realtime", "hpack", "temporalio.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """In place of the interpreter's own words on standard error, which hold the exception's."""
+    log.error("uncaught_exception", exc_info=(kind, error, trace) if error is not None else None)

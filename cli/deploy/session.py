@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import typer
 from pydantic import Field
-from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.deploy.deployment import Deployment, UnknownBuild
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from shared.settings import TemporalSettings, temporal_connect_config
+from shared.temporal.client import connect_once
 
 Answer = TypeVar("Answer")
 
@@ -31,13 +31,11 @@ def ask(question: Callable[[Deployment], Awaitable[Answer]]) -> Answer:
         settings = DeploySettings.load()
 
         async def connect_and_ask() -> Answer:
-            client = await Client.connect(
-                **{
-                    **temporal_connect_config(),
-                    "target_host": settings.temporal_address,
-                    "namespace": settings.temporal_namespace,
-                    "connect_timeout": CONNECT_TIMEOUT,
-                }
+            client = await connect_once(
+                settings.temporal_address,
+                settings.temporal_namespace,
+                temporal_connect_config(),
+                within=CONNECT_TIMEOUT,
             )
             name, task_queue = settings.temporal_worker_deployment_name, settings.temporal_task_queue
             return await question(Deployment(client, name, task_queue))

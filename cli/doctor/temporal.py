@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from cli.doctor.problem import Problem
 from shared.settings import TemporalSettings, temporal_connect_config
+from shared.temporal.client import connect_once
 
 WITHIN = timedelta(seconds=5)
 
@@ -23,14 +23,7 @@ async def check_temporal() -> list[Problem]:
     settings = TemporalSettings.load()
     namespace = settings.temporal_namespace
     try:
-        client = await Client.connect(
-            **{
-                **temporal_connect_config(),
-                "target_host": settings.temporal_address,
-                "namespace": namespace,
-                "connect_timeout": WITHIN,
-            }
-        )
+        client = await connect_once(settings.temporal_address, namespace, temporal_connect_config(), within=WITHIN)
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace), timeout=WITHIN)
     except RPCError as error:
         hint = _HINTS.get(error.status, "Temporal's own log may say more.")

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.operator_store import NotificationTrace
 from shared.settings import TemporalSettings, temporal_connect_config
+from shared.temporal.client import connect_once
 from shared.temporal.names import notification_processing_id
 
 CALL_TIMEOUT = timedelta(seconds=3)
@@ -54,13 +55,8 @@ async def look(settings: TemporalSettings, row: NotificationTrace) -> TemporalVi
     if row.enterprise_id is None:
         return TemporalView()
     try:
-        client = await Client.connect(
-            **{
-                **temporal_connect_config(),
-                "target_host": settings.temporal_address,
-                "namespace": settings.temporal_namespace,
-                "connect_timeout": CALL_TIMEOUT,
-            }
+        client = await connect_once(
+            settings.temporal_address, settings.temporal_namespace, temporal_connect_config(), within=CALL_TIMEOUT
         )
         return TemporalView(
             await _describe(client, row.claim_owner or notification_processing_id(row.enterprise_id, [row.id]))

@@ -1,6 +1,7 @@
 """The connection to Temporal."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
@@ -8,12 +9,13 @@ from temporalio.service import RPCError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from shared import telemetry
+from shared.temporal.discreet import DATA_CONVERTER
 from shared.temporal.runtime import runtime
 
 
 async def connect(address: str, namespace: str, connect_config: dict[str, Any]) -> Client:
     """Connect, waiting for as long as Temporal is away (`Client.connect` itself does not retry)."""
-    config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
+    config = _config(address, namespace, connect_config)
     if telemetry.is_on():
         from shared.temporal.tracing import RowTracing  # loads the SDK
 
@@ -31,8 +33,20 @@ async def connect_at_first_call(address: str, namespace: str, connect_config: di
 
     No worker can use it.
     """
-    config = {**connect_config, "target_host": address, "namespace": namespace, "runtime": runtime()}
-    return await Client.connect(**config, lazy=True)
+    return await Client.connect(**_config(address, namespace, connect_config), lazy=True)
+
+
+async def connect_once(address: str, namespace: str, connect_config: dict[str, Any], *, within: timedelta) -> Client:
+    """For a command: a client that connects now, or raises RuntimeError or RPCError."""
+    return await Client.connect(
+        **{**connect_config, "target_host": address, "namespace": namespace, "data_converter": DATA_CONVERTER},
+        connect_timeout=within,
+    )
+
+
+def _config(address: str, namespace: str, connect_config: dict[str, Any]) -> dict[str, Any]:
+    ours = {"target_host": address, "namespace": namespace, "runtime": runtime(), "data_converter": DATA_CONVERTER}
+    return {**connect_config, **ours}
 
 
 async def connect_unless_stopped(
