@@ -14,6 +14,7 @@ from functions.callers import Caller
 from functions.deliveries import TemporalDeliveries
 from functions.problems import Problem, ProblemCode, dependency_unavailable
 from functions.trigger_request import CreateAndSend, TriggerMany, TriggerOne, TriggerRequest
+from shared.exception_text import describe
 from shared.ports import (
     CreateRefusal,
     IdempotencyKey,
@@ -192,9 +193,7 @@ class Trigger:
 
 
 def _left_to_the_sweep(error: Exception) -> None:
-    log.warning(
-        "dependency_failed", extra={"dependency": "temporal", "reason": f"{type(error).__name__}: {error}"[:300]}
-    )
+    log.warning("dependency_failed", extra={"dependency": "temporal", "reason": describe(error)[:300]})
 
 
 def _only_enterprise(ids: Collection[int], rows: Collection[TriggerableNotification]) -> str:

@@ -75,7 +75,7 @@ async def serving_probes(host: str, port: int | None) -> AsyncIterator[Probes]:
     try:
         listening = listen(host, port)
     except OSError as error:
-        raise SettingsError([f"PROBE_PORT: nothing can listen on {host}:{port} ({error.strerror})"]) from error
+        raise SettingsError([f"PROBE_PORT: nothing can listen on {host}:{port} ({error.strerror})"]) from None
     server = new_server(_application(probes))
     with listening:
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="probes")

@@ -216,7 +216,8 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
     try:
         return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
     except (OSError, RuntimeError, ValueError) as error:
-        raise SettingsError([f"TEMPORAL_*: {error}"]) from None
+        # The first line says where; the next would quote the file, where the key is.
+        raise SettingsError([f"TEMPORAL_*: {str(error).partition(chr(10))[0]}"]) from None
 
 
 def _describe(error: ValidationError) -> list[str]:

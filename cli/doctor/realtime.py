@@ -57,11 +57,11 @@ async def _connect(client: AsyncRealtimeClient) -> None:
         async with asyncio.timeout(CONFIRMED_WITHIN_SECONDS):
             await client.connect()
     except InvalidStatus as error:
-        raise refused_handshake(error) from error
-    except TimeoutError as error:
-        raise SocketLost(f"no answer within {CONFIRMED_WITHIN_SECONDS:g} s") from error
+        raise refused_handshake(error) from None
+    except TimeoutError:
+        raise SocketLost(f"no answer within {CONFIRMED_WITHIN_SECONDS:g} s") from None
     except SOCKET_ERRORS as error:
-        raise SocketLost(f"{type(error).__name__}: {error}") from error
+        raise SocketLost(f"{type(error).__name__}: {error}") from None
 
 
 async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore) -> list[Problem]:

@@ -102,4 +102,4 @@ def listen(host: str, port: int) -> socket.socket:
         raise HealthPortTaken(
             f"nothing can listen on {host}:{port} ({error.strerror}): choose another port with --health-port or"
             " DAEMON_HEALTH_PORT, another address with DAEMON_HEALTH_HOST"
-        ) from error
+        ) from None

@@ -116,7 +116,7 @@ class Autoscaler:
         try:
             begun = await self._memory.begin_tick(self._pool_name, hold_seconds=HOLD_SECONDS)
         except StoreUnavailable as error:
-            raise _Hold(HoldReason.DATABASE, str(error)) from error
+            raise _Hold(HoldReason.DATABASE, str(error)) from None
         if begun is None:
             raise TickInProgress
         return begun
@@ -130,7 +130,7 @@ class Autoscaler:
         try:
             return await self._read_figures()
         except (RPCError, RuntimeError) as error:  # RuntimeError: there is no connection yet
-            raise _Hold(HoldReason.TEMPORAL, f"{type(error).__name__}: {error}"[:300]) from error
+            raise _Hold(HoldReason.TEMPORAL, f"{type(error).__name__}: {error}"[:300]) from None
 
     async def _read_count(self) -> PoolCount:
         try:
@@ -138,7 +138,7 @@ class Autoscaler:
                 self._pool = self._open_pool()
             return await self._pool.read()
         except PoolUnavailable as error:
-            raise _Hold(HoldReason.CLOUD_RUN, str(error)) from error
+            raise _Hold(HoldReason.CLOUD_RUN, str(error)) from None
 
     async def _set(self, instances: int, seen: PoolCount) -> None:
         assert self._pool is not None
@@ -147,7 +147,7 @@ class Autoscaler:
         except PoolChanged:
             raise _Hold(HoldReason.POOL_CHANGED, "somebody else has changed the pool meanwhile") from None
         except PoolUnavailable as error:
-            raise _Hold(HoldReason.CLOUD_RUN, str(error)) from error
+            raise _Hold(HoldReason.CLOUD_RUN, str(error)) from None
 
     async def _end(self, begun: ScalerTick, tick: Tick) -> None:
         """Leave the decision for the next tick. If that fails, it decides as if this one had not been: harmless."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from shared.exception_text import describe
 from shared.ports import FeedState, FeedStatus
 
 log = logging.getLogger("EnhancedSubscriptionManager")
@@ -54,7 +55,7 @@ class FeedObserver:
     def callback_failed(self, error: Exception) -> None:
         """Our own handling of an event raised: a defect, survived."""
         self.status.callbacks_failed += 1
-        self._log_once("callback_failed", f"{type(error).__name__}: {error}"[:300])
+        self._log_once("callback_failed", describe(error))
 
     def alarm(self, event: str, reason: str) -> None:
         """Something that a person should look at; said once for each reason."""

@@ -134,7 +134,7 @@ async def take_seat(
         await _join(client, channel, on_state, confirmed, lost, timeout_seconds)
         yield Seat(channel, lost)
     except SOCKET_ERRORS as error:
-        raise SocketLost(f"{type(error).__name__}: {error}") from error
+        raise SocketLost(f"{type(error).__name__}: {error}") from None
     finally:
         _settle(lost, "left")
         if client.is_connected:

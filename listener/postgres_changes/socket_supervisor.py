@@ -85,9 +85,9 @@ class SocketSupervisor:
             async with asyncio.timeout(self._timing.handshake_timeout):
                 await client.connect()
         except InvalidStatus as error:
-            raise refused_handshake(error) from error
+            raise refused_handshake(error) from None
         except SOCKET_ERRORS as error:
-            raise SocketLost(f"{type(error).__name__}: {error}") from error
+            raise SocketLost(f"{type(error).__name__}: {error}") from None
 
     async def _keep_seat(self, client: AsyncRealtimeClient, enterprise_id: str) -> None:
         """Take the enterprise's seat, and take it again whenever it is lost while the socket is well."""
@@ -106,7 +106,7 @@ class SocketSupervisor:
                     await seat.hold(probe_every_seconds=timing.canary_every, probe_timeout_seconds=timing.probe_timeout)
             except SeatLost as loss:
                 if not client.is_connected:
-                    raise SocketLost(loss.reason) from loss
+                    raise SocketLost(loss.reason) from None
                 seconds = backoff.next_seconds(at_least=loss.wait_at_least_seconds)
                 self._observer.lost((enterprise_id,), loss.reason, failures=backoff.failures)
                 if loss.is_configuration:
@@ -133,11 +133,11 @@ class SocketSupervisor:
                     )
                     pulse.create_task(self._canary.sing())
             except* SeatNotConfirmed as group:
-                raise SocketLost(f"canary: {_first(group).reason}") from group
+                raise SocketLost(f"canary: {_first(group).reason}") from None
             except* SeatLost as group:
                 loss = _first(group)
                 if not client.is_connected:
-                    raise SocketLost(loss.reason) from group
+                    raise SocketLost(loss.reason) from None
                 self._observer.alarm("canary_refused", loss.reason)
             await asyncio.sleep(timing.probe_every)
 

@@ -44,13 +44,13 @@ class CloudRunWorkerPool:
                 transport = WorkerPoolsGrpcAsyncIOTransport(channel=grpc.aio.insecure_channel(endpoint))
                 self._client = run_v2.WorkerPoolsAsyncClient(transport=transport)
         except GoogleAuthError as error:
-            raise PoolUnavailable(f"Google credentials: {type(error).__name__}") from error
+            raise PoolUnavailable(f"Google credentials: {type(error).__name__}") from None
 
     async def read(self) -> PoolCount:
         try:
             pool = await self._client.get_worker_pool(name=self._name, timeout=CALL_TIMEOUT_SECONDS, retry=_READ_AGAIN)
         except (exceptions.GoogleAPIError, GoogleAuthError) as error:
-            raise PoolUnavailable(_reason(error)) from error
+            raise PoolUnavailable(_reason(error)) from None
         count = pool.scaling.manual_instance_count if "manual_instance_count" in pool.scaling else None
         return PoolCount(COUNT_WITHOUT_SCALING if count is None else count, pool.etag)
 
@@ -66,10 +66,10 @@ class CloudRunWorkerPool:
         try:
             operation = await self._client.update_worker_pool(request, timeout=CALL_TIMEOUT_SECONDS)
             await _watch(operation)
-        except exceptions.Aborted as error:
-            raise PoolChanged from error
+        except exceptions.Aborted:
+            raise PoolChanged from None
         except (exceptions.GoogleAPIError, GoogleAuthError) as error:
-            raise PoolUnavailable(_reason(error)) from error
+            raise PoolUnavailable(_reason(error)) from None
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -67,7 +67,7 @@ class NovuTrigger:
             with measured.request("DELETE", f"{_TRIGGER_PATH}/{{transaction_id}}") as note:
                 response = note(await self._client.delete(f"{_TRIGGER_PATH}/{quote(transaction_id, safe='')}"))
         except httpx.RequestError as error:
-            raise CancelFailed(TriggerFault(type(error).__name__)) from error
+            raise CancelFailed(TriggerFault(type(error).__name__)) from None
         cancelled = read_cancellation(response)
         if isinstance(cancelled, TriggerFault):
             raise CancelFailed(cancelled)

@@ -64,7 +64,7 @@ def open_session() -> "AuthorizedSession":
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
     except GoogleAuthError as error:
-        raise GoogleCloudUnavailable(type(error).__name__) from error
+        raise GoogleCloudUnavailable(type(error).__name__) from None
     if not project_id():
         raise GoogleCloudUnavailable("nothing names the project; set GOOGLE_CLOUD_PROJECT")
     return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]

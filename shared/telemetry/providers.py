@@ -1,5 +1,6 @@
 """Builds the SDK's providers. The one place that imports the SDK; imported only when something is wanted."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _OF_TEMPORAL_IN_SECONDS = View(
     instrument_name="temporal_*latency*", aggregation=ExplicitBucketHistogramAggregation(SECONDS)
 )
+
+
+_NAMES_ITS_TYPE = re.compile(r"([A-Za-z_.]{1,80}(?:Error|Exception|Group|Timeout|Cancelled)): ")
+"""How the SDK writes an exception into a span's status; anything else there may be a value."""
 
 
 class DiscreetSpanProcessor(BatchSpanProcessor):
@@ -84,7 +89,7 @@ def prometheus_reader() -> "tuple[MetricReader, CollectorRegistry]":
 
 
 def _without_error_text(span: ReadableSpan) -> ReadableSpan:
-    error_type = (span.status.description or "").partition(":")[0]
+    named = _NAMES_ITS_TYPE.match(span.status.description or "")
     return ReadableSpan(
         name=span.name,
         context=span.context,
@@ -94,7 +99,7 @@ def _without_error_text(span: ReadableSpan) -> ReadableSpan:
         events=span.events,
         links=span.links,
         kind=span.kind,
-        status=Status(span.status.status_code, error_type),
+        status=Status(span.status.status_code, named[1] if named else None),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

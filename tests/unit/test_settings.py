@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -128,3 +129,13 @@ def test_a_worker_of_a_deployment_needs_a_build_that_can_be_a_version(build: str
 def test_without_a_deployment_any_build_will_do() -> None:
     with environment(XNOVU_BUILD="a build"):
         assert WorkerSettings.load().temporal_worker_deployment_name is None
+
+
+def test_a_configuration_file_that_cannot_be_read_is_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "temporal.toml"
+    file.write_text('[profile.default]\napi_key = "a-planted-secret" and more\n')
+
+    with environment(TEMPORAL_CONFIG_FILE=str(file)), pytest.raises(SettingsError, match="line 2") as refused:
+        WorkerSettings.load()
+
+    assert "a-planted-secret" not in str(refused.value)

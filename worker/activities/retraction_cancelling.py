@@ -38,7 +38,7 @@ class RetractionCancelling:
                 try:
                     cancelled += await self._cancel(input.enterprise_id, retracted)
                 except CancelFailed as failed:
-                    raise novu_fault(failed.fault) from failed
+                    raise novu_fault(failed.fault) from None
                 done += 1
         return NotificationRetractionResult(cancelled=cancelled, too_late=done - cancelled)
 

@@ -76,9 +76,9 @@ class ChildProcess:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 child._take_usage(await child._receive())
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             await child.kill()
-            raise RenderPoolUnavailable("the rendering process did not start") from error
+            raise RenderPoolUnavailable("the rendering process did not start") from None
         except asyncio.CancelledError:
             await child.kill()
             raise
@@ -118,15 +118,15 @@ class ChildProcess:
                     answer = await self._receive()
                 self._take_usage(answer)
                 return answer
-            except TimeoutError as error:
+            except TimeoutError:
                 if self._used_seconds() >= _BUSY_SHARE * self._deadline_seconds:
-                    raise ChildLost(Loss.TIME) from error
+                    raise ChildLost(Loss.TIME) from None
                 if clock() - began > _HARD_DEADLINES * self._deadline_seconds:
-                    raise ChildLost(Loss.OUTSIDE) from error
+                    raise ChildLost(Loss.OUTSIDE) from None
                 patience = _LOOK_AGAIN_SECONDS
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
+            except (asyncio.IncompleteReadError, ConnectionError):
                 # It has closed its output, and a process does that only by ending.
-                raise ChildLost(_LOSS_BY_STATUS.get(await self._process.wait(), Loss.CRASH)) from error
+                raise ChildLost(_LOSS_BY_STATUS.get(await self._process.wait(), Loss.CRASH)) from None
 
     async def kill(self) -> None:
         """End the process and wait until it is gone."""
