@@ -9,9 +9,11 @@ from functions.callers import Callers
 from functions.connections import Connections
 from functions.endpoint import Endpoint
 from functions.health_endpoint import HealthEndpoint
+from functions.platform_identity import is_on_cloud_run
+from functions.rates import Rates
 from functions.settings import FunctionsSettings
 from functions.trigger_endpoint import TriggerEndpoint
-from shared.settings import temporal_connect_config
+from shared.settings import SettingsError, temporal_connect_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,16 @@ def build(settings: FunctionsSettings) -> Functions:
     """Nothing is opened yet.
 
     Raises:
-        SettingsError: Temporal's connection settings are wrong.
+        SettingsError: Temporal's connection settings are wrong, or the platform's word is to be taken elsewhere than on
+            Cloud Run.
     """
+    if settings.functions_trust_platform_identity and not is_on_cloud_run():
+        raise SettingsError(
+            [
+                "FUNCTIONS_TRUST_PLATFORM_IDENTITY: must be false here: away from Cloud Run (K_SERVICE, K_REVISION,"
+                " K_CONFIGURATION and its metadata server) nobody has verified callers' identity tokens"
+            ]
+        )
     callers = Callers(
         settings.functions_api_keys,
         settings.daemon_enterprise_ids,
@@ -38,7 +48,12 @@ def build(settings: FunctionsSettings) -> Functions:
     )
     connections = Connections(settings, temporal_connect_config())
     health = HealthEndpoint(callers, connections, task_queue=settings.temporal_task_queue, build=settings.xnovu_build)
-    trigger = TriggerEndpoint(callers, connections, settings.temporal_task_queue)
+    trigger = TriggerEndpoint(
+        callers,
+        Rates(settings.functions_trigger_calls_per_second, settings.functions_trigger_burst),
+        connections,
+        settings.temporal_task_queue,
+    )
     return Functions(
         health=Endpoint("health", {"GET": health.health}),
         status=Endpoint("status", {"GET": health.status}),

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from opentelemetry import context, propagate
+from opentelemetry import context
+from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -16,6 +18,8 @@ DEADLINE_SECONDS = 8.0
 """Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
 
 OPENAPI_PATH = "/openapi.json"
+
+_TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -36,7 +40,7 @@ class Endpoint:
         """The answer; every error that is foreseen is a problem object."""
         # Here and not before, as connections are opened: what sends spans would not survive the framework's fork.
         telemetry.start(f"xnovu-{self._name}")
-        token = context.attach(propagate.extract(request.headers))
+        token = context.attach(_caller_s_trace(request))
         try:
             with telemetry.span(self._name, {"http.request.method": request.method}, kind=SpanKind.SERVER) as span:
                 response = await self._answer(request)
@@ -68,6 +72,13 @@ class Endpoint:
         if path not in self._paths:
             raise Problem(ProblemCode.PATH_NOT_FOUND, f"this function answers at {' and '.join(self._paths)}")
         return await _by_method(request, self._handlers)
+
+
+def _caller_s_trace(request: Request) -> Context:
+    """Which trace the call is part of, and nothing else: baggage and vendors' state would go with the workflow, into
+    Temporal's history, whatever they hold.
+    """
+    return _TRACE_CONTEXT.extract({"traceparent": request.headers.get("traceparent", "")})
 
 
 async def _by_method(request: Request, handlers: Mapping[str, Handler]) -> Response:

@@ -22,12 +22,12 @@ AUTOSCALE = "autoscale"
 try:
     # Only the function that scales needs to know what. The framework has put its target there by now.
     settings = (AutoscaleSettings if os.environ.get("FUNCTION_TARGET") == AUTOSCALE else FunctionsSettings).load()
+    functions = bootstrap.build(settings)
 except SettingsError as error:
     print(f"functions: {error}", file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_BAD_SETTINGS)
 
 json_logs.configure(settings.daemon_log_level)
-functions = bootstrap.build(settings)
 
 
 @functions_framework.aio.http

@@ -43,6 +43,7 @@ POST_TRIGGER = frozenset(
         ProblemCode.NOT_SENDABLE,
         ProblemCode.BODY_TOO_LARGE,
         ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+        ProblemCode.RATE_LIMITED,
         ProblemCode.DEPENDENCY_UNAVAILABLE,
     }
 )
@@ -52,6 +53,7 @@ GET_TRIGGER = frozenset(
         ProblemCode.INVALID_REQUEST,
         ProblemCode.UNAUTHENTICATED,
         ProblemCode.RUN_NOT_FOUND,
+        ProblemCode.RATE_LIMITED,
         ProblemCode.DEPENDENCY_UNAVAILABLE,
     }
 )
@@ -112,7 +114,9 @@ def openapi_document() -> dict[str, Any]:
                         },
                     },
                     "responses": {
-                        "200": _json("A workflow sends them, now or when they are due.", "Triggered"),
+                        "200": _json(
+                            "A workflow sends them, now or when they are due, or they are `alreadySent`.", "Triggered"
+                        ),
                         "202": _json(
                             "They are stored. Temporal did not answer, or its schedulers are stopped by an operator: "
                             "the listener's next sweep sends them.",

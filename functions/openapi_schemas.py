@@ -35,8 +35,9 @@ TRIGGERED = _object(
         "notificationIds": {"type": "array", "items": {"type": "integer"}},
         "scheduledFor": _INSTANT,
         "dryRun": {"const": True},
+        "alreadySent": {"type": "array", "items": {"type": "integer"}, "minItems": 1},
     },
-    optional=("scheduledFor", "dryRun"),
+    optional=("scheduledFor", "dryRun", "alreadySent"),
 )
 
 TRIGGER_STATE = _object(

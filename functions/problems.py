@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     TICK_IN_PROGRESS = "tick_in_progress"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    RATE_LIMITED = "rate_limited"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
     DEADLINE_EXCEEDED = "deadline_exceeded"
 
@@ -55,6 +56,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.TICK_IN_PROGRESS: 409,
     ProblemCode.BODY_TOO_LARGE: 413,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    ProblemCode.RATE_LIMITED: 429,
     ProblemCode.DEPENDENCY_UNAVAILABLE: 503,
     ProblemCode.DEADLINE_EXCEEDED: 503,
 }
@@ -90,6 +92,11 @@ class Problem(Exception):
             **self.members,
         }
         return JSONResponse(body, self.status, self.headers, PROBLEM_MEDIA_TYPE)
+
+
+def unauthenticated(detail: str) -> Problem:
+    """Nobody knows who calls."""
+    return Problem(ProblemCode.UNAUTHENTICATED, detail, headers={"WWW-Authenticate": 'Bearer realm="xnovu"'})
 
 
 def dependency_unavailable(dependency: str, detail: str, **members: Any) -> Problem:

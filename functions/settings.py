@@ -13,6 +13,10 @@ _CALLER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+EVERY_ENTERPRISE = "*"
+"""In place of a list. An empty list is refused: a script that found none would make an operator."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """One caller's key, of which only the SHA-256 is known; `enterprise_ids` None means all that are served."""
@@ -23,15 +27,24 @@ class ApiKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `name:sha256hex` or `name:sha256hex:enterprise,...`. Raises ValueError, which quotes no hash."""
+        """Read `name:sha256hex`, `name:sha256hex:enterprise,...` or `name:sha256hex:*`. Raises ValueError, which quotes
+        no hash.
+        """
         caller, _, rest = text.partition(":")
-        sha256, _, enterprises = rest.partition(":")
+        sha256, is_restricted, enterprises = rest.partition(":")
         if not _CALLER_NAME.fullmatch(caller):
             raise ValueError("a caller's name is 1-64 of letters, digits, '_', '-', '.'")
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"the key of {caller} must be given as its SHA-256, 64 hexadecimal digits in lower case")
+        if not is_restricted or enterprises.strip() == EVERY_ENTERPRISE:
+            return cls(caller, sha256, None)
         ids = frozenset(part.strip() for part in enterprises.split(",") if part.strip())
-        return cls(caller, sha256, ids or None)
+        if not ids:
+            raise ValueError(
+                f"the list of enterprises of {caller} is empty: name some, or leave the colon away (or write"
+                f" {EVERY_ENTERPRISE}) for a caller who may act for all"
+            )
+        return cls(caller, sha256, ids)
 
 
 class FunctionsSettings(Settings, EnterpriseSettings):
@@ -39,6 +52,8 @@ class FunctionsSettings(Settings, EnterpriseSettings):
 
     functions_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
     functions_trust_platform_identity: bool = Field(False, validate_default=True)
+    functions_trigger_calls_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)
+    functions_trigger_burst: int = Field(200, ge=1)
 
     @field_validator("functions_api_keys", mode="before")
     @classmethod

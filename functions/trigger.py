@@ -57,13 +57,20 @@ _CREATE_PROBLEMS = {
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The rows are stored and will be sent. `run` is None if that is left to the listener's sweep, or nothing was
-    done because it was a dry run. `scheduled_for` is the earliest instant to wait for, if all have to wait.
+    done: it was a dry run, or all `already_sent`. `scheduled_for` is the earliest instant to wait for, if all have to
+    wait.
     """
 
     notification_ids: tuple[int, ...]
     run: StartedRun | None = None
     scheduled_for: datetime | None = None
     dry_run: bool = False
+    already_sent: tuple[int, ...] = ()
+
+    @property
+    def is_left_to_the_sweep(self) -> bool:
+        """Whether something is to be done that nobody has begun."""
+        return self.run is None and not self.dry_run and set(self.already_sent) != set(self.notification_ids)
 
     def to_json(self) -> dict[str, Any]:
         """The answer's body."""
@@ -77,6 +84,8 @@ class Accepted:
             answer["scheduledFor"] = self.scheduled_for.isoformat().replace("+00:00", "Z")
         if self.dry_run:
             answer["dryRun"] = True
+        if self.already_sent:
+            answer["alreadySent"] = list(self.already_sent)
         return answer
 
 
@@ -154,14 +163,17 @@ class Trigger:
                 notifications=unsendable,
             )
         audit.repeated = use is KeyUse.REPEATED
-        due = [row.id for row in rows if row.due]
-        instants = [row.scheduled_for for row in rows if row.scheduled_for is not None and not row.due]
+        # A repeat of a call that had a key is told of that call's run; without one, a SENT row needs no other.
+        already_sent = () if audit.repeated else tuple(row.id for row in rows if row.status == "SENT")
+        open_rows = [row for row in rows if row.id not in already_sent]
+        due = [row.id for row in open_rows if row.due]
+        instants = [row.scheduled_for for row in open_rows if row.scheduled_for is not None and not row.due]
         scheduled_for = min(instants) if instants and not due else None
         if request.dry_run:
-            return Accepted(ids, scheduled_for=scheduled_for, dry_run=True)
+            return Accepted(ids, scheduled_for=scheduled_for, dry_run=True, already_sent=already_sent)
         waiting = await self._await_due(enterprise_id, min(instants)) if instants else None
         run = await self._start(enterprise_id, due, only_once=use is KeyUse.REPEATED) if due else waiting
-        return Accepted(ids, run, scheduled_for)
+        return Accepted(ids, run, scheduled_for, already_sent=already_sent)
 
     async def _use_key(
         self, enterprise_id: str, key: IdempotencyKey | None, first_id: int, *, only_look: bool

@@ -13,6 +13,7 @@ from functions.connections import Connections
 from functions.deliveries import TemporalDeliveries
 from functions.json_body import read_json
 from functions.problems import Problem, ProblemCode, dependency_unavailable
+from functions.rates import Rates
 from functions.trigger import Trigger
 from functions.trigger_request import (
     parse_dry_run,
@@ -28,8 +29,9 @@ log = logging.getLogger("TemporalService")
 class TriggerEndpoint:
     """POST sends, GET tells how a run stands."""
 
-    def __init__(self, callers: Callers, connections: Connections, task_queue: str) -> None:
+    def __init__(self, callers: Callers, rates: Rates, connections: Connections, task_queue: str) -> None:
         self._callers = callers
+        self._rates = rates
         self._connections = connections
         self._task_queue = task_queue
 
@@ -50,6 +52,7 @@ class TriggerEndpoint:
         try:
             caller = self._callers.identify(request.headers)
             audit.caller = caller.name
+            self._rates.spend(caller.name)
             response = await answer(request, caller, audit)
             status, outcome = response.status_code, "answered"
         except Problem as problem:
@@ -71,7 +74,7 @@ class TriggerEndpoint:
         store = SupabaseTriggerStore(await self._connections.supabase())
         accepted = await Trigger(store, deliveries).carry_out(asked, key, caller, audit)
         audit.workflow_id = None if accepted.run is None else accepted.run.workflow_id
-        return JSONResponse(accepted.to_json(), 200 if accepted.run or accepted.dry_run else 202)
+        return JSONResponse(accepted.to_json(), 202 if accepted.is_left_to_the_sweep else 200)
 
     async def _state(self, request: Request, caller: Caller, audit: AuditEntry) -> Response:
         audit.action = "state"

@@ -22,7 +22,10 @@ MAX_NOTIFICATION_IDS = 100
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 
-INSTANT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+INSTANT_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+"""RFC 3339. .NET writes seven digits of a second and Go nine; of those beyond microseconds nothing is kept."""
 
 NOT_BLANK_PATTERN = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """Something besides white space and control characters, spelt out: engines differ about `\\S`."""
@@ -32,9 +35,11 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 def _read_instant(value: Any) -> datetime:
     if not isinstance(value, str) or not re.fullmatch(INSTANT_PATTERN, value):
-        raise ValueError("must be an instant with its offset, such as 2027-03-01T09:00:00Z")
+        raise ValueError(
+            "must be an instant with its offset, such as 2027-03-01T09:00:00Z or 2027-03-01T09:00:00.5+01:00"
+        )
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not an instant on the calendar") from None
 

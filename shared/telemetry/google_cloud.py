@@ -51,6 +51,11 @@ def resource_attributes() -> dict[str, str]:
     return {name: value for name, value in attributes.items() if value}
 
 
+def asks_metadata_server() -> bool:
+    """Whether Google's metadata server answers; it takes up to two seconds where there is none."""
+    return bool(_metadata("project/project-id"))
+
+
 def open_session() -> "AuthorizedSession":
     """A session that sends our credentials and renews them.
 

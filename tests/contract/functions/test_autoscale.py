@@ -17,12 +17,14 @@ from temporalio.client import Client
 from functions.openapi import openapi_document
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW
 from stack.processes import free_port
+from tests.cloud_run.metadata import instance_of_a_service
 from tests.cloud_run.serving import serving as serving_cloud_run
 from tests.cloud_run.worker_pools import WorkerPools
 from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_function
 from tests.contract.functions.framework import schemathesis, serving, starting
 from tests.contract.functions.test_trigger_refusals import assert_problem
 from tests.otlp.receiver import read_attributes, receiving
+from tests.unit.functions.test_platform_identity import claims, token
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,12 @@ async def test_only_callers_for_every_enterprise_may_scale(scaled: Scaled, monke
 async def test_cloud_scheduler_is_known_by_the_identity_that_the_platform_has_verified(
     scaled: Scaled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = "e30.eyJlbWFpbCI6InNjaGVkdWxlckBwLmlhbS5nc2VydmljZWFjY291bnQuY29tIn0.SIGNATURE_REMOVED_BY_GOOGLE"
-    environment = {**scaled.environment, "FUNCTIONS_TRUST_PLATFORM_IDENTITY": "true"}
+    scheduler = token(claims(email="scheduler@p.iam.gserviceaccount.com"))
 
-    async with open_function("autoscale", environment, monkeypatch) as function:
-        answer = await function.post("/", headers={"Authorization": f"Bearer {token}"})
+    with instance_of_a_service() as cloud_run:
+        environment = {**scaled.environment, **cloud_run, "FUNCTIONS_TRUST_PLATFORM_IDENTITY": "true"}
+        async with open_function("autoscale", environment, monkeypatch) as function:
+            answer = await function.post("/", headers=scheduler)
 
     assert answer.status_code == 200
 

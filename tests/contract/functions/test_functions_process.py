@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from temporalio.client import Client
 
 from stack.processes import free_port
 from tests.contract.functions.bench import TENANT, Bench
@@ -49,9 +50,16 @@ async def test_a_call_over_http_makes_a_row_and_the_worker_sends_it(bench: Bench
     )
 
 
-async def test_a_call_is_one_trace_with_the_callers_and_the_workflows(bench: Bench, tmp_path: Path) -> None:
+async def test_a_call_is_one_trace_with_the_callers_and_the_workflows_and_brings_nothing_else_along(
+    bench: Bench, temporal: Client, tmp_path: Path
+) -> None:
     trace_id, caller_span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    headers = {**TENANT, "traceparent": f"00-{trace_id}-{caller_span_id}-01"}
+    headers = {
+        **TENANT,
+        "traceparent": f"00-{trace_id}-{caller_span_id}-01",
+        "tracestate": "vendor=planted-state",
+        "baggage": "customer=planted-baggage",
+    }
 
     async with receiving() as receiver:
 
@@ -82,6 +90,10 @@ async def test_a_call_is_one_trace_with_the_callers_and_the_workflows(bench: Ben
     ]
     starts = [span for span in spans() if span.parent_span_id == calls[1].span_id]
     assert [span.name for span in starts] == ["StartWorkflow:NotificationProcessingWorkflow"]
+    history = await temporal.get_workflow_handle(sent.json()["workflowId"]).fetch_history()
+    kept = b"".join(event.SerializeToString() for event in history.events)
+    assert trace_id.encode() in kept
+    assert b"planted" not in kept
 
 
 @pytest.mark.parametrize(

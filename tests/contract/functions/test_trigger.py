@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from tests.contract.functions.bench import OPERATOR, TENANT, Bench
+from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_function
 
 
 async def test_a_row_that_exists_is_sent_by_the_workflow_the_answer_names(bench: Bench, temporal: Client) -> None:
@@ -44,6 +44,41 @@ async def test_triggering_again_what_is_being_sent_names_the_same_run(bench: Ben
     answers = [await bench.trigger.post("/trigger", json={"notificationId": row_id}, headers=TENANT) for _ in range(2)]
 
     assert answers[0].json() == answers[1].json()
+
+
+async def test_rows_that_are_sent_are_named_and_start_nothing(bench: Bench, temporal: Client) -> None:
+    sent = await bench.insert(bench.ours)
+    await bench.connection.execute(
+        "update notify.ent_notification set notification_status = 'SENT' where id = $1", sent
+    )
+    pending = await bench.insert(bench.ours)
+
+    alone = await bench.trigger.post("/trigger", json={"notificationId": sent}, headers=TENANT)
+    together = await bench.trigger.post("/trigger", json={"notificationIds": [sent, pending]}, headers=TENANT)
+
+    assert (alone.status_code, alone.json()) == (
+        200,
+        {"success": True, "workflowId": None, "runId": None, "notificationIds": [sent], "alreadySent": [sent]},
+    )
+    assert together.json()["alreadySent"] == [sent]
+    assert together.json()["workflowId"] == f"notification-processing/{bench.ours.enterprise_id}/{pending}"
+    with pytest.raises(RPCError, match="not found"):
+        await temporal.get_workflow_handle(f"notification-processing/{bench.ours.enterprise_id}/{sent}").describe()
+
+
+async def test_a_caller_above_his_rate_is_told_when_to_come_back_and_others_are_served(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"FUNCTIONS_TRIGGER_CALLS_PER_SECOND": "0.01", "FUNCTIONS_TRIGGER_BURST": "3"}
+    async with open_function("trigger", {**bench.environment, **slow}, monkeypatch) as trigger:
+        answers = [await trigger.post("/trigger", json=bench.new(), headers=TENANT) for _ in range(4)]
+        other = await trigger.post("/trigger", json=bench.new(), headers=OPERATOR)
+        looks = await trigger.get("/trigger", params={"workflowId": "x"}, headers=TENANT)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].json()["code"] == "rate_limited"
+    assert 90 <= int(answers[3].headers["Retry-After"]) <= 100
+    assert (other.status_code, looks.status_code) == (200, 429)
 
 
 async def test_a_notification_is_made_as_asked_and_sent(bench: Bench, temporal: Client) -> None:
