@@ -32,13 +32,13 @@ class Answered:
     concerns_every_request: bool = False
 
 
-def read_single(response: httpx.Response, event: EncodedEvent) -> Answered:
+def read_single(response: httpx.Response) -> Answered:
     """The result of a request for one event."""
     if response.is_success:
         item = _data_of(response)
-        return Answered([_read_item(item, event)])
+        return Answered([_read_item(item)])
     if response.status_code in _REFUSED:
-        return Answered([TriggerRefused(reason_of_refused_request(response.status_code, _json(response), event.event))])
+        return Answered([TriggerRefused(reason_of_refused_request(response.status_code, _json(response)))])
     return _faulted(response, 1)
 
 
@@ -54,7 +54,7 @@ def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent]) -> Answe
             return Answered([TriggerFault("unreadable answer")] * len(events))
         if len(items) != len(events):
             return Answered([TriggerFault(f"{len(items)} results for {len(events)} events")] * len(events))
-        return Answered([_read_item(item, event) for item, event in zip(items, events, strict=True)])
+        return Answered([_read_item(item) for item in items])
     if response.status_code in _REFUSED:
         raise BulkRefused(response.status_code)
     return _faulted(response, len(events))
@@ -75,12 +75,12 @@ def unanswered(error: httpx.RequestError, events: int) -> Answered:
     return Answered([fault] * events, concerns_every_request=unreachable)
 
 
-def _read_item(item: Any, event: EncodedEvent) -> TriggerResult:
+def _read_item(item: Any) -> TriggerResult:
     if not isinstance(item, Mapping) or not isinstance(item.get("status"), str):
         return TriggerFault("unreadable answer")
     if item["status"] == "processed":
         return TriggerAccepted()
-    return TriggerRefused(reason_of_refused_item(item["status"], item.get("error"), event.event))
+    return TriggerRefused(reason_of_refused_item(item["status"], item.get("error")))
 
 
 def _faulted(response: httpx.Response, events: int) -> Answered:

@@ -95,7 +95,7 @@ class NovuTrigger:
                 if outage.fault:
                     return outage.fault
                 try:
-                    answered = read_single(await self._post(_TRIGGER_PATH, event.body), event)
+                    answered = read_single(await self._post(_TRIGGER_PATH, event.body))
                 except httpx.RequestError as error:
                     answered = unanswered(error, 1)
                 return outage.observe(answered)[0]

@@ -116,7 +116,9 @@ async def test_an_unknown_workflow_is_refused_alike_alone_and_in_bulk(
 async def test_a_status_that_novu_may_invent_is_a_refusal(trigger: NovuTrigger, sink: SinkProcess) -> None:
     sink.fail({"kind": "event_status", "status": "on_strike", "error": ["until friday"], "workflow": "welcome"})
 
-    assert await trigger.trigger([event()]) == [TriggerRefused("on_strike: until friday")]
+    assert await trigger.trigger([event()]) == [
+        TriggerRefused("a status that is not known: in words that are not kept, because they may quote the row")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -133,15 +135,14 @@ async def test_a_validation_error_is_a_refusal(
 
 
 async def test_a_reason_is_bounded_and_repeats_nothing_personal(trigger: NovuTrigger, sink: SinkProcess) -> None:
-    complaint = "ada@example.com cannot get 'Dear Ada' at +44 7700 900123, code 90210. " + "Sorry. " * 100
+    complaint = "ADA%40example.com cannot get 'dear ada' at +44 7700 900123, code 90210. " + "Sorry. " * 100
     sink.fail({"kind": "event_status", "error": [complaint], "workflow": "welcome"})
     payload = {"texts": [{"greeting": "Dear Ada"}], "phone": "+44 7700 900123", "code": 90210}
 
     results = await trigger.trigger([event(recipients=("ada@example.com",), payload=payload)])
 
     assert isinstance(results[0], TriggerRefused)
-    assert results[0].reason.startswith("[...] cannot get '[...]' at [...], code [...]. Sorry.")
-    assert len(results[0].reason) == 200
+    assert results[0].reason == "error: in words that are not kept, because they may quote the row"
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
