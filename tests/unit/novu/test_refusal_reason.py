@@ -229,7 +229,7 @@ def test_what_is_known_of_an_event_s_refusal_is_told(status: str, error: Any, re
         ),
         (
             {"message": "Payload validation failed: name: must be string"},
-            "Payload validation failed; must be of another type",
+            "Payload validation failed; payload must be of another type",
         ),
         ({"message": "Unexpected token"}, "HTTP 422"),
         (["no", "object"], "HTTP 422"),
