@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.bounded_answers import bound_answers
 from shared.notification.outcomes import RefusalCode
 from shared.novu import measured
 from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
@@ -15,6 +16,9 @@ from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
 from shared.ports import CancelFailed, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 
 REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+
+LONGEST_ANSWER_BYTES = 1024 * 1024
+"""Novu says some hundred bytes about an event, of which a request has at most 100."""
 
 SINGLE_CALLS_AT_ONCE = 8
 
@@ -116,4 +120,5 @@ async def open_trigger(api_url: str, secret_key: str) -> AsyncIterator[NovuTrigg
         timeout=REQUEST_TIMEOUT,
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
+        bound_answers(client, LONGEST_ANSWER_BYTES)
         yield NovuTrigger(client)
