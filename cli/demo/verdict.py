@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from cli.demo.kinds import KINDS, Kind, Ledger, SentRow
+from shared.notification.transaction_id import transaction_ids
 
 FINAL = ("SENT", "FAILED", "RETRACTED")
 
@@ -46,9 +47,8 @@ class KindVerdict:
 
 
 def expected_transaction_ids(row: SentRow) -> list[str]:
-    """Those of the row's recipient chunks (shared/notification/transaction_id.py)."""
-    base = f"xnovu.{row.enterprise_id}.{row.notification_id}"
-    return [base if chunk == 0 else f"{base}.{chunk}" for chunk in range(row.kind.calls_per_row)]
+    """Those of the row's recipient chunks."""
+    return transaction_ids(row.enterprise_id, row.notification_id, None, row.kind.calls_per_row)
 
 
 def judge(ledger: Ledger, states: Mapping[int, RowState], calls: Sequence[SinkCall]) -> list[KindVerdict]:

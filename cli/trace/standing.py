@@ -7,7 +7,7 @@ from cli.operator_store import NotificationTrace
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport
 from cli.trace.processing import PendingAttempt, TemporalView
 from shared.notification.outcomes import RefusalCode
-from shared.notification.transaction_id import transaction_id
+from shared.notification.transaction_id import transaction_ids as notification_transaction_ids
 
 RECIPIENTS_PER_TRANSACTION = 100
 
@@ -47,9 +47,7 @@ def transaction_ids(row: NotificationTrace) -> list[str]:
     if row.enterprise_id is None or (row.transaction_id is None and not row.chunks_sent):
         return []
     chunks = -(-row.recipient_count // RECIPIENTS_PER_TRANSACTION)
-    ids = [transaction_id(row.enterprise_id, row.id, chunk) for chunk in range(max(1, chunks))]
-    # A row that was sent before these ids were ours to make has another.
-    return ids if row.transaction_id in (None, ids[0]) else [str(row.transaction_id)]
+    return notification_transaction_ids(row.enterprise_id, row.id, row.transaction_id, chunks)
 
 
 def waits_to_be_taken_up(row: NotificationTrace) -> bool:

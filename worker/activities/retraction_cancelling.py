@@ -4,7 +4,7 @@ import logging
 
 from temporalio import activity
 
-from shared.notification.transaction_id import transaction_id
+from shared.notification.transaction_id import transaction_ids
 from shared.ports import CancelFailed, RetractedNotification, RetractionStore, SentNotificationCancelling
 from shared.temporal.messages import NotificationRetractionInput, NotificationRetractionResult
 from worker.activities.heartbeat import heartbeating
@@ -60,7 +60,6 @@ class RetractionCancelling:
 
 
 def _transaction_ids(enterprise_id: str, retracted: RetractedNotification) -> list[str]:
-    """Those of the chunks the row went out in; the first is the row's own, which an earlier system may have chosen."""
+    """Those of the chunks the row went out in."""
     chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
-    later = [transaction_id(enterprise_id, retracted.id, chunk) for chunk in range(1, chunks)]
-    return [retracted.transaction_id, *later]
+    return transaction_ids(enterprise_id, retracted.id, retracted.transaction_id, chunks)
