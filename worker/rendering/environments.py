@@ -2,16 +2,31 @@
 
 from typing import Final
 
-from liquid import BoundTemplate, Environment, Token
+from liquid import BoundTemplate, Environment, Mode, Token
+from liquid.builtin.tags.if_tag import IfTag
+from liquid.builtin.tags.unless_tag import UnlessTag
 from liquid.exceptions import LiquidError
 
 from worker.rendering.bounded_filters import bounded
 from worker.rendering.filters import FILTERS
 from worker.rendering.include_tag import IncludeTag, OutputOrInclude
+from worker.rendering.output_tag import Capture, Cycle, Echo
 from worker.rendering.parsing import TemplateParser
 
 _LEFT_OUT: Final = ("include", "render")
 """Liquid's own ways to include; `xnovu_render` is ours."""
+
+
+class _StrictIf(IfTag):
+    """Takes nothing behind `else`: the library would ignore the condition of an `else if`."""
+
+    mode = Mode.STRICT
+
+
+class _StrictUnless(UnlessTag):
+    """As `_StrictIf`."""
+
+    mode = Mode.STRICT
 
 
 class _PlainTemplate(BoundTemplate):
@@ -39,8 +54,8 @@ class _TemplateEnvironment(Environment):
         super().setup_tags_and_filters(extra=extra)
         for tag in _LEFT_OUT:
             del self.tags[tag]
-        self.add_tag(IncludeTag)
-        self.add_tag(OutputOrInclude)
+        for ours in (IncludeTag, OutputOrInclude, Echo, Cycle, Capture, _StrictIf, _StrictUnless):
+            self.add_tag(ours)
         for name, function in {**self.filters, **FILTERS}.items():
             self.add_filter(name, bounded(name, function))
 

@@ -10,10 +10,11 @@ from shared.notification.models import Channel, NovuWorkflow, Template
 from shared.notification.outcomes import RefusalCode
 from worker.rendering.budget import Budget, LimitExceeded
 from worker.rendering.channel_limits import SUBJECT_CHARACTERS, ChannelLimits, limits_for
+from worker.rendering.chat_text import sanitize_chat
 from worker.rendering.context import OutputBuffer, PlainDataContext, Rendering
 from worker.rendering.environments import HTML_PARSER, TEXT_PARSER
 from worker.rendering.html_sanitizing import sanitize_email, sanitize_inapp
-from worker.rendering.plain_text import sanitize_chat, sanitize_push, sanitize_sms
+from worker.rendering.plain_text import sanitize_push, sanitize_sms
 from worker.rendering.refusals import refusal_for, refuse
 from worker.rendering.sms_segments import count_segments
 from worker.rendering.subject import clean_subject, split_subject

@@ -3,9 +3,15 @@
 import re
 from typing import Final
 
-from worker.rendering.plain_text import strip_tags
+from worker.rendering.plain_text import to_text
 
 _SUBJECT_LINE: Final = re.compile(r"\s*subject:[ \t]*(?P<subject>[^\n\r]*)(?:\r\n|\n|\r|$)", re.IGNORECASE)
+
+_BIDI_CONTROL: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Unicode's Bidi_Control: they make a subject read otherwise than it is written."""
+
+_ENCODED_WORD: Final = re.compile(r"=\?(?=[^\s?]+\?[bBqQ]\?)")
+"""Where RFC 2047 would have a mail client decode the rest."""
 
 
 def split_subject(body: str) -> tuple[str | None, str]:
@@ -16,8 +22,7 @@ def split_subject(body: str) -> tuple[str | None, str]:
     return match.group("subject"), body[match.end() :]
 
 
-def clean_subject(subject: str) -> str:
-    """One line without tags. A line break would end the header and start the next."""
-    while (line := " ".join(strip_tags(subject).split())) != subject:
-        subject = line
-    return subject
+def clean_subject(markup: str) -> str:
+    """One line of text, of what a template wrote. A line break would end the header and start the next."""
+    line = " ".join(_BIDI_CONTROL.sub("", to_text(markup)).split())
+    return _ENCODED_WORD.sub("= ?", line)

@@ -55,7 +55,7 @@ def test_an_object_is_written_as_json() -> None:
 def test_subject_templates_are_plain_text_on_one_line() -> None:
     content = render("x", {"name": "A & <b>B</b>\r\nBcc: c"}, subject="Hi {{ name }}")
 
-    assert content.subject == "Hi A & B Bcc: c"
+    assert content.subject == "Hi A & <b>B</b> Bcc: c"
 
 
 def test_a_leading_subject_line_of_an_email_is_its_subject() -> None:

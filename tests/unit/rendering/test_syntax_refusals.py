@@ -39,7 +39,7 @@ def test_an_unknown_filter_is_refused_by_name() -> None:
         ("{{ secret | slice: 'seventeen' }}", "slice"),
         ("{{ secret | upcase: 1, 2, 3 }}", "upcase"),
         ("{{ secret | truncate: 'seventeen' }}", "truncate"),
-        ("{{ list | map: 'a' | concat: secret }}", "map"),
+        ("{{ list | map: 'a' | concat: secret }}", "concat"),
         ("{{ secret | base64_decode }}", "base64_decode"),
         ("{{ 'now' | date: '%Y' }}", "date"),
         ("{{ secret | json: 99 }}", "json"),
