@@ -54,7 +54,7 @@ def _result(number: Number) -> int | float:
     result = float(number)
     if result in (float("inf"), float("-inf")) or result != result:
         raise ArithmeticError("beyond what a number can be")
-    return result
+    return result or 0.0  # and never -0.0
 
 
 def _of_two(whole: Callable[[int, int], int], decimal: Callable[[Decimal, Decimal], Decimal]) -> Callable[..., Any]:

@@ -52,5 +52,5 @@ def _json_part(part: object) -> object:
 
 
 def _decimal_text(number: float) -> str:
-    text = format(Decimal(repr(number)), "f")
+    text = format(Decimal(repr(number or 0.0)), "f")
     return text if "." in text else f"{text}.0"
