@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from listener.backoff import Backoff
+from shared.backoff import Backoff
 from stack.processes import bound_command
 
 log = logging.getLogger("DaemonManager")

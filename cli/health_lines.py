@@ -13,6 +13,7 @@ _HINTS = {
     Part.TEMPORAL: "xnovu doctor temporal",
     Part.SUPABASE: "xnovu doctor supabase",
     Part.NOVU: "xnovu doctor novu",
+    Part.PROCESSES: "its log says where: part_failed. It is run again by itself; docs/runbook.md says what to do.",
 }
 
 

@@ -82,7 +82,7 @@ class Batcher:
         return True
 
     async def run(self) -> None:
-        """Hand batches over for ever."""
+        """Hand batches over for ever. What could not be handed over is still held when this raises."""
         while True:
             await self._arrived.wait()
             try:
@@ -118,7 +118,12 @@ class Batcher:
         self._changes_held = 0
         self._earliest_commit = None
         self._note_how_full()
-        await self._hand_over(batch)
+        try:
+            await self._hand_over(batch)
+        except Exception:
+            self._held.extendleft(reversed(ids))
+            self._note_how_full()
+            raise
 
 
 def _set_if(event: asyncio.Event, condition: bool) -> None:

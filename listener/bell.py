@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from temporalio.service import RPCError
 
-from listener.backoff import Backoff
+from shared.backoff import Backoff
 
 NewsT = TypeVar("NewsT")
 

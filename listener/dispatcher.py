@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 from temporalio.service import RPCError
 
-from listener.backoff import Backoff
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.tracing import handing_over
 from listener.workflows import StartWork, Work
+from shared.backoff import Backoff
+from shared.supervision import Supervisor
 
 log = logging.getLogger("TemporalService")
 
@@ -53,11 +54,14 @@ class Dispatcher:
         """Queue a batch, waiting while the queue is full; dropped while Temporal is away."""
         await self._batches.put(batch)
 
-    async def run(self) -> None:
-        """Start workflows for ever."""
+    async def run(self, parts: Supervisor) -> None:
+        """Start workflows for ever. What a starter held when it met a fault is swept once it starts again."""
         async with asyncio.TaskGroup() as starters:
             for number in range(self._concurrency):
-                starters.create_task(self._start_queued(), name=f"dispatcher-{number}")
+                starters.create_task(
+                    parts.keep("workflow starter", self._start_queued, afresh=self._on_recovery),
+                    name=f"dispatcher-{number}",
+                )
 
     async def drain(self) -> None:
         """Return when all that was handed over is started, or dropped because Temporal is away."""
@@ -99,19 +103,23 @@ class Dispatcher:
         self._available.clear()
         log.error("temporal_unavailable", extra={"status": error.status.name, "reason": error.message})
         backoff = Backoff(self._first_backoff_seconds, cap_seconds=5.0)
-        while True:
-            await asyncio.sleep(backoff.next_seconds())
-            try:
-                await self._start_one(batch)
-                break
-            except RPCError as failure:
-                if backoff.failures % 10 == 0:
-                    log.error(
-                        "temporal_unavailable", extra={"status": failure.status.name, "attempts": backoff.failures}
-                    )
-        self._available.set()
+        try:
+            while not await self._is_answered(batch, backoff):
+                pass
+        finally:  # whatever ends the waiting: the others wait for this one, and find out by themselves how Temporal is
+            self._available.set()
         log.info("temporal_available", extra={"attempts": backoff.failures})
         self._on_recovery()
+
+    async def _is_answered(self, batch: Batch, backoff: Backoff) -> bool:
+        await asyncio.sleep(backoff.next_seconds())
+        try:
+            await self._start_one(batch)
+        except RPCError as failure:
+            if backoff.failures % 10 == 0:
+                log.error("temporal_unavailable", extra={"status": failure.status.name, "attempts": backoff.failures})
+            return False
+        return True
 
     def _drop(self, batch: Batch) -> None:
         self._counters.rows_dropped_while_temporal_was_away += len(batch.notification_ids)

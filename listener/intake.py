@@ -9,6 +9,7 @@ from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.ports import RowChange, RowRetracted
+from shared.supervision import Supervisor
 
 
 class Intake:
@@ -57,12 +58,12 @@ class Intake:
         for memory in self.handed_over.values():
             memory.forget_all()
 
-    async def run(self) -> None:
-        """Hand batches over for ever."""
+    async def run(self, parts: Supervisor) -> None:
+        """Hand batches over for ever; one batcher's trouble is its enterprise's own."""
         async with asyncio.TaskGroup() as batching:
             for work, batchers in self.batchers.items():
                 for enterprise_id, batcher in batchers.items():
-                    batching.create_task(batcher.run(), name=f"{work} batcher {enterprise_id}")
+                    batching.create_task(parts.keep("batcher", batcher.run), name=f"{work} batcher {enterprise_id}")
 
     async def flush(self) -> None:
         """Hand over all that is held, without waiting for any window."""

@@ -14,6 +14,7 @@ from listener.schedule_waker import ScheduleWaker
 from listener.sweeper import Sweeper
 from listener.workflows import Work, Workflows
 from shared.ports import (
+    FeedEvent,
     FeedGap,
     FeedLate,
     FeedState,
@@ -25,6 +26,7 @@ from shared.ports import (
     RowScheduled,
     RuleChanged,
 )
+from shared.supervision import Supervisor
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -45,8 +47,12 @@ class Listener:
         sweep_interval_seconds: float,
         unheard_sweep_seconds: float = UNHEARD_SWEEP_SECONDS,
         window_seconds: float = WINDOW_SECONDS,
+        parts: Supervisor | None = None,
     ) -> None:
-        """Every enterprise is swept each `sweep_interval_seconds`; one without a seat each `unheard_sweep_seconds`."""
+        """Every enterprise is swept each `sweep_interval_seconds`; one without a seat each `unheard_sweep_seconds`.
+        `parts` keeps what runs here.
+        """
+        self.parts = parts or Supervisor()
         self.counters = ListenerCounters()
         self._feed = feed
         self._enterprise_ids = frozenset(enterprise_ids)
@@ -98,24 +104,21 @@ class Listener:
         }
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then take no more changes, hand over what is held, leave the feed and return.
-
-        Raises:
-            ExceptionGroup: a part died of something that none of them knows how to survive.
-        """
+        """Work until `stop` is set, then take no more changes, hand over what is held, leave the feed and return."""
+        keep = self.parts.keep
         try:
-            async with asyncio.TaskGroup() as parts:
-                hearing = parts.create_task(self._hear(), name="feed")
+            async with asyncio.TaskGroup() as tasks:
+                hearing = tasks.create_task(keep("feed", self._hear, afresh=self._catch_up_with_all, until=stop))
                 seeking = [
-                    parts.create_task(self._sweeper.run(), name="sweeper"),
-                    parts.create_task(self._sweep_the_unheard(), name="sweeper of the unheard"),
-                    parts.create_task(self._reread_rules_of_the_unheard(), name="rules of the unheard"),
-                    parts.create_task(self._keeper.run(), name="orchestration keeper"),
-                    parts.create_task(self._waker.run(), name="schedule waker"),
+                    tasks.create_task(keep("sweeper", self._sweeper.run, afresh=self._sweeper.start_afresh)),
+                    tasks.create_task(keep("sweeper of the unheard", self._sweep_the_unheard)),
+                    tasks.create_task(keep("rules of the unheard", self._reread_rules_of_the_unheard)),
+                    tasks.create_task(keep("orchestration keeper", self._keeper.run)),
+                    tasks.create_task(self._waker.run(self.parts)),
                 ]
                 handing_over = [
-                    parts.create_task(self._intake.run(), name="intake"),
-                    parts.create_task(self._dispatcher.run(), name="dispatcher"),
+                    tasks.create_task(self._intake.run(self.parts)),
+                    tasks.create_task(self._dispatcher.run(self.parts)),
                 ]
                 self._sweeper.request_all()
                 await stop.wait()
@@ -123,7 +126,7 @@ class Listener:
                 for task in handing_over:
                     task.cancel()
         finally:
-            await self._feed.close()
+            await self.parts.attempt("feed", self._feed.close)
             log.info("listener_stopped", extra=self._counts())
 
     def _counts(self) -> dict[str, int]:
@@ -137,21 +140,24 @@ class Listener:
 
     async def _hear(self) -> None:
         async for event in self._feed.events():
-            if not isinstance(event, FeedGap | FeedLate):
-                self.counters.enterprises[event.enterprise_id].note_event()
-            match event:
-                case RowChange() | RowRetracted():
-                    self._take(event)
-                case RowScheduled(enterprise_id, scheduled_for):
-                    self._waker.row_scheduled(enterprise_id, scheduled_for)
-                case RuleChanged(enterprise_id):
-                    self._waker.rules_changed(enterprise_id)
-                case FeedGap(enterprise_ids):
-                    self._catch_up(enterprise_ids & self._enterprise_ids)
-                case FeedLate(enterprise_ids):
-                    self._sweeper.request(enterprise_ids & self._enterprise_ids)
+            self._take_event(event)
         if not self._stopping:
             raise RuntimeError("the feed of row changes ended by itself")
+
+    def _take_event(self, event: FeedEvent) -> None:
+        if not isinstance(event, FeedGap | FeedLate):
+            self.counters.enterprises[event.enterprise_id].note_event()
+        match event:
+            case RowChange() | RowRetracted():
+                self._take(event)
+            case RowScheduled(enterprise_id, scheduled_for):
+                self._waker.row_scheduled(enterprise_id, scheduled_for)
+            case RuleChanged(enterprise_id):
+                self._waker.rules_changed(enterprise_id)
+            case FeedGap(enterprise_ids):
+                self._catch_up(enterprise_ids & self._enterprise_ids)
+            case FeedLate(enterprise_ids):
+                self._sweeper.request(enterprise_ids & self._enterprise_ids)
 
     async def _sweep_the_unheard(self) -> None:
         """While the doorbell is out of order, look more often."""
@@ -186,6 +192,10 @@ class Listener:
         for enterprise_id in enterprise_ids:
             self._waker.rules_changed(enterprise_id)
 
+    def _catch_up_with_all(self) -> None:
+        """What came while nobody heard is in the tables."""
+        self._catch_up(self._enterprise_ids)
+
     def _sweep_soon(self, enterprise_id: str) -> None:
         self._sweeper.request({enterprise_id})
 
@@ -199,13 +209,14 @@ class Listener:
         self._stopping = True
         for task in seeking:
             task.cancel()
-        await self._feed.close()
-        await asyncio.wait({hearing, *seeking})
+        await self.parts.attempt("feed", self._feed.close)
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._intake.flush()
-                await self._dispatcher.drain()
+                await asyncio.wait({hearing, *seeking})
+                await self.parts.attempt("intake", self._intake.flush)
+                await self.parts.attempt("dispatcher", self._dispatcher.drain)
                 if self._dispatcher.temporal_available:
-                    await self._waker.flush()
+                    await self._waker.flush(self.parts)
         except TimeoutError:
             log.warning("drain_incomplete", extra={"seconds": DRAIN_SECONDS})
+        hearing.cancel()

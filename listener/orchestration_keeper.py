@@ -41,14 +41,16 @@ class OrchestrationKeeper:
         self._failing_with: RPCStatusCode | None = None
         self._look_requested = asyncio.Event()
         self._stopped = False
+        self._has_joined = False
 
     def look_soon(self) -> None:
         """Look before the interval ends: Temporal was away, and may have come back without its workflows."""
         self._look_requested.set()
 
     async def run(self) -> None:
-        """Keep it running for ever."""
-        await self._insist(self._join)
+        """Keep it running for ever. Run again after a fault it only looks: it has joined once."""
+        if not self._has_joined:
+            await self._insist(self._join)
         while True:
             try:
                 async with asyncio.timeout(self._interval_seconds):
@@ -72,6 +74,7 @@ class OrchestrationKeeper:
 
     async def _join(self) -> None:
         await self._workflows.join_orchestration(self._enterprise_ids)
+        self._has_joined = True
         log.info("orchestration_joined", extra={"enterprises": len(self._enterprise_ids)})
 
     async def _insist(self, attempt: Callable[[], Awaitable[None]]) -> None:

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from listener.bell import Bell
 from listener.counters import ListenerCounters
 from listener.workflows import Workflows
+from shared.supervision import Supervisor
 
 log = logging.getLogger("TemporalService")
 
@@ -86,19 +87,19 @@ class ScheduleWaker:
             self._counters.recovered_schedule += 1
         self._row_bells[enterprise_id].want(instant)
 
-    async def run(self) -> None:
-        """Ring for ever."""
+    async def run(self, parts: Supervisor) -> None:
+        """Ring for ever; a bell that breaks keeps its news, and is rung again."""
         async with asyncio.TaskGroup() as ringing:
             for bell in self._bells():
-                ringing.create_task(
-                    bell.run(
-                        wait_until_useful=self._wait_until_useful,
-                        on_failure=self._note_failure,
-                        first_backoff_seconds=self._first_backoff_seconds,
-                    )
+                ring = partial(
+                    bell.run,
+                    wait_until_useful=self._wait_until_useful,
+                    on_failure=self._note_failure,
+                    first_backoff_seconds=self._first_backoff_seconds,
                 )
+                ringing.create_task(parts.keep("scheduler bell", ring))
 
-    async def flush(self) -> None:
+    async def flush(self, parts: Supervisor) -> None:
         """Tell at once, and only once, what is held. Call when `run` has ended.
 
         What is not heard now is told by the next listener: its first sweep and its first subscription find it.
@@ -112,7 +113,7 @@ class ScheduleWaker:
 
         async with asyncio.TaskGroup() as telling:
             for bell in self._bells():
-                telling.create_task(tell(bell))
+                telling.create_task(parts.attempt("scheduler bell", partial(tell, bell)))
 
     def _bells(self) -> Iterable[Bell[bool] | Bell[datetime]]:
         yield from self._rule_bells.values()

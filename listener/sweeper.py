@@ -79,6 +79,12 @@ class Sweeper:
         self._gaps_wanted.update(enterprise_ids)
         self.request(self._gaps_wanted)
 
+    def start_afresh(self) -> None:
+        """To be called before `run` is called again after a fault: what its sweep had not reached is still wanted."""
+        self.catch_up(self._gaps_in_sweep)
+        self._gaps_in_sweep = set()
+        self.request_all()
+
     async def run(self) -> None:
         """Sweep for ever."""
         loop = asyncio.get_running_loop()

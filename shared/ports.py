@@ -539,7 +539,10 @@ class RowChangeFeed(Protocol):
     status: FeedStatus
 
     def events(self) -> AsyncIterator[FeedEvent]:
-        """Changes as they come, for ever; reconnects by itself, and ends only when closed."""
+        """Changes as they come, for ever; reconnects by itself, and ends only when closed.
+
+        Whoever stops listening may call this again, to go on with what has come since.
+        """
         ...
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.socket_supervisor import SocketSupervisor
 from listener.postgres_changes.timing import FeedTiming
 from shared.ports import FeedEvent, NotificationStore
+from shared.supervision import Supervisor
 
 PATH = "/realtime/v1"
 SEATS_PER_SOCKET = 50
@@ -20,7 +21,7 @@ SEATS_PER_SOCKET = 50
 
 
 class PostgresChangesFeed:
-    """The port RowChangeFeed. `events` may be called once."""
+    """The port RowChangeFeed. The sockets live from the first call of `events` until `close`, whoever listens."""
 
     def __init__(
         self,
@@ -31,8 +32,12 @@ class PostgresChangesFeed:
         *,
         max_retries: int,
         timing: FeedTiming,
+        parts: Supervisor | None = None,
     ) -> None:
-        """`store` writes the canaries; after `max_retries` failures in a row a seat's state is FAILED."""
+        """`store` writes the canaries; after `max_retries` failures in a row a seat's state is FAILED. `parts` keeps
+        the sockets and their seats.
+        """
+        self._parts = parts or Supervisor()
         self._observer = FeedObserver(enterprise_ids, max_retries=max_retries)
         self.status = self._observer.status
         self._key = key
@@ -45,19 +50,13 @@ class PostgresChangesFeed:
         self._running: asyncio.Task[None] | None = None
 
     async def events(self) -> AsyncIterator[FeedEvent]:
-        """Changes and gaps as they come, until closed.
-
-        Raises:
-            ExceptionGroup: a supervisor died of something it does not know how to survive.
-        """
-        unreadable_frames.install()
-        self._running = asyncio.create_task(self._run(), name="postgres_changes")
-        self._running.add_done_callback(lambda _: self._outbox.close())
+        """Changes and gaps as they come, until closed."""
+        if self._running is None:
+            unreadable_frames.install()
+            self._running = asyncio.create_task(self._run(), name="postgres_changes")
+            self._running.add_done_callback(lambda _: self._outbox.close())
         while (event := await self._outbox.take()) is not None:
             yield event
-        await self.close()
-        if not self._running.cancelled():
-            self._running.result()
 
     async def close(self) -> None:
         """Leave all seats and end `events`; closing twice is harmless."""
@@ -74,11 +73,19 @@ class PostgresChangesFeed:
         )
         callbacks = ReaderCallbacks(self._outbox, self._observer, canary)
         return SocketSupervisor(
-            url, self._key, enterprise_ids, canary=canary, callbacks=callbacks, observer=self._observer, timing=timing
+            url,
+            self._key,
+            enterprise_ids,
+            canary=canary,
+            callbacks=callbacks,
+            observer=self._observer,
+            timing=timing,
+            parts=self._parts,
         )
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as sockets:
-            sockets.create_task(warn_before_expiry(self._key, self._observer))
+            watch = partial(warn_before_expiry, self._key, self._observer)
+            sockets.create_task(self._parts.keep("key watch", watch))
             for socket in self._sockets:
-                sockets.create_task(socket.run())
+                sockets.create_task(self._parts.keep("realtime socket", socket.run, on_fault=socket.note_fault))

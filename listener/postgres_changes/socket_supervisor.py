@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 from realtime import AsyncRealtimeClient
 from websockets.exceptions import InvalidStatus
 
-from listener.backoff import Backoff
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.canary import Canary
 from listener.postgres_changes.enterprise_subscription import enterprise_subscription
@@ -19,6 +18,10 @@ from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.seat import SOCKET_ERRORS, take_seat
 from listener.postgres_changes.timing import FeedTiming
+from shared.backoff import Backoff
+from shared.supervision import Supervisor
+
+DEFECT = "an unforeseen exception; the log says where: part_failed"
 
 LossT = TypeVar("LossT", bound=Exception)
 
@@ -40,7 +43,9 @@ class SocketSupervisor:
         callbacks: ReaderCallbacks,
         observer: FeedObserver,
         timing: FeedTiming,
+        parts: Supervisor,
     ) -> None:
+        self._parts = parts
         self._url = url
         self._key = key
         self._enterprise_ids = enterprise_ids
@@ -65,6 +70,10 @@ class SocketSupervisor:
             self._observer.lost(self._enterprise_ids, loss.reason, failures=backoff.failures)
             await asyncio.sleep(seconds)
 
+    def note_fault(self) -> None:
+        """`run` has ended by what nobody foresaw: nobody is heard until it runs again."""
+        self._observer.lost(self._enterprise_ids, DEFECT, failures=1)
+
     async def _hold_socket(self, backoff: Backoff) -> None:
         timing = self._timing
         client = AsyncRealtimeClient(
@@ -74,9 +83,10 @@ class SocketSupervisor:
             await self._connect(client)
             backoff.works()
             async with asyncio.TaskGroup() as seats:
-                seats.create_task(self._keep_canary(client))
+                canary = partial(self._keep_canary, client)
+                seats.create_task(self._parts.keep("canary", canary, passing=(SocketLost,)))
                 for enterprise_id in self._enterprise_ids:
-                    seats.create_task(self._keep_seat(client, enterprise_id))
+                    seats.create_task(self._supervise_seat(client, enterprise_id))
         finally:
             await self._close(client)
 
@@ -88,6 +98,15 @@ class SocketSupervisor:
             raise refused_handshake(error) from None
         except SOCKET_ERRORS as error:
             raise SocketLost(f"{type(error).__name__}: {error}") from None
+
+    async def _supervise_seat(self, client: AsyncRealtimeClient, enterprise_id: str) -> None:
+        """What nobody foresaw on one seat is that seat's own trouble."""
+        await self._parts.keep(
+            "seat",
+            partial(self._keep_seat, client, enterprise_id),
+            on_fault=partial(self._observer.lost, (enterprise_id,), DEFECT, failures=1),
+            passing=(SocketLost,),
+        )
 
     async def _keep_seat(self, client: AsyncRealtimeClient, enterprise_id: str) -> None:
         """Take the enterprise's seat, and take it again whenever it is lost while the socket is well."""

@@ -44,6 +44,7 @@ def assess(observations: Observations, now: datetime, thresholds: Thresholds | N
         *_of_rule_engine(observations, states, limits),
         *_of_queue(observations, limits),
         *_of_novu(observations, now, limits),
+        *_of_processes(observations, now),
     )
     return HealthReport(
         uptime_seconds=max(0, int((now - observations.observer.started_at).total_seconds())),
@@ -181,6 +182,19 @@ def _of_novu(observations: Observations, now: datetime, limits: Thresholds) -> I
     all_for_long = len(failing) == len(calling) and longest >= limits.novu_failing_unhealthy
     reason = f"nothing but faults for {longest:.0f} s: {failing[0].last_fault}"
     yield Problem(Part.NOVU, Condition.UNHEALTHY if all_for_long else Condition.DEGRADED, reason)
+
+
+def _of_processes(observations: Observations, now: datetime) -> Iterator[Problem]:
+    """Parts that stumble over what nobody foresaw. Those that do not come back show by what they no longer do, too."""
+    reports = {report.component_id: report for report in observations.components}.values()
+    failing = [("daemon", part) for part in observations.failing]
+    failing += [(report.component.value, part) for report in reports for part in report.failing]
+    for component, part in failing:
+        state = "runs again" if part.running else "is to be run again"
+        seconds = max(0.0, (now - part.failing_since).total_seconds())
+        times = "once" if part.faults == 1 else f"{part.faults} times"
+        reason = f"{component}: {part.part} failed {times} in {seconds:.0f} s ({part.last_fault}), and {state}"
+        yield Problem(Part.PROCESSES, Condition.DEGRADED, reason)
 
 
 def _orchestration(temporal: TemporalObservation) -> str:

@@ -25,6 +25,7 @@ class Part(StrEnum):
     TEMPORAL = "temporal"
     SUPABASE = "supabase"
     NOVU = "novu"
+    PROCESSES = "processes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,20 @@ class WorkerObservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailingPart:
+    """A part of a process that met an exception which nobody foresaw, and has not run for long enough since.
+
+    `faults` since it last ran well; `last_fault` is the exception's class; not `running`: it waits to be run again.
+    """
+
+    part: str
+    faults: int
+    failing_since: datetime
+    last_fault: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentReport:
     """What a listener or a worker says of itself: its heartbeat. `component_id` is new with every start."""
 
@@ -92,6 +106,7 @@ class ComponentReport:
     process: ProcessObservation
     listener: ListenerObservation | None = None
     worker: WorkerObservation | None = None
+    failing: tuple[FailingPart, ...] = ()
 
     @property
     def component(self) -> Component:
@@ -184,12 +199,15 @@ class DatabaseObservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
-    """All that one look sees. `observer` is the process that looks; `components` have reported lately."""
+    """All that one look sees. `observer` is the process that looks, `failing` are parts of its own; `components` have
+    reported lately.
+    """
 
     observer: ProcessObservation
     components: tuple[ComponentReport, ...]
     temporal: TemporalObservation
     database: DatabaseObservation
+    failing: tuple[FailingPart, ...] = ()
 
     @property
     def listeners(self) -> tuple[ListenerObservation, ...]:

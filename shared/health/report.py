@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Any, Self
 
 from shared.health.condition import Condition, Part, Problem, worst
-from shared.health.observations import EnterpriseObservation, Observations, ProcessObservation, SubscriptionState
+from shared.health.observations import (
+    EnterpriseObservation,
+    FailingPart,
+    Observations,
+    ProcessObservation,
+    SubscriptionState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,8 @@ class HealthReport:
             "components": {
                 "subscriptions": asdict(self.subscriptions),
                 "ruleEngine": self.condition_of(Part.RULE_ENGINE),
-                # The contract has no line of their own for Supabase and Novu: without either, the queue does not move.
-                "queue": self.condition_of(Part.QUEUE, Part.SUPABASE, Part.NOVU),
+                # The contract has no line of their own for these: without them, the queue does not move.
+                "queue": self.condition_of(Part.QUEUE, Part.SUPABASE, Part.NOVU, Part.PROCESSES),
                 "temporal": temporal,
             },
             "enterprise_status": dict(self.enterprise_status),
@@ -129,9 +135,11 @@ class StatusReport:
                     "id": report.component_id,
                     "reported_at": _text(report.reported_at),
                     **_process(report.process),
+                    "failing": [_failing(part) for part in report.failing],
                 }
                 for report in seen.components
             ],
+            "failing": [_failing(part) for part in seen.failing],
         }
 
     def _enterprise_ids(self) -> list[str]:
@@ -198,6 +206,10 @@ def _process(process: ProcessObservation) -> dict[str, Any]:
         "memory_bytes": process.memory_bytes,
         "cpu_percent": process.cpu_percent,
     }
+
+
+def _failing(part: FailingPart) -> dict[str, Any]:
+    return {**asdict(part), "failing_since": _text(part.failing_since)}
 
 
 def _latest(instants: Iterable[datetime | None]) -> datetime | None:

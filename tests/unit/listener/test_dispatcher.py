@@ -1,15 +1,16 @@
 """Batches become workflows, and an outage of Temporal becomes a sweep."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
 from listener.workflows import Work
+from shared.supervision import Supervisor
 from tests.unit.listener.fakes import FakeTemporal, eventually
 
 
@@ -34,8 +35,8 @@ def a_dispatcher(
 
 
 @asynccontextmanager
-async def running(dispatcher: Dispatcher) -> AsyncIterator[None]:
-    task = asyncio.create_task(dispatcher.run())
+async def running(dispatcher: Dispatcher, parts: Supervisor | None = None) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run(parts or Supervisor()))
     try:
         yield
     finally:
@@ -132,14 +133,43 @@ async def test_draining_during_an_outage_does_not_wait_for_temporal() -> None:
             await dispatcher.drain()
 
 
-async def test_a_defect_is_not_taken_for_an_outage() -> None:
-    async def start(enterprise_id: str, notification_ids: object) -> bool:
-        raise KeyError("defect")
+async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh() -> None:
+    faults = [KeyError("defect")]
+    started: list[Sequence[int]] = []
 
-    dispatcher = Dispatcher({Work.PROCESSING: start}, ListenerCounters(), on_recovery=Recoveries())
-    await dispatcher.hand_over(a_batch("ent1", (1,)))
+    async def start(enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        if faults:
+            raise faults.pop()
+        started.append(notification_ids)
+        return True
 
-    with pytest.raises(ExceptionGroup) as raised:
-        await dispatcher.run()
+    recoveries, parts = Recoveries(), Supervisor(first_backoff_seconds=0.001)
+    dispatcher = Dispatcher({Work.PROCESSING: start}, ListenerCounters(), on_recovery=recoveries, concurrency=1)
+    async with running(dispatcher, parts):
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
+        await dispatcher.hand_over(a_batch("ent1", (2,)))
+        await eventually(lambda: started == [(2,)])
 
-    assert raised.group_contains(KeyError)
+    assert dispatcher.temporal_available
+    assert recoveries.count == 1, "the first batch is gone: its rows are in the table"
+    assert [(part.part, part.last_fault) for part in parts.failing()] == [("workflow starter", "KeyError")]
+
+
+async def test_who_sits_out_an_outage_and_meets_a_defect_leaves_nobody_waiting() -> None:
+    answers = [RPCError("away", RPCStatusCode.UNAVAILABLE, b""), KeyError("defect")]
+
+    async def start(enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+        if answers:
+            raise answers.pop(0)
+        return True
+
+    counters = ListenerCounters()
+    dispatcher = Dispatcher(
+        {Work.PROCESSING: start}, counters, on_recovery=Recoveries(), concurrency=1, first_backoff_seconds=0.001
+    )
+    async with running(dispatcher, Supervisor(first_backoff_seconds=0.001)):
+        await dispatcher.hand_over(a_batch("ent1", (1,)))
+        await eventually(lambda: not answers)
+
+        async with asyncio.timeout(1):
+            await dispatcher.wait_until_available()

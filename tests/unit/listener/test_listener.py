@@ -10,6 +10,7 @@ import pytest
 
 from listener.listener import Listener
 from shared.ports import FeedGap, FeedLate, FeedState, RowRetracted, RowScheduled, RuleChanged
+from shared.supervision import Supervisor
 from shared.temporal.orchestration import OrchestrationRun
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
 
@@ -44,6 +45,7 @@ async def listening(
         sweep_interval_seconds=sweep_interval_seconds,
         unheard_sweep_seconds=unheard_sweep_seconds,
         window_seconds=0.001,
+        parts=Supervisor(first_backoff_seconds=0.001),
     )
     running = asyncio.create_task(listener.run(stop))
     try:
@@ -247,21 +249,25 @@ async def test_stopping_while_temporal_is_away_does_not_hang() -> None:
             await bench.running
 
 
-async def test_a_part_that_dies_takes_the_listener_down_with_the_cause() -> None:
+async def test_a_fault_in_hearing_is_survived_and_what_came_meanwhile_is_swept() -> None:
     async with listening() as bench:
+        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        bench.store.due["ent1"] = {7}
+
         bench.feed.send(KeyError("defect"))
 
-        with pytest.raises(ExceptionGroup) as raised:
-            await bench.running
+        await eventually(lambda: bench.temporal.rows == [7])
+        await eventually(lambda: bench.temporal.rules_told == ["ent1", "ent2"])
+        bench.feed.send(an_insert(8))
+        await eventually(lambda: bench.temporal.rows == [7, 8])
+        assert [(part.part, part.faults, part.running) for part in bench.listener.parts.failing()] == [
+            ("feed", 1, True)
+        ]
 
-    assert raised.group_contains(KeyError)
 
-
-async def test_a_feed_that_ends_by_itself_is_an_error() -> None:
+async def test_a_feed_that_ends_by_itself_is_begun_anew() -> None:
     async with listening() as bench:
-        bench.feed.send(None)
+        bench.feed.send(None, an_insert(8))
 
-        with pytest.raises(ExceptionGroup) as raised:
-            await bench.running
-
-    assert raised.group_contains(RuntimeError, match="ended by itself")
+        await eventually(lambda: bench.temporal.rows == [8])
+        assert [part.last_fault for part in bench.listener.parts.failing()] == ["RuntimeError"]

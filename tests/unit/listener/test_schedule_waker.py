@@ -11,6 +11,7 @@ import pytest
 
 from listener.counters import ListenerCounters
 from listener.schedule_waker import ScheduleWaker
+from shared.supervision import Supervisor
 from tests.unit.listener.fakes import FakeTemporal, eventually
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -59,7 +60,7 @@ async def waking(*, rows_window_seconds: float = 0.001, rules_window_seconds: fl
         clock=lambda: bench.now,
     )
     bench = Bench(temporal, counters, waker, useful)
-    running = asyncio.create_task(waker.run())
+    running = asyncio.create_task(waker.run(Supervisor()))
     try:
         yield bench
     finally:
@@ -223,7 +224,7 @@ async def test_one_enterprise_that_cannot_be_told_does_not_hold_up_another() -> 
         wait_until_useful=at_once,
         rules_window_seconds=0.0,
     )
-    running = asyncio.create_task(waker.run())
+    running = asyncio.create_task(waker.run(Supervisor()))
     waker.rules_changed("ent1")
     waker.rules_changed("ent2")
 
@@ -238,7 +239,7 @@ async def test_flushing_tells_what_is_held_without_waiting_for_the_window() -> N
         bench.waker.rules_changed("ent1")
         bench.waker.row_scheduled("ent2", NOON + minutes(1))
 
-        await bench.waker.flush()
+        await bench.waker.flush(Supervisor())
 
         assert bench.temporal.rules_told == ["ent1"]
         assert bench.temporal.rows_told == [("ent2", NOON + minutes(1))]
@@ -249,6 +250,6 @@ async def test_flushing_survives_temporals_absence() -> None:
         bench.temporal.is_away = True
         bench.waker.rules_changed("ent1")
 
-        await bench.waker.flush()
+        await bench.waker.flush(Supervisor())
 
         assert bench.temporal.unanswered == 1

@@ -8,9 +8,9 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from listener.backoff import Backoff
 from listener.postgres_changes.access_key import expires_at
 from listener.postgres_changes.losses import SeatLost, refused_handshake
+from shared.backoff import Backoff
 
 
 def an_answer(status: int, body: bytes = b"") -> InvalidStatus:
