@@ -19,6 +19,7 @@ from listener import bootstrap as listener
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings, SettingsError
+from shared.supervision import Supervisor
 from stack.processes import PartFailed, is_free
 from worker import bootstrap as worker
 
@@ -48,10 +49,13 @@ async def _run(
     with until_the_end:
         book.write(record_of_this_process(settings, options, _log_file(book)))
         live = LiveComponents(settings.daemon_enterprise_ids, ProcessUsage(settings.xnovu_build))
-        async with serving(settings, live), asyncio.TaskGroup() as parts:
-            parts.create_task(listener.run(settings, stop, live.reporting), name="listener")
-            parts.create_task(worker.run(settings, stop, live.reporting), name="worker")
-            parts.create_task(keep_extra_workers(options.workers, stop), name="extra workers")
+        parts = Supervisor()
+        async with serving(settings, live, parts), asyncio.TaskGroup() as tasks:
+            hear = partial(listener.run, settings, stop, live.reporting)
+            work = partial(worker.run, settings, stop, live.reporting)
+            tasks.create_task(parts.keep("listener", hear, until=stop))
+            tasks.create_task(parts.keep("worker", work, until=stop))
+            tasks.create_task(keep_extra_workers(options.workers, stop, parts))
 
 
 def load_settings(options: StartOptions) -> DaemonSettings:

@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 
 from shared.backoff import Backoff
+from shared.supervision import Supervisor
 from stack.processes import bound_command
 
 log = logging.getLogger("DaemonManager")
@@ -16,11 +18,11 @@ STOPS_WITHIN_SECONDS = 15.0
 """A worker leaves within ten seconds of SIGTERM."""
 
 
-async def keep_extra_workers(count: int, stop: asyncio.Event) -> None:
+async def keep_extra_workers(count: int, stop: asyncio.Event, parts: Supervisor) -> None:
     """Keep `count` processes `python -m worker` until `stop` is set, then have them drain."""
     async with asyncio.TaskGroup() as workers:
         for number in range(1, count + 1):
-            workers.create_task(_keep(number, stop))
+            workers.create_task(parts.keep("extra worker", partial(_keep, number, stop), until=stop))
 
 
 async def _keep(number: int, stop: asyncio.Event) -> None:
@@ -33,10 +35,12 @@ async def _keep(number: int, stop: asyncio.Event) -> None:
         )
         log.info("extra_worker_started", extra={"number": number, "pid": process.pid})
         ending = asyncio.create_task(process.wait())
-        await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            await _stop(process)
-        else:
+        try:
+            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # whatever ends the waiting: a process that nobody keeps would be one too many
+            if process.returncode is None:
+                await _stop(process)
+        if not stop.is_set():
             seconds = backoff.next_seconds(at_least=0.0)
             log.warning(
                 "extra_worker_ended",

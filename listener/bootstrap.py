@@ -23,6 +23,7 @@ from shared.supabase import client as supabase_client
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
+from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.orchestration import Orchestration
 from shared.temporal.schedulers import Schedulers
@@ -38,8 +39,9 @@ async def run_alone(settings: ListenerSettings, stop: asyncio.Event) -> None:
     Raises:
         SettingsError: Temporal's connection settings are wrong, or nothing can listen on PROBE_PORT.
     """
-    async with serving_probes(settings.probe_host, settings.probe_port) as probes:
-        await run(settings, stop, probes=probes)
+    parts = Supervisor()
+    async with serving_probes(settings.probe_host, settings.probe_port, parts) as probes:
+        await parts.keep("listener", partial(run, settings, stop, probes=probes, parts=parts), until=stop)
 
 
 async def run(
@@ -47,13 +49,15 @@ async def run(
     stop: asyncio.Event,
     reporting: Reporting | None = None,
     probes: Probes | None = None,
+    parts: Supervisor | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain. `reporting` makes known how the listener is while it runs; unless it is
-    given, heartbeats do.
+    given, heartbeats do. `parts` keeps what it consists of.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
     """
+    parts = parts or Supervisor()
     connect_config = temporal_connect_config()
     key = settings.supabase_service_role_key.get_secret_value()
     interval_seconds = settings.subscription_health_check_interval_ms / 1000
@@ -76,6 +80,7 @@ async def run(
             timing=FeedTiming(
                 reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, canary_every=interval_seconds
             ),
+            parts=parts,
         )
         listener = Listener(
             feed,
@@ -83,6 +88,7 @@ async def run(
             workflows(temporal, settings.temporal_task_queue),
             settings.daemon_enterprise_ids,
             sweep_interval_seconds=interval_seconds,
+            parts=parts,
         )
         if telemetry.measures():
             observe_listener(listener)
@@ -92,9 +98,9 @@ async def run(
                 settings.daemon_enterprise_ids,
             )
             backlog.observe()
-            watching = asyncio.create_task(backlog.run(), name="backlog watch")
+            watching = asyncio.create_task(parts.keep("backlog watch", backlog.run), name="backlog watch")
             stack.callback(watching.cancel)
-        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener))
+        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener), parts)
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
         if probes:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from shared.health.observations import (
     ComponentReport,
     DatabaseObservation,
+    FailingPart,
     Observations,
     ProcessObservation,
     TemporalObservation,
 )
+from shared.heartbeat import HEARTBEAT_COUNTS_SECONDS
 from shared.ports import HealthStore, StoreUnavailable, TemporalObserving
 
 LOOK_EVERY_SECONDS = 3.0
 ANSWER_WITHIN_SECONDS = 3.0
-HEARTBEAT_COUNTS_SECONDS = 12.0
-"""Two heartbeats may be late or lost. With a look this is less than the 15 s within which a failure has to show."""
 RECENT_SECONDS = 60.0
 FAILURES_SHOWN = 20
 
@@ -32,10 +32,13 @@ class HealthMonitor:
         *,
         own_reports: Callable[[], Sequence[ComponentReport]] = tuple,
         heartbeats: Callable[[], Sequence[ComponentReport]] = tuple,
+        failing: Callable[[], tuple[FailingPart, ...]] = tuple,
     ) -> None:
         """`own_reports` are of the components in this process: theirs are taken from the objects themselves.
-        `heartbeats` are those among them that run; each look publishes them for others to see.
+        `heartbeats` are those among them that run; each look publishes them for others to see. `failing` are parts of
+        this process that belong to no component.
         """
+        self._failing = failing
         self._heartbeats = heartbeats
         self._store = store
         self._temporal = temporal
@@ -68,6 +71,7 @@ class HealthMonitor:
             components=(*own, *(report for report in self._others if report.component_id not in own_ids)),
             temporal=self._observed_temporal,
             database=self._database,
+            failing=self._failing(),
         )
 
     async def _look_at_database(self) -> None:

@@ -3,18 +3,23 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeAlias
 
 from shared.health.observations import ComponentReport, ListenerObservation, WorkerObservation
 from shared.ports import HeartbeatStore, StoreUnavailable
 from shared.process_usage import ProcessUsage
+from shared.supervision import Supervisor
 
 log = logging.getLogger("HealthMonitor")
 
 HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_COUNTS_SECONDS = 12.0
+"""Two heartbeats may be late or lost. With a look this is less than the 15 s within which a failure has to show."""
 WITHDRAW_WITHIN_SECONDS = 0.4
 """A worker's shutdown, this and the flush of telemetry together stay below the ten seconds that Cloud Run gives."""
 
@@ -22,8 +27,17 @@ WITHDRAW_WITHIN_SECONDS = 0.4
 class Reporter:
     """Makes reports of one component of this process, under an id that no other start has."""
 
-    def __init__(self, process: ProcessUsage, observe: Callable[[], ListenerObservation | WorkerObservation]) -> None:
+    def __init__(
+        self,
+        process: ProcessUsage,
+        observe: Callable[[], ListenerObservation | WorkerObservation],
+        parts: Supervisor | None = None,
+    ) -> None:
+        """`parts` keeps what the component consists of, its heartbeat too."""
         self.component_id = secrets.token_hex(8)
+        self.parts = parts or Supervisor()
+        self.published_at: float | None = None
+        """When its heartbeat was last taken, by the monotonic clock; None until somebody is to publish it."""
         self._process = process
         self.observe = observe
         """The component as it is now, without the process."""
@@ -37,7 +51,12 @@ class Reporter:
             process=self._process.observe(),
             listener=seen if isinstance(seen, ListenerObservation) else None,
             worker=seen if isinstance(seen, WorkerObservation) else None,
+            failing=self.parts.failing(),
         )
+
+    def has_fallen_silent(self) -> bool:
+        """Whether others take the component for dead by now, because no heartbeat of it has been taken lately."""
+        return self.published_at is not None and time.monotonic() - self.published_at > HEARTBEAT_COUNTS_SECONDS
 
 
 Reporting: TypeAlias = Callable[[Reporter], AbstractAsyncContextManager[None]]
@@ -52,13 +71,15 @@ async def beating(
 
     What the database does not take is left out: whoever reads sees the gap. Delivery does not depend on heartbeats.
     """
-    beats = asyncio.create_task(_beat(reporter, store, every_seconds), name="heartbeat")
+    reporter.published_at = time.monotonic()  # the first one has as much time as any
+    beating = reporter.parts.keep("heartbeat", partial(_beat, reporter, store, every_seconds))
+    beats = asyncio.create_task(beating, name="heartbeat")
     try:
         yield
     finally:
         beats.cancel()
         await asyncio.wait({beats})  # or a beat under way could come after the withdrawal
-        await withdraw([reporter.component_id], store)
+        await reporter.parts.attempt("heartbeat", partial(withdraw, [reporter.component_id], store))
 
 
 async def withdraw(component_ids: Collection[str], store: HeartbeatStore) -> None:
@@ -73,6 +94,7 @@ async def _beat(reporter: Reporter, store: HeartbeatStore, every_seconds: float)
     while True:
         try:
             await store.publish(reporter.report())
+            reporter.published_at = time.monotonic()
             published = True
         except StoreUnavailable as error:
             if published:

@@ -7,13 +7,14 @@ only a few requests are answered at once.
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.bounded_http import MOST_HEAD_BYTES, BoundedProtocol
+from shared.supervision import Supervisor
 
 LAST_ANSWERS_WITHIN_SECONDS = 1
 
@@ -50,6 +51,36 @@ def new_server(application: ASGIApp) -> uvicorn.Server:
     # A line for every request that is no HTTP would let strangers fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return server
+
+
+@asynccontextmanager
+async def serving(application: ASGIApp, listening: socket.socket, parts: Supervisor, part: str) -> AsyncIterator[None]:
+    """Serve there within the block, kept by `parts` under the name `part`. The socket stays the caller's."""
+    leaving = asyncio.Event()
+
+    async def serve() -> None:
+        server = new_server(application)
+        served = listening.dup()  # uvicorn closes what it is given
+        with served:
+            task = asyncio.create_task(server.serve(sockets=[served]))
+            try:
+                await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+                server.should_exit = True
+                await task
+            finally:
+                task.cancel()
+                for accepting in getattr(server, "servers", ()):  # none if it did not come so far
+                    accepting.close()
+        if not leaving.is_set():
+            raise RuntimeError("the HTTP server ended by itself")
+
+    ending = asyncio.create_task(leaving.wait())
+    kept = asyncio.create_task(parts.keep(part, serve, until=leaving), name=part)
+    try:
+        yield
+    finally:
+        leaving.set()
+        await kept
 
 
 def listen(host: str, port: int) -> socket.socket:

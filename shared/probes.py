@@ -4,7 +4,6 @@ Alive is answered by the process's own event loop, and that it answers is all it
 restart would not mend it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.health.observations import ListenerObservation, SubscriptionState, WorkerObservation
 from shared.heartbeat import Reporter
 from shared.settings import SettingsError
+from shared.supervision import Supervisor
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -36,7 +36,19 @@ class Probes:
             self._reporter = None
 
     def is_ready(self) -> bool:
-        """Whether a listener hears every enterprise; whether a worker polls. False once it drains."""
+        """Whether a listener hears every enterprise; whether a worker polls; and whether all of its parts run, and
+        others hear of it. False once it drains.
+        """
+        return self._works() and not self.troubles()
+
+    def troubles(self) -> list[str]:
+        """What has stopped that should never stop; codes and names only."""
+        if self._reporter is None:
+            return []
+        stopped = [f"{part.part}: {part.last_fault}" for part in self._reporter.parts.failing() if not part.running]
+        return [*stopped, "heartbeat: not published"] if self._reporter.has_fallen_silent() else stopped
+
+    def _works(self) -> bool:
         seen = self._observe()
         if isinstance(seen, ListenerObservation):
             return _HEARD.issuperset(enterprise.state for enterprise in seen.enterprises.values())
@@ -46,7 +58,7 @@ class Probes:
         """Whether it has been ready, or able to deliver without being so: a listener that Realtime does not seat
         sweeps all the same, and must not be restarted for it.
         """
-        self._has_started = self._has_started or self.is_ready() or self._has_swept()
+        self._has_started = self._has_started or self._works() or self._has_swept()
         return self._has_started
 
     def _has_swept(self) -> bool:
@@ -60,30 +72,25 @@ class Probes:
 
 
 @asynccontextmanager
-async def serving_probes(host: str, port: int | None) -> AsyncIterator[Probes]:
-    """Answer probes at this address within the block; nobody asks where `port` is None.
+async def serving_probes(host: str, port: int | None, parts: Supervisor | None = None) -> AsyncIterator[Probes]:
+    """Answer probes at this address within the block, kept by `parts`; nobody asks where `port` is None.
 
     Raises:
         SettingsError: nothing can listen there.
     """
-    probes = Probes()
+    probes, parts = Probes(), parts or Supervisor()
     if port is None:
         yield probes
         return
-    from shared.http_server import listen, new_server  # megabytes, where nobody asks
+    from shared.http_server import listen, serving  # megabytes, where nobody asks
 
     try:
         listening = listen(host, port)
     except OSError as error:
         raise SettingsError([f"PROBE_PORT: nothing can listen on {host}:{port} ({error.strerror})"]) from None
-    server = new_server(_application(probes))
     with listening:
-        serving = asyncio.create_task(server.serve(sockets=[listening]), name="probes")
-        try:
+        async with serving(_application(probes), listening, parts, "probes"):
             yield probes
-        finally:
-            server.should_exit = True
-            await serving
 
 
 def _application(probes: Probes) -> "Starlette":
@@ -92,9 +99,11 @@ def _application(probes: Probes) -> "Starlette":
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    def answer(holds: bool, word: str) -> PlainTextResponse:
-        text = f"{word}\n" if holds else f"not {word}\n"
-        return PlainTextResponse(text, 200 if holds else 503, {"Cache-Control": "no-store"})
+    def answer(holds: bool, word: str, *why: str) -> PlainTextResponse:
+        lines = [word if holds else f"not {word}", *why]
+        return PlainTextResponse(
+            "".join(f"{line}\n" for line in lines), 200 if holds else 503, {"Cache-Control": "no-store"}
+        )
 
     async def startup(_: Request) -> PlainTextResponse:
         return answer(probes.has_started(), "started")
@@ -103,6 +112,6 @@ def _application(probes: Probes) -> "Starlette":
         return answer(True, "alive")
 
     async def readyz(_: Request) -> PlainTextResponse:
-        return answer(probes.is_ready(), "ready")
+        return answer(probes.is_ready(), "ready", *probes.troubles())
 
     return Starlette(routes=[Route("/startup", startup), Route("/livez", livez), Route("/readyz", readyz)])

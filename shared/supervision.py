@@ -96,7 +96,7 @@ class Supervisor:
         """
         backoff = Backoff(self._first_backoff_seconds, cap_seconds=self._steady_seconds, clock=self._clock)
         key = object()
-        passes = (SettingsError, *passing)
+        passes: tuple[type[Exception], ...] = (SettingsError, *passing)
         restarting = False
         try:
             while True:

@@ -21,6 +21,7 @@ from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supabase.retraction_store import SupabaseRetractionStore
 from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
+from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
@@ -49,8 +50,9 @@ async def run_alone(settings: WorkerSettings, stop: asyncio.Event) -> None:
     Raises:
         SettingsError: Temporal's connection settings are wrong, or nothing can listen on PROBE_PORT.
     """
-    async with serving_probes(settings.probe_host, settings.probe_port) as probes:
-        await run(settings, stop, probes=probes)
+    parts = Supervisor()
+    async with serving_probes(settings.probe_host, settings.probe_port, parts) as probes:
+        await parts.keep("worker", partial(run, settings, stop, probes=probes, parts=parts), until=stop)
 
 
 async def run(
@@ -58,13 +60,16 @@ async def run(
     stop: asyncio.Event,
     reporting: Reporting | None = None,
     probes: Probes | None = None,
+    parts: Supervisor | None = None,
 ) -> None:
     """Work until `stop` is set, then finish or hand back what is held. `reporting` makes known how the worker is while
-    it runs; unless it is given, heartbeats do.
+    it runs; unless it is given, heartbeats do. `parts` keeps what runs beside Temporal's worker, which is of one use:
+    one that breaks ends this.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
     """
+    parts = parts or Supervisor()
     connect_config = temporal_connect_config()
     async with AsyncExitStack() as stack:
         supabase, http = await supabase_client.connect(
@@ -74,7 +79,7 @@ async def run(
         novu_events = await stack.enter_async_context(
             novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
         )
-        renderer = RenderPool()
+        renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
         stack.push_async_callback(renderer.close)
         await renderer.start()
         log.info("temporal_connecting", extra={"address": settings.temporal_address})
@@ -109,7 +114,7 @@ async def run(
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
             deployment_config=version,
         )
-        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account))
+        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account), parts)
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
         if probes:

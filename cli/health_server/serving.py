@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from cli.health_server.application import application
 from cli.health_server.history import History
@@ -19,6 +20,7 @@ from shared.settings import DaemonSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.health_store import SupabaseHealthStore
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
+from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.observation import TemporalObserver
 
@@ -30,8 +32,9 @@ class HealthPortTaken(Exception):
 
 
 @asynccontextmanager
-async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterator[None]:
-    """Serve within the block, on DAEMON_HEALTH_HOST and DAEMON_HEALTH_PORT; tell others how what runs here is.
+async def serving(settings: DaemonSettings, live: LiveComponents, parts: Supervisor) -> AsyncIterator[None]:
+    """Serve within the block, on DAEMON_HEALTH_HOST and DAEMON_HEALTH_PORT; tell others how what runs here is. `parts`
+    are the daemon's.
 
     Raises:
         HealthPortTaken: with a message for the operator.
@@ -52,15 +55,18 @@ async def serving(settings: DaemonSettings, live: LiveComponents) -> AsyncIterat
             ProcessUsage(settings.xnovu_build).observe,
             own_reports=live.reports,
             heartbeats=live.heartbeats,
+            failing=parts.failing,
         )
         # After the last look, which could publish them once more.
-        stack.push_async_callback(withdraw, live.component_ids, SupabaseHeartbeatStore(supabase))
+        withdrawing = partial(withdraw, live.component_ids, SupabaseHeartbeatStore(supabase))
+        stack.push_async_callback(parts.attempt, "heartbeat", withdrawing)
         await stack.enter_async_context(
             serving_at(
                 listening,
                 monitor,
                 StatusPage(settings.temporal_ui_url, settings.temporal_namespace),
                 host_names=(settings.daemon_health_host, *settings.daemon_health_allowed_hosts),
+                parts=parts,
             )
         )
         yield
@@ -75,23 +81,26 @@ async def serving_at(
     history: History | None = None,
     host_names: Collection[str] = (),
     look_every_seconds: float = LOOK_EVERY_SECONDS,
+    parts: Supervisor | None = None,
 ) -> AsyncIterator[None]:
-    """Serve what this monitor observes, within the block."""
+    """Serve what this monitor observes, within the block; `parts` keeps the monitor and the server."""
     history = History() if history is None else history
-    server = http_server.new_server(application(monitor, history, page, host_names=host_names))
-    async with asyncio.TaskGroup() as parts:
-        watching = parts.create_task(
-            monitor.run(look_every_seconds, lambda: history.note(monitor.observations(), datetime.now(UTC))),
-            name="health monitor",
-        )
-        parts.create_task(server.serve(sockets=[listening]), name="health server")
-        host, port = listening.getsockname()[:2]
-        log.info("health_server_started", extra={"host": host, "port": port})
-        try:
+    parts = parts or Supervisor()
+
+    def note() -> None:
+        history.note(monitor.observations(), datetime.now(UTC))
+
+    looking = parts.keep("health monitor", partial(monitor.run, look_every_seconds, note))
+    watching = asyncio.create_task(looking, name="health monitor")
+    answers = application(monitor, history, page, host_names=host_names)
+    try:
+        async with http_server.serving(answers, listening, parts, "health server"):
+            host, port = listening.getsockname()[:2]
+            log.info("health_server_started", extra={"host": host, "port": port})
             yield
-        finally:
-            server.should_exit = True
-            watching.cancel()
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
 
 
 def listen(host: str, port: int) -> socket.socket:

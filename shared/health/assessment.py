@@ -61,10 +61,12 @@ def report_status(observations: Observations, now: datetime, thresholds: Thresho
 
 
 def is_ready(observations: Observations) -> bool:
-    """Whether every enterprise is subscribed and a worker polls: what is written now goes out at once."""
+    """Whether every enterprise is subscribed, a worker polls and no part has stopped: what is written now goes out."""
     states = enterprise_states(observations).values()
     heard = {SubscriptionState.SUBSCRIBED, SubscriptionState.CATCHING_UP}
-    return bool(states) and heard.issuperset(states) and any(worker.polling for worker in observations.workers)
+    failing = [*observations.failing, *(part for report in observations.components for part in report.failing)]
+    hears = bool(states) and heard.issuperset(states)
+    return hears and any(worker.polling for worker in observations.workers) and all(part.running for part in failing)
 
 
 def enterprise_states(observations: Observations) -> dict[str, SubscriptionState]:

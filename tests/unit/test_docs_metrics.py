@@ -5,6 +5,7 @@ from pathlib import Path
 
 from functions.scaling import metrics as scaler_metrics
 from listener import metrics as listener_metrics
+from shared import supervision
 from shared.novu import measured as novu_measured
 from shared.telemetry import process_metrics
 from shared.telemetry.metric import Metric
@@ -17,6 +18,7 @@ DECLARED = (
     *novu_measured.METRICS,
     *scaler_metrics.METRICS,
     *process_metrics.METRICS,
+    *supervision.METRICS,
 )
 
 

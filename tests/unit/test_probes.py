@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+import uvicorn
 
 from shared.health.observations import (
     EnterpriseObservation,
@@ -15,10 +16,11 @@ from shared.health.observations import (
     SubscriptionState,
     WorkerObservation,
 )
-from shared.heartbeat import Reporter
+from shared.heartbeat import HEARTBEAT_COUNTS_SECONDS, Reporter
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import SettingsError
+from shared.supervision import Supervisor
 from stack.processes import free_port
 
 PATHS = ("/startup", "/livez", "/readyz")
@@ -96,6 +98,66 @@ async def test_a_listener_is_ready_with_every_seat_and_has_started_once_it_deliv
     async with probed() as (probes, client):
         with probes.watching(component.reporter):
             assert await answers(client) == expected
+
+
+async def test_a_worker_whose_heartbeat_has_stopped_is_not_ready_and_says_why() -> None:
+    worker = Component(WorkerObservation(polling=True))
+    async with probed() as (probes, client):
+        with probes.watching(worker.reporter):
+            worker.reporter.published_at = time.monotonic()
+            beating = await client.get("/readyz")
+            worker.reporter.published_at = time.monotonic() - HEARTBEAT_COUNTS_SECONDS - 1
+            silent = await client.get("/readyz")
+            started = await client.get("/startup")
+
+    assert beating.status_code == 200
+    assert (silent.status_code, silent.text) == (503, "not ready\nheartbeat: not published\n")
+    assert started.status_code == 200, "a restart would not mend it"
+
+
+async def test_a_part_that_has_stopped_is_not_ready_until_it_runs_again() -> None:
+    worker = Component(WorkerObservation(polling=True))
+    faulted, again = asyncio.Event(), asyncio.Event()
+    faults = [KeyError("defect")]
+
+    async def run() -> None:
+        if faults:
+            raise faults.pop()
+        again.set()
+        await asyncio.Event().wait()
+
+    async with probed() as (probes, client):
+        with probes.watching(worker.reporter):
+            keeping = asyncio.create_task(worker.reporter.parts.keep("sweeper", run, on_fault=faulted.set))
+            await faulted.wait()
+            stopped = probes.is_ready(), probes.troubles()
+            await again.wait()
+            running = await client.get("/readyz")
+            keeping.cancel()
+
+    assert stopped == (False, ["sweeper: KeyError"])
+    assert running.status_code == 200
+
+
+async def test_a_server_that_breaks_serves_again_on_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [KeyError("defect")]
+    tick = uvicorn.Server.on_tick
+
+    async def breaking(self: uvicorn.Server, counter: int) -> bool:
+        if faults:
+            raise faults.pop()
+        return await tick(self, counter)
+
+    monkeypatch.setattr(uvicorn.Server, "on_tick", breaking)
+    port, parts = free_port(), Supervisor(first_backoff_seconds=0.001)
+    async with serving_probes("127.0.0.1", port, parts), httpx.AsyncClient() as client:
+        async with asyncio.timeout(5):
+            while not (failing := parts.failing()) or not failing[0].running:  # noqa: ASYNC110 - no event to wait for
+                await asyncio.sleep(0.001)
+        answer = await client.get(f"http://127.0.0.1:{port}/livez")
+
+    assert answer.status_code == 200
+    assert [(part.part, part.last_fault) for part in failing] == [("probes", "KeyError")]
 
 
 async def test_a_loop_that_is_stuck_is_not_alive() -> None:

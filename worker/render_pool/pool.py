@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -31,6 +31,10 @@ _LIMITS: Final = {Loss.TIME: "time", Loss.CRASH: "memory", Loss.OUTSIDE: "attemp
 _logger = logging.getLogger(__name__)
 
 
+def _log_defect(error: BaseException) -> None:
+    _logger.critical("render_pool_defect", exc_info=error)
+
+
 class RenderPool:
     """Renders in `processes` children, each limited to `memory_bytes`, each item to `deadline_seconds`.
 
@@ -38,7 +42,16 @@ class RenderPool:
     Calls take turns item by item, so no call waits for the whole of another.
     """
 
-    def __init__(self, *, processes: int = 1, deadline_seconds: float = 1.0, memory_bytes: int = 256 * 2**20) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        deadline_seconds: float = 1.0,
+        memory_bytes: int = 256 * 2**20,
+        on_defect: Callable[[BaseException], None] = _log_defect,
+    ) -> None:
+        """`on_defect` hears of an exception that nobody foresaw; the next call starts the children anew."""
+        self._on_defect = on_defect
         self._processes = processes
         self._deadline_seconds = deadline_seconds
         self._memory_bytes = memory_bytes
@@ -111,7 +124,8 @@ class RenderPool:
         """A task ends only by being cancelled. Should a defect end one, the next call starts anew."""
         if task.cancelled():
             return
-        _logger.critical("render_pool_defect", exc_info=task.exception())
+        if error := task.exception():
+            self._on_defect(error)
         for other in self._tasks:
             other.cancel()
         self._tasks = []

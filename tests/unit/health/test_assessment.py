@@ -6,7 +6,7 @@ import pytest
 
 from shared.health.assessment import Thresholds, assess, is_ready
 from shared.health.condition import Condition, Part
-from shared.health.observations import DueRows, Observations, SubscriptionState
+from shared.health.observations import DueRows, FailingPart, Observations, SubscriptionState
 from tests.unit.health.builders import (
     ENTERPRISES,
     IDLE_QUEUE,
@@ -47,7 +47,25 @@ def backlog(age: float) -> Observations:
     return observed(temporal=a_temporal(task_queues={"workflow": IDLE_QUEUE, "activity": queue}))
 
 
+def a_failing_part(*, running: bool) -> FailingPart:
+    return FailingPart(part="sweeper", faults=3, failing_since=before(20), last_fault="KeyError", running=running)
+
+
 CASES = [
+    Case(
+        "a part that stumbles",
+        observed(a_listener(), replace(a_worker(), failing=(a_failing_part(running=True),))),
+        Part.PROCESSES,
+        DEGRADED,
+        "worker: sweeper failed 3 times in 20 s (KeyError), and runs again",
+    ),
+    Case(
+        "a part of the daemon's own",
+        replace(observed(), failing=(a_failing_part(running=False),)),
+        Part.PROCESSES,
+        DEGRADED,
+        "daemon: sweeper failed 3 times in 20 s (KeyError), and is to be run again",
+    ),
     Case("a seat lost", observed(a_listener(acme=RECONNECTING), a_worker()), Part.SUBSCRIPTIONS, DEGRADED, "acme"),
     Case("all seats lost", observed(a_listener(RECONNECTING), a_worker()), Part.SUBSCRIPTIONS, DEGRADED, "globex"),
     Case("catching up", observed(a_listener(CATCHING_UP), a_worker()), Part.SUBSCRIPTIONS, DEGRADED, "catching_up"),
@@ -230,6 +248,8 @@ def test_thresholds_are_a_matter_of_the_caller() -> None:
         (observed(a_listener(), a_worker(polling=False)), False),
         (observed(a_worker()), False),
         (observed(a_listener()), False),
+        (replace(observed(), failing=(a_failing_part(running=True),)), True),
+        (replace(observed(), failing=(a_failing_part(running=False),)), False),
     ],
 )
 def test_ready_means_subscribed_and_polling(seen: Observations, ready: bool) -> None:

@@ -13,6 +13,7 @@ from shared.health_monitor import HealthMonitor
 from shared.heartbeat import Reporter, beating
 from shared.ports import StoreUnavailable
 from shared.process_usage import ProcessUsage
+from shared.supervision import Supervisor
 from tests.unit.health.builders import PROCESS, a_database, a_listener, a_temporal, a_worker
 
 
@@ -78,6 +79,23 @@ async def test_heartbeats_survive_an_outage_of_the_database() -> None:
         await store.changed.wait()
 
         assert store.published >= 1
+
+
+async def test_heartbeats_survive_what_nobody_foresaw_and_say_so() -> None:
+    store = FakeStore()
+    faults: list[Exception] = [OSError(24, "Too many open files"), KeyError("defect")]
+
+    def observe() -> WorkerObservation:
+        if faults:
+            raise faults.pop(0)
+        return WorkerObservation(polling=True)
+
+    reporter = Reporter(ProcessUsage("test"), observe, Supervisor(first_backoff_seconds=0.001))
+    async with asyncio.timeout(5), beating(reporter, store, every_seconds=0.001):
+        await store.changed.wait()
+
+        [failing] = store.reports[reporter.component_id].failing
+        assert (failing.part, failing.faults, failing.last_fault) == ("heartbeat", 2, "KeyError")
 
 
 async def test_an_end_during_an_outage_is_no_failure() -> None:
