@@ -14,6 +14,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 """Bounds of the buckets of every duration."""
 
 _meter = metrics.get_meter("xnovu")
+_reads: dict[str, Callable[[], Iterable[Observation]]] = {}
 
 
 class Kind(StrEnum):
@@ -51,10 +52,17 @@ def duration(metric: Metric, bounds_seconds: Sequence[float] = SECONDS) -> Histo
 
 
 def observe(metric: Metric, read: Callable[[], Iterable[Observation]]) -> None:
-    """Have a counter or a gauge read whenever metrics are collected, from another thread: `read` must not wait."""
+    """Have a counter or a gauge read whenever metrics are collected, from another thread: `read` must not wait.
+
+    Of several calls for one metric the latest counts: a part that is run again reads its new objects.
+    """
+    is_new = metric.name not in _reads
+    _reads[metric.name] = read
+    if not is_new:
+        return
 
     def observed(_: CallbackOptions) -> Iterable[Observation]:
-        return read()
+        return _reads[metric.name]()
 
     create = _meter.create_observable_counter if metric.kind is Kind.COUNTER else _meter.create_observable_gauge
     create(metric.name, [observed], metric.unit, metric.meaning)
