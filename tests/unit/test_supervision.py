@@ -48,7 +48,7 @@ class Part:
 async def kept(awaitable: Awaitable[None]) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.ensure_future(awaitable)
     try:
-        yield task  # type: ignore[misc]
+        yield task
     finally:
         task.cancel()
         await asyncio.wait({task})
