@@ -37,6 +37,7 @@ POST_TRIGGER = frozenset(
         ProblemCode.REFUSED_BY_DATABASE,
         ProblemCode.UNAUTHENTICATED,
         ProblemCode.ENTERPRISE_NOT_ALLOWED,
+        ProblemCode.OVERRIDE_NOT_ALLOWED,
         ProblemCode.NOTIFICATION_NOT_FOUND,
         ProblemCode.WORKFLOW_NOT_FOUND,
         ProblemCode.IDEMPOTENCY_CONFLICT,

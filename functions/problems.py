@@ -21,6 +21,7 @@ class ProblemCode(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     ENTERPRISE_NOT_ALLOWED = "enterprise_not_allowed"
     OPERATORS_ONLY = "operators_only"
+    OVERRIDE_NOT_ALLOWED = "override_not_allowed"
     PATH_NOT_FOUND = "path_not_found"
     NOTIFICATION_NOT_FOUND = "notification_not_found"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
@@ -46,6 +47,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.UNAUTHENTICATED: 401,
     ProblemCode.ENTERPRISE_NOT_ALLOWED: 403,
     ProblemCode.OPERATORS_ONLY: 403,
+    ProblemCode.OVERRIDE_NOT_ALLOWED: 403,
     ProblemCode.PATH_NOT_FOUND: 404,
     ProblemCode.NOTIFICATION_NOT_FOUND: 404,
     ProblemCode.WORKFLOW_NOT_FOUND: 404,

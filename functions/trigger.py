@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 
 from functions.audit import AuditEntry
 from functions.callers import Caller
+from functions.content_rules import check_content
 from functions.deliveries import TemporalDeliveries
 from functions.problems import Problem, ProblemCode, dependency_unavailable
 from functions.trigger_request import CreateAndSend, TriggerMany, TriggerOne, TriggerRequest
@@ -120,6 +121,7 @@ class Trigger:
         if request.enterprise_id not in caller.enterprise_ids:
             raise Problem(ProblemCode.ENTERPRISE_NOT_ALLOWED, "the caller may not act for this enterprise")
         audit.enterprise_id = request.enterprise_id
+        check_content(request, caller)
         created = await self._store.create(
             NewNotification(
                 enterprise_id=request.enterprise_id,

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
 from functions.problems import Problem, ProblemCode
+from shared.notification import recipients
 from shared.ports import IdempotencyKey
 
 MAX_RECIPIENTS = 1000
@@ -50,7 +51,11 @@ def _whole_number(value: Any) -> Any:
 
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole_number)]
-Recipient = Annotated[str, Field(min_length=1, max_length=255, pattern=NOT_BLANK_PATTERN)]
+Recipient = Annotated[
+    str,
+    # What Novu takes is checked for all recipients together, so that the answer names every place.
+    Field(min_length=1, max_length=255, pattern=NOT_BLANK_PATTERN, json_schema_extra={"pattern": recipients.PATTERN}),
+]
 Instant = Annotated[
     datetime,
     BeforeValidator(_read_instant, json_schema_input_type=str),

@@ -5,6 +5,8 @@ from typing import Any
 
 from shared.notification.models import Channel, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
+from shared.notification.overrides import broken_line
+from shared.notification.recipients import not_taken
 from shared.notification.transaction_id import transaction_id
 from shared.ports import TriggerEvent
 from worker.rendering.renderer import RenderedContent
@@ -21,14 +23,20 @@ def find_refusal(notification: Notification) -> Refusal | None:
         return Refusal(
             RefusalCode.WORKFLOW_NOT_FOUND, "notification_workflow_id names no active workflow of this enterprise"
         )
-    if not notification.recipients or not all(
-        isinstance(recipient, str) and recipient.strip() for recipient in notification.recipients
-    ):
-        return Refusal(RefusalCode.INVALID_RECIPIENTS, "recipients is empty or holds an empty subscriber id")
+    if not notification.recipients:
+        return Refusal(RefusalCode.INVALID_RECIPIENTS, "recipients is empty")
+    if places := not_taken(notification.recipients):
+        return Refusal(
+            RefusalCode.INVALID_RECIPIENTS, "recipients holds what Novu takes for no subscriber", {"recipients": places}
+        )
     if not isinstance(notification.payload, dict):
         return Refusal(RefusalCode.PAYLOAD_INVALID, "payload must be a JSON object")
     if not isinstance(notification.overrides, dict):
         return Refusal(RefusalCode.PAYLOAD_INVALID, "overrides must be a JSON object")
+    if (path := broken_line(notification.overrides)) is not None:
+        return Refusal(
+            RefusalCode.PAYLOAD_INVALID, "overrides holds more than a line for a mail's head", {"member": path}
+        )
     if notification.workflow.type is WorkflowType.DYNAMIC and not channels_of(notification, notification.workflow):
         return Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel")
     return None

@@ -82,7 +82,7 @@ async def test_a_caller_above_his_rate_is_told_when_to_come_back_and_others_are_
 
 
 async def test_a_notification_is_made_as_asked_and_sent(bench: Bench, temporal: Client) -> None:
-    body = bench.new(recipients=["ada", "bob"], payload={"a": [1, None]}, overrides={"email": {"from": "x"}})
+    body = bench.new(recipients=["ada", "bob"], payload={"a": [1, None]}, overrides={"email": {"subject": "x"}})
 
     answer = await bench.trigger.post("/trigger", json=body, headers=TENANT)
 
@@ -91,7 +91,7 @@ async def test_a_notification_is_made_as_asked_and_sent(bench: Bench, temporal: 
     row = await bench.row(row_id)
     assert (row["enterprise_id"], row["notification_workflow_id"]) == (bench.ours.enterprise_id, bench.ours.static)
     assert (row["recipients"], row["payload"]) == (["ada", "bob"], '{"a": [1, null]}')
-    assert row["overrides"] == '{"email": {"from": "x"}}'
+    assert row["overrides"] == '{"email": {"subject": "x"}}'
     assert (row["publish_status"], row["notification_status"], row["scheduled_for"]) == ("PUBLISH", "PENDING", None)
     await temporal.get_workflow_handle(answer.json()["workflowId"], run_id=answer.json()["runId"]).describe()
 

@@ -311,3 +311,50 @@ async def test_every_call_leaves_an_audit_line_without_payload_recipients_or_key
     assert audit_log[0]["workflow_id"] == made.json()["workflowId"]
     assert audit_log[0]["notification_ids"] == made.json()["notificationIds"]
     assert "secret" not in "".join([*map(str, audit_log), *capfd.readouterr()])
+
+
+WAYS = {
+    "email": {
+        "to": ["zanzibar@example.org"],
+        "bcc": ["zanzibar@example.org"],
+        "from": "zanzibar@example.org",
+        "integrationIdentifier": "another",
+    },
+    "chat": {"webhookUrl": "https://zanzibar.example"},
+}
+
+
+async def test_a_tenant_may_override_words_and_an_operator_ways(bench: Bench) -> None:
+    ways = bench.new(overrides=WAYS)
+    words = bench.new(overrides={"email": {"subject": "Hello"}})
+
+    refused = await bench.trigger.post("/", headers=TENANT, json=ways)
+    before = await bench.count()
+    taken = await bench.trigger.post("/", headers=TENANT, json=words)
+    of_an_operator = await bench.trigger.post("/", headers=OPERATOR, json=ways)
+
+    problem = assert_problem(refused, 403, "override_not_allowed")
+    assert problem["overrides"] == ["email.to", "email.bcc", "email.from", "email.integrationIdentifier", "chat"]
+    assert "zanzibar" not in refused.text
+    assert (taken.status_code, of_an_operator.status_code) == (200, 200)
+    assert await bench.count() == before + 2
+
+
+@pytest.mark.parametrize("caller", [TENANT, OPERATOR])
+async def test_nobody_breaks_a_line_of_a_mail_s_head(bench: Bench, caller: dict[str, str]) -> None:
+    body = bench.new(overrides={"email": {"headers": {"X-Tag": "a\r\nBcc: zanzibar@example.org"}}})
+    before = await bench.count()
+
+    answer = await bench.trigger.post("/", headers=caller, json=body)
+
+    assert assert_problem(answer, 400, "invalid_request")["errors"][0]["member"] == "overrides.email.headers.*"
+    assert await bench.count() == before
+
+
+async def test_recipients_that_novu_drops_are_refused_before_a_row_is_made(bench: Bench) -> None:
+    before = await bench.count()
+
+    answer = await bench.trigger.post("/", headers=TENANT, json=bench.new(recipients=["ada", "u 1", "u/1?x=2"]))
+
+    assert assert_problem(answer, 400, "invalid_recipients")["recipients"] == [1, 2]
+    assert await bench.count() == before

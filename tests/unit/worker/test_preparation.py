@@ -17,8 +17,11 @@ from worker.rendering.renderer import RenderedContent
         ({"recipients": ()}, RefusalCode.INVALID_RECIPIENTS),
         ({"recipients": ("ada", " ")}, RefusalCode.INVALID_RECIPIENTS),
         ({"recipients": ("ada", None)}, RefusalCode.INVALID_RECIPIENTS),
+        ({"recipients": ("ada", "u 1")}, RefusalCode.INVALID_RECIPIENTS),
+        ({"recipients": ("ada", "u/1?x=2")}, RefusalCode.INVALID_RECIPIENTS),
         ({"payload": ["not", "an", "object"]}, RefusalCode.PAYLOAD_INVALID),
         ({"overrides": "nor this"}, RefusalCode.PAYLOAD_INVALID),
+        ({"overrides": {"email": {"headers": {"X-Tag": "a\r\nBcc: b@example.org"}}}}, RefusalCode.PAYLOAD_INVALID),
         ({"workflow": DYNAMIC, "channels": ()}, RefusalCode.TEMPLATE_NOT_FOUND),
     ],
 )
@@ -27,6 +30,19 @@ def test_what_cannot_be_sent_is_refused_with_its_code(fields: dict[str, Any], co
 
     assert refusal is not None
     assert refusal.code is code
+
+
+def test_a_refusal_says_where_and_quotes_nothing() -> None:
+    zanzibar = "zanzibar on sea"
+    for fields, details in (
+        ({"recipients": ("ada", zanzibar)}, {"recipients": [1]}),
+        ({"overrides": {"email": {"headers": {zanzibar: "a\nb"}}}}, {"member": "overrides.email.headers.*"}),
+    ):
+        refusal = find_refusal(a_notification(**fields))
+
+        assert refusal is not None
+        assert refusal.details == details
+        assert zanzibar not in str(refusal)
 
 
 def test_a_static_notification_passes_its_payload_through() -> None:

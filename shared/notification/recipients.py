@@ -1,0 +1,22 @@
+"""Which subscriber ids Novu takes: others it drops without a word, and nobody is notified. Pure."""
+
+import re
+from collections.abc import Sequence
+
+_EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u00a1-\ud7ff-]{1,64}@[A-Za-z0-9\u00a1-\ud7ff-]+(\.[A-Za-z0-9\u00a1-\ud7ff-]+)+"
+PATTERN = rf"^([A-Za-z0-9_:.-]+|{_EMAIL})$"
+"""A subscriber id, spelt out so that every engine of regular expressions reads it alike."""
+
+_TAKEN = re.compile(PATTERN)
+
+_MOST_NAMED = 20
+
+
+def not_taken(recipients: Sequence[object]) -> list[int]:
+    """The places, from 0, of those that are no subscriber ids; the first twenty."""
+    places = (place for place, recipient in enumerate(recipients) if not _is_taken(recipient))
+    return [place for place, _ in zip(places, range(_MOST_NAMED), strict=False)]
+
+
+def _is_taken(recipient: object) -> bool:
+    return isinstance(recipient, str) and _TAKEN.fullmatch(recipient) is not None
