@@ -3,6 +3,7 @@
 import typer
 
 from cli.commands import Commands
+from cli.terminal import say
 from shared.exception_text import full_text
 from shared.process_lifecycle import EXIT_FAILED, leave_at_once
 
@@ -21,7 +22,7 @@ def main() -> None:
     except SystemExit as end:
         leave_at_once(end.code if isinstance(end.code, int) else 0)
     except Exception as error:  # noqa: BLE001 - nobody foresaw it; it is told without what it may quote
-        typer.echo(full_text(error), err=True)
+        say(full_text(error), err=True)
         leave_at_once(EXIT_FAILED)
 
 

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from cli.terminal import say
+
 STACK_MISSING = "{name} needs the local stack, which is not installed here: pip install 'xnovu[stack]'"
 
 _OF_THE_STACK = ("daemon", "demo")
@@ -41,7 +43,7 @@ class Commands(TyperGroup):
             return None
         command = _load(cmd_name)
         if command is None:
-            typer.echo(STACK_MISSING.format(name=cmd_name), err=True)
+            say(STACK_MISSING.format(name=cmd_name), err=True)
             raise typer.Exit(1)
         return command
 

@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli.firings import MOST_FIRINGS, print_firings, read_instant
+from cli.terminal import say
 from shared.cron import CronExpression, CronRefused, CronSchedule, load_zone
 
 app = typer.Typer(no_args_is_help=True, help="Cron expressions (docs/cron.md).")
@@ -39,5 +40,5 @@ def next_firings(
 
 
 def _exit_with_hint(message: str, hint: str) -> NoReturn:
-    typer.echo(f"{message}\nHint: {hint}", err=True)
+    say(f"{message}\nHint: {hint}", err=True)
     raise typer.Exit(2)

@@ -9,6 +9,7 @@ import typer
 from cli.daemon_record import DaemonBook
 from cli.failure import exit_with_hint
 from cli.health_lines import health_lines
+from cli.terminal import say, say_line
 from shared.health.condition import Condition
 
 EXIT_UNHEALTHY = 1
@@ -36,8 +37,8 @@ def health(
             f"Process {record.pid} runs, but {url} does not answer: {type(error).__name__}.", hint, EXIT_NOT_RUNNING
         )
     if as_json:
-        typer.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
     else:
         for line in health_lines(content):
-            typer.echo(line)
+            say_line(line)
     raise typer.Exit(EXIT_UNHEALTHY if content["status"] == Condition.UNHEALTHY else 0)

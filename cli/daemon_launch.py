@@ -15,10 +15,16 @@ from cli.daemon_record import DaemonBook, DaemonRecord, StartOptions, process_of
 
 LOOK_EVERY_SECONDS = 0.1
 LOG_TAIL_LINES = 15
+LOG_TAIL_BYTES = 64 * 1024
+
+LOOKS_AT_A_WRONG_RECORD = 3
+"""One that was there before a daemon that just starts is gone by then."""
 
 
 class Outcome(StrEnum):
-    """How an attempt to start or stop ended. TIMEOUT: it goes on, and we look no longer."""
+    """How an attempt to start or stop ended. TIMEOUT: it goes on, and we look no longer. UNKNOWN: one runs,
+    and its record does not say which process it is.
+    """
 
     STARTED = "started"
     ALREADY_RUNNING = "already_running"
@@ -26,6 +32,7 @@ class Outcome(StrEnum):
     ALREADY_STOPPED = "already_stopped"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,8 @@ def launch(book: DaemonBook, options: StartOptions, *, timeout_seconds: float) -
     running = book.running()
     if running is not None:
         return Launch(Outcome.ALREADY_RUNNING, running)
-    book.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cli", "daemon", "start", "--foreground", *options.arguments()]
-    log = os.open(book.log_file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    log = book.open_log()
     try:
         begins_at = os.fstat(log).st_size
         daemon = subprocess.Popen(
@@ -75,12 +81,16 @@ def stop(book: DaemonBook, *, timeout_seconds: float) -> Outcome:
         return Outcome.ALREADY_STOPPED
     deadline = time.monotonic() + timeout_seconds
     asked = False
+    wrong_records = 0
     # The lock goes before the port does, in the last moments of a process.
     while book.is_held() or (record is not None and process_of(record) is not None):
         record = record or book.running()  # one that is just starting writes its record in a moment
         if record is not None and not asked:
             _terminate(record)
             asked = True
+        wrong_records += record is None and book.has_record()
+        if wrong_records >= LOOKS_AT_A_WRONG_RECORD:
+            return Outcome.UNKNOWN
         if time.monotonic() > deadline:
             return Outcome.TIMEOUT
         time.sleep(LOOK_EVERY_SECONDS)
@@ -106,7 +116,7 @@ def _terminate(record: DaemonRecord) -> None:
 
 def _tail(book: DaemonBook, begins_at: int) -> str:
     """The end of what this daemon has written."""
-    with book.log_file.open("rb") as log:
-        log.seek(begins_at)
+    with os.fdopen(book.open_log(), "rb") as log:
+        log.seek(max(begins_at, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
         lines = log.read().decode(errors="replace").splitlines()
     return "\n".join(lines[-LOG_TAIL_LINES:])

@@ -15,6 +15,7 @@ from cli.dev_stack import dev_stack, is_wanted
 from cli.extra_workers import keep_extra_workers
 from cli.failure import exit_with_hint
 from cli.health_server import LiveComponents, serving
+from cli.terminal import say
 from listener import bootstrap as listener
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
 from shared.process_usage import ProcessUsage
@@ -34,7 +35,7 @@ def run_daemon(book: DaemonBook, options: StartOptions) -> NoReturn:
         starting.enter_context(book.held())
         if options.dev and is_wanted():
             try:
-                starting.enter_context(dev_stack(book.environment_file))
+                starting.enter_context(dev_stack(book.write_environment))
             except PartFailed as error:
                 exit_with_hint(f"daemon: {error}", "is it installed? pip install 'xnovu[stack]'", EXIT_FAILED)
         # Past this point the process ends without unwinding: `_run` leaves what was entered here.
@@ -67,7 +68,7 @@ def load_settings(options: StartOptions) -> DaemonSettings:
             daemon_log_level=options.log_level,
         )
     except SettingsError as error:
-        typer.echo(f"daemon: {error}", err=True)
+        say(f"daemon: {error}", err=True)
         raise typer.Exit(EXIT_BAD_SETTINGS) from None
     if not is_free(settings.daemon_health_port):
         exit_with_hint(

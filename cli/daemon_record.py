@@ -6,17 +6,18 @@ record, and goes when the daemon does.
 """
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
 import psutil
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from cli.state_directory import StateDirectory
 from shared.settings import DaemonSettings
 
 _PROBES_END_WITHIN_SECONDS = 1.0
@@ -27,6 +28,11 @@ _BOOT_TIME_IS_TRUE_WITHIN_SECONDS = 2.0
 """The kernel tells it in whole seconds of a clock that is being corrected."""
 
 
+_LONGEST_RECORD_BYTES = 64 * 1024
+
+_RECORD, _LOG, _ENVIRONMENT, _LOCK = "daemon.json", "daemon.log", "dev.env", "daemon.lock"
+
+
 class AlreadyRunning(Exception):
     """Another daemon of this user holds the lock."""
 
@@ -34,6 +40,8 @@ class AlreadyRunning(Exception):
 @dataclass(frozen=True, slots=True)
 class StartOptions:
     """What `start` was told; None where the settings were to decide."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     enterprises: str | None = None
     health_port: int | None = None
@@ -54,7 +62,9 @@ class DaemonRecord:
     of day, it stays true when the clock is set.
     """
 
-    pid: int
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    pid: Annotated[int, Field(ge=1, lt=2**31)]
     started_after_boot_seconds: float
     health_host: str
     health_port: int
@@ -67,32 +77,31 @@ class DaemonRecord:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.health_host, self.health_host)
         return f"http://[{host}]:{self.health_port}" if ":" in host else f"http://{host}:{self.health_port}"
 
-    @classmethod
-    def read(cls, file: Path) -> "DaemonRecord | None":
-        """None if there is no record, or one that another release left and that cannot be read."""
-        try:
-            content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-            return cls(**{**content, "options": StartOptions(**content["options"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+
+_RECORDS = TypeAdapter(DaemonRecord)
 
 
 class DaemonBook:
-    """The record and its lock, in one directory."""
+    """The record and its lock, in one directory. Every method raises StateDirectoryRefused if that is not ours."""
 
     def __init__(self, directory: Path | None = None) -> None:
         """By default $XDG_STATE_HOME/xnovu, which is ~/.local/state/xnovu where that is not set."""
         home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         self.directory = directory or home / "xnovu"
-        self.record_file = self.directory / "daemon.json"
-        self.log_file = self.directory / "daemon.log"
-        self.environment_file = self.directory / "dev.env"
-        self._lock_file = self.directory / "daemon.lock"
+        self.record_file = self.directory / _RECORD
+        self.log_file = self.directory / _LOG
+        self.environment_file = self.directory / _ENVIRONMENT
+        self.lock_file = self.directory / _LOCK
+        self._files = StateDirectory(self.directory)
 
     def running(self) -> DaemonRecord | None:
         """The daemon that runs, if it is ours: it holds the lock, and its process is the one that wrote the record."""
-        record = DaemonRecord.read(self.record_file)
+        record = self._read()
         return record if record is not None and self.is_held() and process_of(record) is not None else None
+
+    def has_record(self) -> bool:
+        """Whether there is a record, readable or not."""
+        return self._files.read(_RECORD, 0) is not None
 
     def is_held(self) -> bool:
         """Whether a daemon lives: one that just starts or ends has no record."""
@@ -122,22 +131,35 @@ class DaemonBook:
 
     def write(self, record: DaemonRecord) -> None:
         """In one step: nobody reads half a record. Only within `held`."""
-        draft = self.record_file.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(record)), "utf-8")
-        draft.replace(self.record_file)
+        self._files.replace(_RECORD, _RECORDS.dump_json(record))
+
+    def write_environment(self, content: str) -> None:
+        """What other shells need of the stack of `start --dev`: keys among it, for nobody else's eyes."""
+        self._files.replace(_ENVIRONMENT, content.encode())
+
+    def open_log(self) -> int:
+        """A descriptor for appending to the log, and for reading it; the caller closes it."""
+        return self._files.open(_LOG, os.O_CREAT | os.O_APPEND | os.O_RDWR)
+
+    def _read(self) -> DaemonRecord | None:
+        """None if there is no record, or one that cannot be read: another release's, or nobody's."""
+        content = self._files.read(_RECORD, _LONGEST_RECORD_BYTES)
+        try:
+            return None if content is None else _RECORDS.validate_json(content)
+        except ValidationError:
+            return None
 
     @contextmanager
     def _open_lock(self) -> Iterator[int]:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
+        lock = self._files.open(_LOCK, os.O_CREAT | os.O_RDWR)
         try:
             yield lock
         finally:
             os.close(lock)
 
     def _remove(self) -> None:
-        for file in (self.record_file, self.environment_file):
-            file.unlink(missing_ok=True)
+        for name in (_RECORD, _ENVIRONMENT):
+            self._files.remove(name)
 
 
 def record_of_this_process(settings: DaemonSettings, options: StartOptions, log_file: Path | None) -> DaemonRecord:
@@ -161,13 +183,15 @@ def _lock(lock: int, kind: int) -> bool:
 
 
 def process_of(record: DaemonRecord) -> psutil.Process | None:
-    """The recorded process; None if it is gone, whoever has its id now. A zombie is gone: it holds nothing any more."""
+    """The recorded process; None if it is gone, whoever has its id now, or another user's. A zombie is gone: it holds
+    nothing any more.
+    """
     try:
         process = psutil.Process(record.pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
             return None
         age_difference = _started_after_boot_seconds(process) - record.started_after_boot_seconds
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return process if abs(age_difference) < _BOOT_TIME_IS_TRUE_WITHIN_SECONDS else None
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from cli.daemon_launch import Outcome, stop
+from cli.daemon_launch import stop
 from cli.daemon_record import DaemonBook, StartOptions
 from cli.daemon_start import READY_WITHIN_SECONDS, AsJson, Enterprises, HealthPort, LogLevel, start_detached
-from cli.daemon_stop import STOPS_WITHIN_SECONDS, exit_still_draining
+from cli.daemon_stop import STOPS_WITHIN_SECONDS, exit_if_it_goes_on
 
 
 def restart(
@@ -35,6 +35,5 @@ def restart(
         workers=before.workers if workers is None else workers,
         dev=before.dev if dev is None else dev,
     )
-    if stop(book, timeout_seconds=stop_timeout) is Outcome.TIMEOUT:
-        exit_still_draining(record, stop_timeout)
+    exit_if_it_goes_on(stop(book, timeout_seconds=stop_timeout), book, record, stop_timeout)
     start_detached(book, options, timeout, as_json)

@@ -11,6 +11,7 @@ from cli.daemon_launch import Launch, Outcome, launch
 from cli.daemon_process import load_settings, run_daemon
 from cli.daemon_record import AlreadyRunning, DaemonBook, StartOptions
 from cli.dev_stack import is_wanted
+from cli.terminal import say
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
 
 READY_WITHIN_SECONDS = 60.0
@@ -66,7 +67,7 @@ def start_detached(book: DaemonBook, options: StartOptions, timeout: float, as_j
 def say_launched(launched: Launch, as_json: bool, timeout: float) -> NoReturn:
     """Print the result, and leave with its exit code."""
     if as_json:
-        typer.echo(json.dumps(_object(launched), indent=2))
+        say(json.dumps(_object(launched), indent=2))
     _say(launched, as_json, timeout)
     if launched.outcome is Outcome.FAILED and launched.exit_code == EXIT_BAD_SETTINGS:
         raise typer.Exit(EXIT_BAD_SETTINGS)
@@ -89,14 +90,14 @@ def _say(launched: Launch, as_json: bool, timeout: float) -> None:
     record = launched.record
     match launched.outcome:
         case Outcome.FAILED:
-            typer.echo(f"The daemon ended with code {launched.exit_code}. The end of its log:", err=True)
-            typer.echo(f"{launched.last_words}\nHint: xnovu doctor tries everything it needs.", err=True)
+            say(f"The daemon ended with code {launched.exit_code}. The end of its log:", err=True)
+            say(f"{launched.last_words}\nHint: xnovu doctor tries everything it needs.", err=True)
         case Outcome.TIMEOUT:
-            typer.echo(f"The daemon is not ready within {timeout:g} s. The end of its log:", err=True)
+            say(f"The daemon is not ready within {timeout:g} s. The end of its log:", err=True)
             hint = "it goes on trying; xnovu doctor says what is amiss, xnovu daemon stop ends it."
-            typer.echo(f"{launched.last_words}\nHint: {hint}", err=True)
+            say(f"{launched.last_words}\nHint: {hint}", err=True)
         case outcome if not as_json:
             where = f" (process {record.pid}, health on port {record.health_port})" if record else ""
-            typer.echo(f"{outcome}{where}")
+            say(f"{outcome}{where}")
             if record and record.log_file:
-                typer.echo(f"log: {record.log_file}")
+                say(f"log: {record.log_file}")

@@ -13,6 +13,7 @@ from cli.aligned import aligned
 from cli.daemon_record import DaemonBook, DaemonRecord
 from cli.failure import failures_named
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport, report_orchestration
+from cli.terminal import say
 from shared.settings import SettingsError, TemporalSettings
 from shared.temporal.messages import OrchestrationState, SchedulerStatus
 
@@ -31,9 +32,9 @@ def status(
         report = _report(daemon)
     if as_json:
         answer = {"daemon": daemon and asdict(daemon), "orchestration": report and _object(report)}
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
     else:
-        typer.echo("\n".join([*_daemon_lines(daemon), *(_lines(report) if report else ())]))
+        say("\n".join([*_daemon_lines(daemon), *(_lines(report) if report else ())]))
     runs = daemon is not None or (report is not None and report.condition is OrchestrationCondition.RUNNING)
     raise typer.Exit(0 if runs else EXIT_NOT_RUNNING)
 

@@ -7,9 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import asyncpg
 
@@ -34,8 +33,8 @@ def is_wanted() -> bool:
 
 
 @contextmanager
-def dev_stack(environment_file: Path) -> Iterator[None]:
-    """Start the stack, put what it says into our environment and, for other shells to read, into the file.
+def dev_stack(keep: Callable[[str], None]) -> Iterator[None]:
+    """Start the stack, put what it says into our environment and give it, for other shells to read, to `keep`.
 
     Raises PartFailed if it does not start; its own words are on stderr then. It does not outlive this process, even
     when that is killed.
@@ -52,7 +51,7 @@ def dev_stack(environment_file: Path) -> Iterator[None]:
         os.environ.update(environment)
         if environment[ENTERPRISES] == SAMPLE_ENTERPRISE:
             asyncio.run(_seed(environment["XNOVU_STACK_POSTGRES_URL"]))
-        _write(environment_file, environment)
+        keep(_for_a_shell(environment))
         yield
     finally:
         stack.terminate()
@@ -67,7 +66,5 @@ async def _seed(database_url: str) -> None:
         await connection.close()
 
 
-def _write(file: Path, environment: Mapping[str, str]) -> None:
-    """It holds keys: for its owner's eyes."""
-    file.touch(mode=0o600)
-    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+def _for_a_shell(environment: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from cli.terminal import say
 from shared.ports import StoreUnavailable
 from shared.settings import SettingsError
 
@@ -15,7 +16,7 @@ EXIT_NOTHING_KNOWN = 2
 
 def exit_with_hint(message: str, hint: str, code: int) -> NoReturn:
     """Leave with this code; `hint` is a sentence that says what to do."""
-    typer.echo(f"{message}\nHint: {hint}", err=True)
+    say(f"{message}\nHint: {hint}", err=True)
     raise typer.Exit(code)
 
 

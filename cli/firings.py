@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from cli.terminal import say, say_line
 from shared.cron import Firing
 
 MOST_FIRINGS = 1000
@@ -38,11 +39,11 @@ def print_firings(firings: Iterable[Firing], *, as_json: bool) -> None:
     printed = list(_with_changes_of_clocks(firings))
     if as_json:
         objects = [{"local": it.local.isoformat(), "utc": it.utc_text, "note": it.note} for it in printed]
-        typer.echo(json.dumps(objects, indent=2))
+        say(json.dumps(objects, indent=2))
         return
     rows = [(it.local.strftime("%a %Y-%m-%d %H:%M:%S"), it.utc_text, it.offset_text, it.note or "") for it in printed]
     for line in _aligned([_HEADINGS, *rows]):
-        typer.echo(line)
+        say_line(line)
 
 
 def read_instant(text: str | None) -> datetime:

@@ -13,6 +13,7 @@ from cli.failure import failures_named
 from cli.firings import read_instant
 from cli.operator_store import OperatorStore, Replay
 from cli.supabase_session import supabase_session
+from cli.terminal import say, say_line
 from shared.settings import SupabaseSettings
 
 MOST_ROWS = 1000
@@ -51,10 +52,10 @@ def replay(
 
         done = asyncio.run(ask())
     if as_json:
-        typer.echo(json.dumps(asdict(done), indent=2))
+        say(json.dumps(asdict(done), indent=2))
         return
     for line in _lines(done):
-        typer.echo(line)
+        say_line(line)
 
 
 def _lines(done: Replay) -> Iterator[str]:

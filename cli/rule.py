@@ -11,6 +11,7 @@ from cli.failure import failures_named
 from cli.firings import MOST_FIRINGS, print_firings, read_instant
 from cli.rule_row import RuleRow, read_rule
 from cli.supabase_session import supabase_session
+from cli.terminal import say_line
 from shared.cron import CronExpression, CronSchedule, load_zone
 from shared.settings import SupabaseSettings
 
@@ -43,7 +44,7 @@ def next_firings(
     hindrances = ["there is no such rule"] if found is None else list(found.hindrances())
     if found is None or hindrances:
         for hindrance in hindrances:
-            typer.echo(f"Rule {rule_id} does not fire: {hindrance}", err=True)
+            say_line(f"Rule {rule_id} does not fire: {hindrance}", err=True)
         raise typer.Exit(EXIT_DOES_NOT_FIRE)
     try:
         firings = list(islice(_schedule(found.trigger_config).after(after), count))

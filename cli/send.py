@@ -13,6 +13,7 @@ from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
 from cli.operator_store import NotificationTrace, OperatorStore
 from cli.supabase_session import supabase_session
+from cli.terminal import say
 from shared.ports import CreatedNotification, CreateRefusal, NewNotification
 from shared.settings import SupabaseSettings
 from shared.supabase.trigger_store import SupabaseTriggerStore
@@ -111,12 +112,12 @@ def _print(sending: _Sending, as_json: bool) -> None:
             "code": details.get("code"),
             "message": details.get("message"),
         }
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
         return
     reason = f": {details.get('code')}, {details.get('message')}" if details else ""
-    typer.echo(f"notification {sending.notification_id}: {sending.status}{reason}")
+    say(f"notification {sending.notification_id}: {sending.status}{reason}")
     if sending.status != "SENT":
-        typer.echo(f"Hint: xnovu trace {sending.notification_id} says where it stands.", err=True)
+        say(f"Hint: xnovu trace {sending.notification_id} says where it stands.", err=True)
 
 
 def _object(option: str, text: str) -> dict[str, Any]:

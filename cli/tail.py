@@ -13,6 +13,7 @@ from cli.failure import failures_named
 from cli.firings import read_instant
 from cli.operator_store import EndedNotification, OperatorStore
 from cli.supabase_session import supabase_session
+from cli.terminal import say, say_line
 from shared.ports import StoreUnavailable
 from shared.settings import SupabaseSettings
 
@@ -56,7 +57,7 @@ async def _follow(settings: SupabaseSettings, enterprise: str | None, since: dat
                 answers = True
             except StoreUnavailable as error:
                 if answers:
-                    typer.echo(f"The database did not answer; asking on: {error}", err=True)
+                    say_line(f"The database did not answer; asking on: {error}", err=True)
                 answers = False
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
@@ -89,11 +90,11 @@ class Endings:
 
 def _show_line(ended: EndedNotification) -> None:
     detail = ended.code if ended.status == "FAILED" else ended.transaction_id
-    typer.echo(f"{_rfc3339(ended.at)}  {ended.status:<9}  {ended.enterprise_id}  {ended.id}  {detail or '-'}")
+    say_line(f"{_rfc3339(ended.at)}  {ended.status:<9}  {ended.enterprise_id}  {ended.id}  {detail or '-'}")
 
 
 def _show_object(ended: EndedNotification) -> None:
-    typer.echo(json.dumps({**asdict(ended), "at": _rfc3339(ended.at)}))
+    say(json.dumps({**asdict(ended), "at": _rfc3339(ended.at)}))
 
 
 def _rfc3339(instant: datetime) -> str:

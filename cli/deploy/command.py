@@ -13,6 +13,7 @@ from cli.aligned import aligned
 from cli.deploy.deployment import Deployment, Standing, UnknownBuild, Version
 from cli.deploy.session import ask
 from cli.failure import exit_with_hint
+from cli.terminal import say, say_line
 from shared.temporal.names import build_id
 
 EXIT_REFUSED = 1
@@ -47,7 +48,7 @@ def status(as_json: AsJson = False) -> None:
         _print_json({name: value for name, value in asdict(standing).items() if name != "conflict_token"})
         return
     for line in _lines(standing):
-        typer.echo(line)
+        say_line(line)
 
 
 @app.command("set-current")
@@ -130,7 +131,7 @@ def drained(build: Build, as_json: AsJson = False) -> None:
         _print_json({"drained": is_drained, **asdict(version)})
     else:
         verdict = "can be stopped" if is_drained else "is still needed"
-        typer.echo(f"Build {build} {verdict}: {version.status}, {version.open_workflows} open workflows.")
+        say(f"Build {build} {verdict}: {version.status}, {version.open_workflows} open workflows.")
     raise typer.Exit(0 if is_drained else EXIT_NOT_DRAINED)
 
 
@@ -162,11 +163,11 @@ def _report(result: str, as_json: bool, build_id: str | None = None, **facts: fl
         _print_json({"result": result, **({"build_id": build_id} if build_id else {}), **facts})
     else:
         told = [result, *([build_id] if build_id else []), *(f"{name}={value:g}" for name, value in facts.items())]
-        typer.echo(" ".join(told))
+        say(" ".join(told))
 
 
 def _print_json(answer: Any) -> None:
-    typer.echo(json.dumps(answer, indent=2))
+    say(json.dumps(answer, indent=2))
 
 
 def _lines(standing: Standing) -> Iterator[str]:

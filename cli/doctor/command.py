@@ -16,6 +16,7 @@ from cli.doctor.realtime import check_realtime
 from cli.doctor.settings import check_settings
 from cli.doctor.temporal import check_temporal
 from cli.doctor.time_zones import check_time_zones
+from cli.terminal import say, say_line
 from shared.ports import StoreUnavailable
 from shared.settings import SettingsError
 
@@ -107,11 +108,11 @@ def _report(findings: _Findings, as_json: bool) -> None:
             "problems": [{"check": name, **asdict(problem)} for name, problem in findings.problems],
             "skipped": findings.skipped,
         }
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
     else:
         for name, problem in findings.problems:
-            typer.echo(f"{name}: {problem.message.rstrip('.')}. Hint: {problem.hint}")
+            say_line(f"{name}: {problem.message.rstrip('.')}. Hint: {problem.hint}")
         if findings.skipped:
-            typer.echo(f"Not tried because of that: {', '.join(findings.skipped)}.", err=True)
+            say(f"Not tried because of that: {', '.join(findings.skipped)}.", err=True)
     if findings.problems:
         raise typer.Exit(EXIT_PROBLEMS)

@@ -13,6 +13,7 @@ from cli.failure import exit_with_hint, failures_named
 from cli.operator_store import NotificationTrace, OperatorStore
 from cli.orchestration_report import report_orchestration
 from cli.supabase_session import supabase_session
+from cli.terminal import say, say_line
 from cli.trace.processing import TemporalView, look
 from cli.trace.standing import Standing, stand, transaction_ids, waits_to_be_taken_up
 from shared.settings import Settings
@@ -46,10 +47,10 @@ def trace(
             EXIT_NO_SUCH_ROW,
         )
     if as_json:
-        typer.echo(json.dumps(_object(story), indent=2, default=_rfc3339))
+        say(json.dumps(_object(story), indent=2, default=_rfc3339))
     else:
         for line in _lines(story):
-            typer.echo(line)
+            say_line(line)
 
 
 async def _tell(settings: Settings, notification_id: int) -> Story | None:
@@ -90,8 +91,10 @@ def _lines(story: Story) -> Iterator[str]:
     ids = transaction_ids(row)
     if ids:
         more = f" ... {ids[-1]} ({len(ids)} in all)" if len(ids) > 1 else ""
-        yield f"\ntransaction id at Novu: {ids[0]}{more}"
-    yield f"\n{story.standing.state}: {story.standing.explanation}"
+        yield ""
+        yield f"transaction id at Novu: {ids[0]}{more}"
+    yield ""
+    yield f"{story.standing.state}: {story.standing.explanation}"
     if story.standing.hint:
         yield f"Hint: {story.standing.hint}"
 

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import psutil
 import pytest
 
 from stack.processes import free_port
+from tests.workflows.conftest import eventually
 
 HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
@@ -53,6 +56,17 @@ class Machine:
         )
         output, errors = await process.communicate()
         return process.returncode, output.decode(), errors.decode()
+
+    async def begin(self) -> dict[str, Any]:
+        """Start a daemon that will not get ready here; its record."""
+        await self.daemon("start", "--timeout", "2")
+
+        async def is_recorded() -> bool:
+            return self.record.exists()
+
+        await eventually(is_recorded, within=30)
+        record: dict[str, Any] = json.loads(self.record.read_text())
+        return record
 
     async def answer(self, *arguments: str) -> tuple[int | None, dict[str, Any]]:
         """Exit code, and what --json prints."""
@@ -130,8 +144,7 @@ async def test_a_daemon_that_does_not_get_ready_is_reported_with_its_last_words_
 
 
 async def test_a_second_daemon_of_the_same_user_is_not_started(machine: Machine) -> None:
-    await machine.daemon("start", "--timeout", "2")
-    pid = json.loads(machine.record.read_text())["pid"]
+    pid = (await machine.begin())["pid"]
 
     assert (await machine.answer("start"))[1]["pid"] == pid
     code, answer = await machine.answer("start", "--foreground")
@@ -140,8 +153,7 @@ async def test_a_second_daemon_of_the_same_user_is_not_started(machine: Machine)
 
 
 async def test_stop_touches_no_process_that_has_the_recorded_id_by_chance(machine: Machine) -> None:
-    await machine.daemon("start", "--timeout", "2")
-    record = json.loads(machine.record.read_text())
+    record = await machine.begin()
     psutil.Process(record["pid"]).kill()
     bystander = await asyncio.create_subprocess_exec(*(sys.executable, "-c", "input()"), stdin=asyncio.subprocess.PIPE)
     machine.record.write_text(json.dumps({**record, "pid": bystander.pid}))
@@ -155,8 +167,7 @@ async def test_stop_touches_no_process_that_has_the_recorded_id_by_chance(machin
 
 
 async def test_a_daemon_that_still_drains_after_the_timeout_is_said_to_and_not_killed(machine: Machine) -> None:
-    await machine.daemon("start", "--timeout", "2")
-    daemon = psutil.Process(json.loads(machine.record.read_text())["pid"])
+    daemon = psutil.Process((await machine.begin())["pid"])
     daemon.suspend()
 
     code, answer = await machine.answer("stop", "--timeout", "0.5")
@@ -178,6 +189,38 @@ async def test_a_record_that_cannot_be_read_hinders_nobody(machine: Machine) -> 
 
     assert (await machine.answer("status"))[1]["daemon"] is None
     assert (await machine.answer("stop"))[1]["result"] == "already_stopped"
+
+
+async def test_a_daemon_whose_record_cannot_be_read_is_said_to_be_so_at_once_and_a_hang_up_drains_it(
+    machine: Machine,
+) -> None:
+    daemon = psutil.Process((await machine.begin())["pid"])
+    machine.record.write_text("{")
+
+    began = time.monotonic()
+    code, answer = await machine.answer("stop")
+    _, _, errors = await machine.daemon("restart")
+    seconds = time.monotonic() - began
+
+    assert (code, answer) == (1, {"result": "unknown", "pid": None})
+    assert f"its record {machine.record} cannot be read" in errors
+    assert seconds < 15
+    assert daemon.is_running()
+    daemon.send_signal(signal.SIGHUP)
+    await asyncio.to_thread(daemon.wait, 15)
+    assert '"event": "process_stopped"' in (machine.directory / "xnovu" / "daemon.log").read_text()
+
+
+async def test_a_state_directory_that_others_can_write_to_is_refused_by_every_command(machine: Machine) -> None:
+    machine.record.parent.mkdir()
+    machine.record.parent.chmod(0o777)
+
+    for command in ("start", "stop", "status", "health", "restart"):
+        code, output, errors = await machine.daemon(command)
+        assert (code, output) == (1, ""), command
+        assert f"{machine.record.parent} can be written to by others" in errors
+        assert "Traceback" not in errors
+    machine.record.parent.chmod(0o700)
 
 
 @pytest.mark.slow

@@ -1,0 +1,24 @@
+"""What commands print: text that a terminal shows, and obeys in nothing.
+
+Rows, errors of others and log lines hold whatever somebody wrote. An escape sequence among it could rename a window,
+fill the clipboard or rewrite the lines before; a mark for the direction of writing could make a line read as another.
+"""
+
+import typer
+
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_SHOWN = {code: f"\\u{code:04x}" for code in (*_CONTROLS, *_DIRECTIONS) if chr(code) not in "\t\n"}
+"""As JSON writes them, so that an object stays one."""
+
+_ONE_LINE = {**_SHOWN, ord("\n"): "\\n"}
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines of ours, which may quote what others wrote; to standard error if `err`."""
+    typer.echo(text.translate(_SHOWN), err=err)
+
+
+def say_line(text: str, *, err: bool = False) -> None:
+    """Print one line, and no more than one whatever it quotes."""
+    typer.echo(text.translate(_ONE_LINE), err=err)
