@@ -102,7 +102,10 @@ class FieldKind:
     def _refuse_extensions(self, item: str) -> None:
         """Name what some crons add to the language, before it is called unreadable."""
         if item == "?":
-            self._refuse(CronRefusalCode.UNSUPPORTED, "`?` is not standard cron; write `*`")
+            self._refuse(
+                CronRefusalCode.UNSUPPORTED,
+                "`?` is Quartz's; write `*`, and days of the week by name: Quartz counts Sunday as 1, cron as 0",
+            )
         if _RANDOM_OR_HASHED.fullmatch(item):
             self._refuse(CronRefusalCode.UNSUPPORTED, f"`{item}`: random and hashed values move; write a number")
         if _NEAREST_WEEKDAY.fullmatch(item):

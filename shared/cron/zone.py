@@ -1,6 +1,7 @@
 """Time zones by IANA name, from the pinned `tzdata` package: the same on every machine, whatever its system has."""
 
 import difflib
+import re
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
@@ -10,6 +11,8 @@ from shared.cron.refusals import CronRefusalCode, CronRefused
 
 _PLACEHOLDER: Final = "Factory"
 """In the list, but the name of no place: what a machine has before somebody sets its zone."""
+
+_OFFSET: Final = re.compile(r"(?:gmt|utc)_*(?P<sign>[+-])_*(?P<hours>\d{1,2})(?::?00)?", re.ASCII)
 
 
 @lru_cache(maxsize=1)
@@ -36,8 +39,31 @@ def _quoted(name: object) -> str:
 
 
 def _suggestion(name: object) -> str:
-    """The nearest name, if one is near: people write `europe/berlin` and `America/New York`."""
-    by_folded = {known.casefold(): known for known in zone_names()}
-    wanted = name[:64].strip().replace(" ", "_").casefold() if isinstance(name, str) else ""
-    nearest = difflib.get_close_matches(wanted, by_folded, n=1, cutoff=0.8)
-    return f" Did you mean `{by_folded[nearest[0]]}`?" if nearest else " Names are IANA's, such as `Europe/Berlin`."
+    """A name that surely is meant, or none: a wrong one would be followed."""
+    wanted = _folded(name[:64]) if isinstance(name, str) else ""
+    if offset := _OFFSET.fullmatch(wanted):
+        fixed = f"Etc/GMT{'-' if offset['sign'] == '+' else '+'}{int(offset['hours'])}"
+        if fixed in zone_names():
+            return f" A fixed offset is `{fixed}`: there the sign is turned round."
+    meant = _meant(wanted)
+    return f" Did you mean `{meant}`?" if meant else " Names are IANA's, such as `Europe/Berlin`."
+
+
+def _meant(wanted: str) -> str | None:
+    """The name but for letters' case and spaces; else the only one of that city; else a misspelling in that area."""
+    by_folded = {_folded(known): known for known in zone_names()}
+    if wanted in by_folded:
+        return by_folded[wanted]
+    area, _, city = wanted.rpartition("/")
+    of_city = [known for folded, known in by_folded.items() if folded.rpartition("/")[2] == city]
+    if len(of_city) == 1 and city.replace("_", "").isalpha():
+        return of_city[0]
+    cities = {
+        folded.rpartition("/")[2]: known for folded, known in by_folded.items() if folded.rpartition("/")[0] == area
+    }
+    near = difflib.get_close_matches(city, cities, n=1, cutoff=0.82) if area and city.replace("_", "").isalpha() else []
+    return cities[near[0]] if near else None
+
+
+def _folded(name: str) -> str:
+    return name.strip().replace(" ", "_").casefold()

@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from liquid import BoundTemplate, Environment, Mode, Token
+from liquid import BoundTemplate, Environment, Mode, Token, TokenStream
+from liquid.builtin.tags.case_tag import CaseTag
 from liquid.builtin.tags.if_tag import IfTag
 from liquid.builtin.tags.unless_tag import UnlessTag
 from liquid.exceptions import LiquidError
+from liquid.expression import Expression
 
 from worker.rendering.bounded_filters import bounded
 from worker.rendering.filters import FILTERS
@@ -27,6 +29,15 @@ class _StrictUnless(UnlessTag):
     """As `_StrictIf`."""
 
     mode = Mode.STRICT
+
+
+class _StrictCase(CaseTag):
+    """Takes nothing behind the values of a `when`."""
+
+    def _parse_when_expression(self, stream: TokenStream) -> list[Expression]:
+        values = super()._parse_when_expression(stream)
+        stream.expect_eos()
+        return values
 
 
 class _PlainTemplate(BoundTemplate):
@@ -54,7 +65,7 @@ class _TemplateEnvironment(Environment):
         super().setup_tags_and_filters(extra=extra)
         for tag in _LEFT_OUT:
             del self.tags[tag]
-        for ours in (IncludeTag, OutputOrInclude, Echo, Cycle, Capture, _StrictIf, _StrictUnless):
+        for ours in (IncludeTag, OutputOrInclude, Echo, Cycle, Capture, _StrictIf, _StrictUnless, _StrictCase):
             self.add_tag(ours)
         for name, function in {**self.filters, **FILTERS}.items():
             self.add_filter(name, bounded(name, function))

@@ -15,6 +15,7 @@ from liquid.expression import Expression
 from liquid.limits import to_int
 
 from worker.rendering.budget import RANGE_LIMIT, STEP_COST, LimitExceeded
+from worker.rendering.conditions import forgive
 from worker.rendering.context import PlainDataContext
 
 
@@ -81,6 +82,7 @@ def _guard_node(node: Node, context: RenderContext) -> int:
 
 
 def _guard_expression(expression: Expression) -> int:
+    forgive(expression)
     steps = 1 + sum(_guard_expression(child) for child in expression.children())
     if isinstance(expression, RangeLiteral) and not isinstance(expression.stop, BoundedStop):
         expression.stop = BoundedStop(expression.start, expression.stop)

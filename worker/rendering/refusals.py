@@ -17,6 +17,7 @@ from liquid.exceptions import (
 
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.rendering.budget import LimitExceeded
+from worker.rendering.culprits import culprit
 from worker.rendering.template_errors import (
     FilterRefused,
     IncludeCycle,
@@ -30,7 +31,7 @@ _LIBRARY_LIMITS: Final[Mapping[type[ResourceLimitError], str]] = {
     LoopIterationLimitError: "loop_iterations",
 }
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
-_NAME: Final = re.compile(r"['\"][\w\-]{1,40}['\"]")
+_NAME: Final = re.compile(r"['\"](?:[\w\-]{1,40}|[^\w\s]{1,3})['\"]")
 
 
 class RenderRefused(Exception):
@@ -82,7 +83,9 @@ def refusal_for(error: LiquidError, root_key: str, include_chain: Sequence[str])
             code, what = RefusalCode.TEMPLATE_INVALID, str(error.message)
             details["filter"] = error.filter_name
         case LiquidSyntaxError():
-            code, what = RefusalCode.TEMPLATE_INVALID, f"syntax error: {_without_quotes(str(error.message))}"
+            message = str(error.message)
+            why = culprit(error.token, message) or _without_quotes(message)
+            code, what = RefusalCode.TEMPLATE_INVALID, f"syntax error: {why}"
         case _:
             code, what = RefusalCode.TEMPLATE_INVALID, "a value is of the wrong type here"
     return RenderRefused(Refusal(code, f"{where}: {what}", details))
@@ -95,5 +98,5 @@ def _line(token: Token | None) -> int | None:
 
 
 def _without_quotes(message: str) -> str:
-    """The library's words on a syntax error, without what they quote from the template unless it is a mere name."""
+    """The library's words on a syntax error, without what they quote of the template but mere names and signs."""
     return _QUOTED.sub(lambda found: found.group() if _NAME.fullmatch(found.group()) else "text", message)[:200]

@@ -1,8 +1,10 @@
 """Which of a rule's instants fire now, and when it is due next."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -18,6 +20,16 @@ MOST_CAUGHT_UP = 100
 
 MOST_FIRED_LATE = int(OUTAGE_AFTER.total_seconds()) + 1
 """A rule cannot fire more often than once a second."""
+
+_MEMBERS = ("cron", "timezone", "enabled", "catch_up")
+
+_MEANT = {
+    **dict.fromkeys(("tz", "zone", "timezonename", "timezoneid", "cronzone", "crontz"), "timezone"),
+    **dict.fromkeys(("expression", "cronexpression", "schedule", "crontab"), "cron"),
+    **dict.fromkeys(("active", "disabled", "paused"), "enabled"),
+    **dict.fromkeys(("catchup", "misfire"), "catch_up"),
+}
+"""What other schedulers call the same, in small letters alone."""
 
 
 class ConfigRefused(Exception):
@@ -64,6 +76,7 @@ class _Config:
     def read(cls, trigger_config: object) -> "_Config":
         if not isinstance(trigger_config, Mapping):
             raise ConfigRefused('trigger_config must be an object, such as {"cron": "0 9 * * MON", "timezone": "UTC"}')
+        _require_known(trigger_config)
         enabled = trigger_config.get("enabled", True)
         if not isinstance(enabled, bool):
             raise ConfigRefused("trigger_config.enabled must be true or false")
@@ -73,6 +86,18 @@ class _Config:
             enabled=enabled,
             catch_up=_catch_up(trigger_config.get("catch_up")),
         )
+
+
+def _require_known(config: Mapping[str, Any]) -> None:
+    """A member that nobody reads would change nothing in silence: `tz` would leave the rule in UTC."""
+    for name in config:
+        if name not in _MEMBERS:
+            plain = re.sub(r"[^a-z]", "", str(name).lower())
+            near = _MEANT.get(plain) or next(iter(get_close_matches(plain, _MEMBERS, n=1, cutoff=0.75)), None)
+            meant = f"; did you mean {near}?" if near else "."
+            raise ConfigRefused(
+                f"trigger_config has no member {str(name)[:40]!a}{meant} Its members are {', '.join(_MEMBERS)}."
+            )
 
 
 def _text(config: Mapping[str, Any], name: str, default: str | None) -> str:

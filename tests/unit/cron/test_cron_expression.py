@@ -38,6 +38,7 @@ def refusal(text: object) -> CronRefused:
         ("R(0-30) * * * *", CronRefusalCode.UNSUPPORTED, "random"),
         ("H/15 * * * *", CronRefusalCode.UNSUPPORTED, "hashed"),
         ("0 0 ? * MON", CronRefusalCode.UNSUPPORTED, "write `*`"),
+        ("0 0 12 ? * 2#1", CronRefusalCode.UNSUPPORTED, "Quartz counts Sunday as 1"),
         ("0 0 15W * *", CronRefusalCode.UNSUPPORTED, "nearest weekday"),
         ("0 0 LW * *", CronRefusalCode.UNSUPPORTED, "nearest weekday"),
         ("0 0 L-3 * *", CronRefusalCode.UNSUPPORTED, "only alone"),

@@ -25,6 +25,36 @@ def test_a_syntax_error_is_refused_with_template_and_line(template: str, line: i
     assert (refused.details["template"], refused.details["line"]) == ("welcome", line)
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("\n{% if a &gt; 2 %}{% endif %}", "`&gt;` is an editor's entity"),
+        ("\n{{ a | date: &#39;%Y&#39; }}", "`&#39;` is an editor's entity"),
+        ("\n{{&nbsp;a }}", "`&nbsp;` is an editor's entity"),
+        ("\n{{ a &region; }}", "unexpected '&'"),
+        ("\n{{ a | default: “x” }}", "`“` is a typographic quote"),
+        ('\n{{ a | default: "x” }}', "`”` is a typographic quote"),
+        ("\n{% xnovu_render ‘x’ %}", "`‘` is a typographic quote"),
+        ("\n{{{ a }}}", "`{{{`: write `{{`"),
+        ("\n{{ a\u00a0| upcase }}", "an unusual space (U+00A0)"),
+        ("\n{% if a && b %}{% endif %}", "unexpected '&'"),
+        ("\n{% if a = 2 %}{% endif %}", "found '='"),
+        ("{% if a %}\n{% else if n == 2 %}{% endif %}", "did you mean 'elsif'?"),
+        ("{% unless a %}\n{% else if n == 2 %}{% endunless %}", "did you mean 'elsif'?"),
+        ("{% case a %}{% when 1 %}\n{% else if n == 2 %}{% endcase %}", "`else` takes nothing behind it"),
+        ("{% for i in a %}\n{% else n %}{% endfor %}", "`else` takes nothing behind it"),
+        ("{% if a %}\n{% endif n %}", "`endif` takes nothing behind it"),
+        ("{% if a %}{% else %}\n{% elsif b %}{% endif %}", "`elsif` behind `else` is never reached"),
+        ("{% case a %}\n{% when 1 n %}{% endcase %}", "unexpected token"),
+    ],
+)
+def test_a_syntax_error_names_its_culprit_and_line(template: str, words: str) -> None:
+    refused = refusal(template, {"a": 1, "b": 1, "n": 2})
+
+    assert (refused.code, refused.details["line"]) == (RefusalCode.TEMPLATE_INVALID, 2)
+    assert words in refused.message
+
+
 def test_an_unknown_filter_is_refused_by_name() -> None:
     refused = refusal("\n{{ 'x' | shout }}")
 

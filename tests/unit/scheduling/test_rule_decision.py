@@ -105,3 +105,26 @@ def test_a_rule_that_cannot_be_followed_says_why(trigger_config: object, words: 
     assert decision.next_due_at is None
     assert decision.error
     assert words in decision.error
+
+
+@pytest.mark.parametrize(
+    ("member", "hint"),
+    [
+        ("tz", "did you mean timezone?"),
+        ("timeZone", "did you mean timezone?"),
+        ("time_zone", "did you mean timezone?"),
+        ("expression", "did you mean cron?"),
+        ("catchUp", "did you mean catch_up?"),
+        ("enable", "did you mean enabled?"),
+        ("colour", "Its members are cron, timezone, enabled, catch_up."),
+        ("\x1b[31m" * 20, "Its members are"),
+    ],
+)
+def test_a_member_that_nobody_reads_is_refused_by_name(member: str, hint: str) -> None:
+    decision = decide(config("0 9 * * MON", **{member: "Europe/Berlin"}), NOON, NOON)
+
+    assert decision.next_due_at is None
+    assert decision.error is not None
+    assert decision.error.startswith(f"trigger_config has no member {member[:40]!r}")
+    assert hint in decision.error
+    assert len(decision.error) < 300
