@@ -19,7 +19,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
         *("fire_rules", "health_observation", "heartbeats", "look_at_health"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
-        *("publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
+        *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *(
             "begin_scaler_tick",
@@ -37,6 +37,8 @@ EXPECTED_FUNCTIONS = frozenset(
 PUBLISHED_TABLES = ("ent_notification", "ent_notification_rule", "listener_canary")
 
 _MIGRATE = "apply the migrations: supabase db push --workdir infra"
+
+_REVOKE = "rows hold personal data: revoke all on it from public, anon, authenticated (docs/database.md)."
 
 _HINTS = {
     "PGRST106": "expose schema notify in the project's API settings (docs/database.md).",
@@ -58,7 +60,7 @@ class _Answer:
 
 
 async def check_supabase() -> list[Problem]:
-    """The key is the service role's, and every function of this release is there."""
+    """The key is the service role's, every function of this release is there, and nobody else may use the schema."""
     try:
         answer = await _ask()
     except StoreUnavailable as unavailable:
@@ -66,6 +68,9 @@ async def check_supabase() -> list[Problem]:
     missing = sorted(EXPECTED_FUNCTIONS.difference(answer.content["functions"]))
     if missing:
         return [Problem(f"the schema lacks {', '.join(missing)}", _MIGRATE, "supabase")]
+    exposed = await _public_access()
+    if exposed:
+        return [Problem(f"anon or authenticated may use {', '.join(exposed)}", _REVOKE, "access")]
     return []
 
 
@@ -105,6 +110,12 @@ def _flaws(table: dict[str, bool] | None) -> list[tuple[bool, str, str]]:
         ),
         (not table["row_level_security"], "has row-level security off", _MIGRATE),
     ]
+
+
+async def _public_access() -> list[str]:
+    """What the public keys' roles may use of schema `notify`. Raises StoreUnavailable."""
+    async with supabase_session(SupabaseSettings.load()) as client:
+        return list(await call_function(client, "public_access"))
 
 
 async def _ask() -> _Answer:

@@ -111,6 +111,9 @@ async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:
         environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": "acme"}
         connection = await asyncpg.connect(environment["XNOVU_STACK_POSTGRES_URL"])
         try:
+            await connection.execute("grant select on notify.ent_notification to anon")
+            _, exposed = await doctor(environment, "supabase")
+            await connection.execute("revoke select on notify.ent_notification from anon")
             await connection.execute("drop function notify.unaccounted")
             older = await findings(environment)
             await connection.execute("alter publication supabase_realtime drop table notify.listener_canary")
@@ -119,6 +122,7 @@ async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:
         finally:
             await connection.close()
 
+    assert exposed.startswith("supabase: anon or authenticated may use table ent_notification. Hint: ")
     assert [problem["message"] for problem in older["problems"]] == ["the schema lacks unaccounted"]
     assert "notify.listener_canary is not in publication" in unpublished
     assert code == 1

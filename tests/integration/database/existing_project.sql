@@ -1,8 +1,14 @@
 -- An XNovu project from before these migrations: enums in `shared_types`, uuid enterprises and recipients, one index,
--- ltree in `public`, no publication, no grants, no row-level security, and rows in every state.
+-- ltree in `public`, no publication, no row-level security, default privileges for the public roles, and rows in every
+-- state.
 
 create extension ltree schema public;
 create schema notify;
+alter default privileges grant all on tables to anon, authenticated;
+alter default privileges grant all on sequences to anon, authenticated;
+alter default privileges in schema notify grant all on tables to anon, authenticated;
+alter default privileges in schema notify grant all on sequences to anon;
+alter default privileges in schema notify grant execute on functions to anon;
 create schema shared_types;
 create type shared_types.notification_status as enum ('PENDING', 'PROCESSING', 'SENT', 'FAILED', 'RETRACTED');
 create type shared_types.publish_status as enum ('NONE', 'DRAFT', 'DISCARD', 'PUBLISH', 'DELETED');

@@ -57,6 +57,7 @@ FUNCTIONS = {
     "note_trigger_request",
     "note_workflow_change",
     "notifications_to_trigger",
+    "public_access",
     "publish_heartbeat",
     "record_cancellations",
     "record_outcomes",

@@ -8,6 +8,7 @@ from tests.integration.database.project import (
     TABLES,
     Connection,
     Project,
+    call,
     insert_notification,
     migrate,
 )
@@ -39,12 +40,41 @@ async def test_the_public_roles_may_do_nothing(project: Project, role: str) -> N
             role,
         )
 
-    assert (tables, functions) == ([], [])
+        found = await call(connection, "public_access")
+
+    assert (tables, functions, found) == ([], [], [])
     async with project.connect(role) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("select * from notify.ent_notification")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetchval("select notify.beat_canary('listener')")
+
+
+async def test_what_the_public_roles_may_do_is_named(separate_project: Project) -> None:
+    async with separate_project.connect("postgres") as connection:
+        await connection.execute("grant select on notify.ent_notification to anon")
+        await connection.execute("grant update (deactivated) on notify.ent_notification_rule to authenticated")
+        await connection.execute("grant usage on sequence notify.ent_notification_id_seq to anon")
+        await connection.execute("grant usage on schema notify to public")
+    async with separate_project.connect() as connection:
+        found = await call(connection, "public_access")
+
+    assert found == [
+        "schema notify",
+        "sequence ent_notification_id_seq",
+        "table ent_notification",
+        "table ent_notification_rule",
+    ]
+
+
+async def test_default_privileges_of_the_schema_are_taken_back(separate_project: Project) -> None:
+    async with separate_project.connect("postgres") as connection:
+        defaults = await connection.fetchval(
+            "select array_agg(distinct grantee::regrole::text) from pg_default_acl, aclexplode(defaclacl)"
+            " where defaclnamespace = 'notify'::regnamespace and grantee <> 0"
+        )
+
+    assert set(defaults) == {"service_role"}
 
 
 async def test_the_service_role_may_read_and_write_every_table(project: Project) -> None:
