@@ -45,6 +45,11 @@ def _pace(status: Mapping[str, Any]) -> Iterator[str]:
         if enterprise["due_rows"]:
             age = enterprise["oldest_due_age_seconds"]
             yield f"due and not taken up: {enterprise_id} {enterprise['due_rows']}, the oldest for {age:.1f} s"
+    for retried in status["retried"]:
+        yield (
+            f"keep failing: {retried['enterprise_id']} {retried['rows']} ({retried['code']}), the oldest for"
+            f" {retried['oldest_age_seconds']:.1f} s"
+        )
     for kind, queue in status["task_queues"].items():
         if queue["backlog"]:
             age = queue["backlog_age_seconds"]

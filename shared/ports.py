@@ -72,6 +72,15 @@ class NotificationClaims(Protocol):
         """
         ...
 
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        """Note that the delivery of these rows met a fault and is to be tried again, for health to show.
+
+        Returns, of those that this owner holds, how often in a row it was this code.
+        """
+        ...
+
 
 class NotificationStore(NotificationClaims, Protocol):
     """The table of notifications: claims, and what is due."""

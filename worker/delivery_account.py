@@ -1,7 +1,7 @@
 """What the worker's deliveries came to, counted at the ports they go through."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.health.observations import NovuObservation
@@ -92,6 +92,13 @@ class AccountedClaims:
     ) -> frozenset[int]:
         return await self._claims.renew_claims(
             enterprise_id, claim_owner=claim_owner, chunks_sent=chunks_sent, lease_seconds=lease_seconds
+        )
+
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        return await self._claims.note_faults(
+            enterprise_id, claim_owner=claim_owner, notification_ids=notification_ids, code=code
         )
 
 

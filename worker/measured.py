@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -34,6 +34,7 @@ _commit_to_outcome = duration(metrics.COMMIT_TO_OUTCOME)
 _delivery_duration = duration(metrics.DELIVERY_DURATION)
 _retries = counter(metrics.RETRIES)
 _claims_lost = counter(metrics.CLAIMS_LOST)
+_faults = counter(metrics.FAULTS)
 _render_duration = duration(metrics.RENDER_DURATION)
 _render_refusals = counter(metrics.RENDER_REFUSALS)
 _novu_events = counter(metrics.NOVU_EVENTS)
@@ -77,6 +78,14 @@ class MeasuredClaims:
         if lost := len(chunks_sent.keys() - held):
             _claims_lost.add(lost)
         return held
+
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        _faults.add(len(notification_ids), {ENTERPRISE_ID: enterprise_id, "xnovu.code": code})
+        return await self._claims.note_faults(
+            enterprise_id, claim_owner=claim_owner, notification_ids=notification_ids, code=code
+        )
 
 
 class MeasuredRenderer:

@@ -27,6 +27,13 @@ DELIVERY_DURATION = Metric(
 RETRIES = Metric(
     "xnovu.delivery.retries", Kind.COUNTER, "{attempt}", "Attempts at delivering a batch after its first.", ()
 )
+FAULTS = Metric(
+    "xnovu.delivery.faults",
+    Kind.COUNTER,
+    "{notification}",
+    "Deliveries that met a fault and are tried again: `novu_fault`, or `internal_error` for what nobody foresaw.",
+    ("xnovu.enterprise.id", "xnovu.code"),
+)
 CLAIMS_LOST = Metric(
     "xnovu.claims.lost",
     Kind.COUNTER,

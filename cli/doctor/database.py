@@ -17,9 +17,10 @@ EXPECTED_FUNCTIONS = frozenset(
     {
         *("beat_canary", "claim_notifications", "create_notification", "cron_rules"),
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
-        *("fire_rules", "health_observation", "heartbeats", "look_at_health"),
+        *("fire_rules", "health_observation", "heartbeats", "look_at_health", "note_delivery_faults"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
         *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
+        *("retried_deliveries",),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *(
             "begin_scaler_tick",

@@ -43,6 +43,7 @@ def assess(observations: Observations, now: datetime, thresholds: Thresholds | N
         *_of_supabase(observations.database, now, limits),
         *_of_rule_engine(observations, states, limits),
         *_of_queue(observations, limits),
+        *_of_retries(observations, limits),
         *_of_novu(observations, now, limits),
         *_of_processes(observations, now),
     )
@@ -163,6 +164,17 @@ def _of_queue(observations: Observations, limits: Thresholds) -> Iterator[Proble
         age = due.oldest_age_seconds
         reason = f"{enterprise_id}: {due.rows} due rows wait, the oldest for {age:.0f} s"
         yield from _of_age(Part.QUEUE, age, limits.waiting_degraded, limits.waiting_unhealthy, reason)
+
+
+def _of_retries(observations: Observations, limits: Thresholds) -> Iterator[Problem]:
+    """A row that keeps failing is a row's trouble, or that of what it needs; then that is unhealthy by itself."""
+    for retried in observations.database.retried:
+        age = retried.oldest_age_seconds
+        if age >= limits.waiting_degraded:
+            reason = (
+                f"{retried.enterprise_id}: {retried.rows} deliveries keep failing ({retried.code}), for {age:.0f} s"
+            )
+            yield Problem(Part.QUEUE, Condition.DEGRADED, reason)
 
 
 def _of_age(part: Part, age: float, degraded: float, unhealthy: float, reason: str) -> Iterator[Problem]:

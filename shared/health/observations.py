@@ -186,6 +186,18 @@ class FailedNotification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetriedDeliveries:
+    """An enterprise's rows whose delivery met a fault and is tried again: the latest fault's code, and for how long the
+    oldest has been failing. `rows` is counted up to a thousand.
+    """
+
+    enterprise_id: str
+    code: str
+    rows: int
+    oldest_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseObservation:
     """The latest answer of the database, and `error` if the latest call had none."""
 
@@ -195,6 +207,7 @@ class DatabaseObservation:
     passes: tuple[SchedulerPassObservation, ...] = ()
     recent: RecentDeliveries = field(default_factory=lambda: RecentDeliveries(seconds=0.0))
     failures: tuple[FailedNotification, ...] = ()
+    retried: tuple[RetriedDeliveries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

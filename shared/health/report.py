@@ -119,6 +119,7 @@ class StatusReport:
                 for kind, queue in seen.temporal.task_queues.items()
             },
             "deliveries": self._deliveries(),
+            "retried": [asdict(each) for each in seen.database.retried],
             "recent": asdict(seen.database.recent),
             "last_errors": [
                 {

@@ -22,6 +22,7 @@ class RefusalCode(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     NOVU_REFUSED = "novu_refused"
     DELIVERY_TIMED_OUT = "delivery_timed_out"
+    INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)

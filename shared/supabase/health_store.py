@@ -12,6 +12,7 @@ from shared.health.observations import (
     DueRows,
     FailedNotification,
     RecentDeliveries,
+    RetriedDeliveries,
     SchedulerPassObservation,
 )
 from shared.supabase.component_reports import dump_report, load_reports
@@ -19,6 +20,7 @@ from shared.supabase.sql_function import call_function
 
 _PASSES = TypeAdapter(tuple[SchedulerPassObservation, ...])
 _FAILURES = TypeAdapter(tuple[FailedNotification, ...])
+_RETRIED = TypeAdapter(tuple[RetriedDeliveries, ...])
 _RECENT = TypeAdapter(RecentDeliveries)
 _DUE = TypeAdapter(DueRows)
 
@@ -49,4 +51,5 @@ class SupabaseHealthStore:
             passes=_PASSES.validate_python(answer["passes"]),
             recent=_RECENT.validate_python(answer["recent"]),
             failures=_FAILURES.validate_python(answer["failures"]),
+            retried=_RETRIED.validate_python(answer.get("retried", [])),  # absent before its migration
         )

@@ -72,6 +72,19 @@ class SupabaseNotificationStore:
         )
         return frozenset(answer["held"])
 
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        answer = await call_function(
+            self._client,
+            "note_delivery_faults",
+            p_enterprise_id=enterprise_id,
+            p_claim_owner=claim_owner,
+            p_notification_ids=sorted(notification_ids),
+            p_code=code,
+        )
+        return {int(key): count for key, count in answer["faults"].items()}
+
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
     ) -> list[DueNotifications]:
@@ -157,4 +170,5 @@ def _outcome(enterprise_id: str, outcome: Outcome) -> dict[str, Any]:
 
 def _reached_novu(refusal: Refusal) -> bool:
     """Whether Novu has taken part of the notification, or may have: then retracting it is to cancel it too."""
-    return refusal.code is RefusalCode.DELIVERY_TIMED_OUT or bool(refusal.details.get("chunks_sent"))
+    unknown = (RefusalCode.DELIVERY_TIMED_OUT, RefusalCode.INTERNAL_ERROR)
+    return refusal.code in unknown or bool(refusal.details.get("chunks_sent"))

@@ -5,21 +5,24 @@ enters Temporal's history.
 import logging
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.ports import NotificationClaims, NotificationTrigger
+from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.heartbeat import heartbeating
+from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
+from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderRequest
 
@@ -27,6 +30,13 @@ log = logging.getLogger("NotificationDelivery")
 
 BULK_ATTEMPTS = 2
 """After so many attempts in bulk, the events that are left go one by one."""
+
+
+NOVU_FAULT = "novu_fault"
+"""What health calls rows that Novu did not answer for."""
+
+FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
+"""Faults of others, which pass: every row would meet them."""
 
 
 class Renderer(Protocol):
@@ -63,22 +73,41 @@ class NotificationDelivery:
 
         Raises:
             StoreUnavailable: the database is away; nothing is known to be done.
-            ApplicationError: type "NovuFault"; some notifications met a passing fault, the others are recorded.
+            ApplicationError: type "NovuFault" or "InternalFault"; some notifications met a passing fault or what nobody
+                foresaw, the others are recorded.
         """
         result = _settled_by_earlier_attempts()
+        stumbled: dict[int, Exception] = {}
         async with heartbeating(lambda: result):
-            remaining = input.notification_ids
-            while remaining:
-                batch = await self._claims.claim(
-                    input.enterprise_id, remaining, claim_owner=_owner(), lease_seconds=self._lease_seconds
-                )
-                settled, fan_out_result = await self._send(input.enterprise_id, batch)
+            portions = deque([input.notification_ids])
+            while portions:
+                portion = portions.popleft()
+                try:
+                    batch = await self._claims.claim(
+                        input.enterprise_id, portion, claim_owner=_owner(), lease_seconds=self._lease_seconds
+                    )
+                    settled, fan_out_result = await self._send(input.enterprise_id, batch)
+                except FORESEEN:
+                    raise
+                except Exception as error:
+                    log.error("delivery_stumbled", exc_info=error, extra=_about(input.enterprise_id, portion))
+                    if len(portion) > 1:
+                        portions.extend([notification_id] for notification_id in portion)
+                    else:
+                        stumbled[portion[0]] = error
+                    continue
                 result = _add(result, settled)
                 if fan_out_result.faulted:
+                    result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
                     await self._hold_for_retry(input.enterprise_id, fan_out_result)
                     activity.heartbeat(result)
                     raise novu_fault(fan_out_result.fault)
-                remaining = list(batch.deferred)
+                if batch.deferred:
+                    portions.append(list(batch.deferred))
+            result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
+            if stumbled:
+                activity.heartbeat(result)
+                raise internal_fault(stumbled)
         unsettled = len(input.notification_ids) - result.sent - len(result.failed)
         return replace(result, not_claimed=max(0, unsettled))
 
@@ -169,6 +198,37 @@ class NotificationDelivery:
         """Keep the claims over the pause that Novu asked for, so that no sweep takes the rows up meanwhile."""
         pause = result.fault.retry_after_seconds if result.fault else None
         await self._renew(enterprise_id, result.faulted, pause or 0.0)
+        await self._note_faults(enterprise_id, result.faulted, NOVU_FAULT)
+
+    async def _note_faults(self, enterprise_id: str, notification_ids: Collection[int], code: str) -> Mapping[int, int]:
+        return await self._claims.note_faults(
+            enterprise_id, claim_owner=_owner(), notification_ids=notification_ids, code=code
+        )
+
+    async def _settle_stumbled(
+        self, enterprise_id: str, stumbled: dict[int, Exception]
+    ) -> NotificationProcessingResult:
+        """Fail those that have stumbled often enough; the others stay in `stumbled`, for another attempt.
+
+        A fault here concerns all of them, and rises.
+        """
+        if not stumbled:
+            return NotificationProcessingResult()
+        faults = await self._note_faults(enterprise_id, stumbled, RefusalCode.INTERNAL_ERROR)
+        guilty = [notification_id for notification_id, count in faults.items() if count >= MOST_FAULTS]
+        failed = [Failed(notification_id, refusal_of(stumbled[notification_id])) for notification_id in guilty]
+        for notification_id in stumbled.keys() - (faults.keys() - set(guilty)):
+            del stumbled[notification_id]  # or no longer ours
+        return await self._record(enterprise_id, failed)
+
+
+def _about(enterprise_id: str, notification_ids: Sequence[int]) -> dict[str, Any]:
+    return {
+        "enterprise_id": enterprise_id,
+        "notification_ids": list(notification_ids[:10]),
+        "notifications": len(notification_ids),
+        "workflow_id": _owner(),
+    }
 
 
 def _owner() -> str:

@@ -85,6 +85,7 @@ async def _delete_rows(project: Project) -> None:
             "scaler",
             "scheduler_pass",
             "component_heartbeat",
+            "delivery_fault",
         ):
             await connection.execute(f"delete from notify.{table}")
 

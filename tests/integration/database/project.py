@@ -25,6 +25,7 @@ EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(en
 
 TABLES = {
     "component_heartbeat",
+    "delivery_fault",
     "ent_notification",
     "ent_notification_rule",
     "ent_notification_template",
@@ -53,6 +54,7 @@ FUNCTIONS = {
     "health_observation",
     "heartbeats",
     "look_at_health",
+    "note_delivery_faults",
     "note_rule_change",
     "note_trigger_request",
     "note_workflow_change",
@@ -66,6 +68,7 @@ FUNCTIONS = {
     "replay_notifications",
     "retract_notifications",
     "retractions_to_cancel",
+    "retried_deliveries",
     "scheduler_passes",
     "self_check",
     "trace_notification",

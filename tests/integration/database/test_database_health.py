@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.integration.database.project import OURS, THEIRS, Connection, call, insert_notification
+from tests.integration.database.project import OURS, THEIRS, Connection, call, claim, insert_notification, update
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
@@ -94,6 +94,7 @@ async def test_a_look_publishes_reads_and_observes_the_enterprises_that_listener
         {**report, "reported_at": None} for report in (REPORT, serving, worker)
     ]
     assert [row["enterprise_id"] for row in seen["due"]] == [OURS]
+    assert seen.pop("retried") == []
     assert seen == await _observe(connection) | {"due": [{**seen["due"][0]}]}
 
 
@@ -182,3 +183,53 @@ async def test_a_pass_is_overdue_only_after_its_instant(connection: Connection) 
 async def test_senseless_arguments_are_refused(connection: Connection, recent_seconds: float, failures: int) -> None:
     with pytest.raises(asyncpg.InvalidParameterValueError):
         await _observe(connection, recent_seconds=recent_seconds, failures=failures)
+
+
+async def _note(connection: Connection, ids: list[int], code: str = "internal_error", owner: str = "owner") -> Any:
+    answer = await call(
+        connection,
+        "note_delivery_faults",
+        p_enterprise_id=OURS,
+        p_claim_owner=owner,
+        p_notification_ids=ids,
+        p_code=code,
+    )
+    return answer["faults"]
+
+
+async def _retried(connection: Connection) -> list[tuple[str, str, int]]:
+    answer = await call(connection, "retried_deliveries", p_enterprise_ids=[OURS, THEIRS])
+    assert all(0 <= each["oldest_age_seconds"] < 60 for each in answer)
+    return [(each["enterprise_id"], each["code"], each["rows"]) for each in answer]
+
+
+async def test_faults_of_deliveries_are_counted_while_the_rows_are_held_and_forgotten_once_settled(
+    connection: Connection,
+) -> None:
+    first, second, theirs = [
+        await insert_notification(connection, enterprise_id=enterprise_id) for enterprise_id in (OURS, OURS, THEIRS)
+    ]
+    unclaimed = await _note(connection, [first])
+    await claim(connection, [first, second])
+
+    assert unclaimed == {}
+    assert await _note(connection, [first, second, theirs]) == {str(first): 1, str(second): 1}
+    assert await _note(connection, [first]) == {str(first): 2}
+    assert await _note(connection, [first], "novu_fault") == {str(first): 1}
+    assert await _note(connection, [first], owner="another") == {}
+    assert await _retried(connection) == [(OURS, "internal_error", 1), (OURS, "novu_fault", 1)]
+
+    await update(connection, [first], "notification_status = 'SENT'")
+    await update(connection, [second], "claim_owner = 'another'")
+    assert await _retried(connection) == []
+    assert await connection.fetchval("select count(*) from notify.delivery_fault") == 0
+
+
+async def test_rows_that_their_workers_die_of_show_though_nobody_told_of_a_fault(connection: Connection) -> None:
+    often, fresh, odd = [await insert_notification(connection) for _ in range(3)]
+    await claim(connection, [often, fresh, odd])
+    await update(connection, [often], "attempts = 4, processed_at = now() - interval '6 seconds'")
+    await update(connection, [fresh], "attempts = 4")
+    await update(connection, [odd], "attempts = 4, processed_at = '-infinity'")
+
+    assert await _retried(connection) == [(OURS, "worker_lost", 1)]

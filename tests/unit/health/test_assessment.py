@@ -6,7 +6,7 @@ import pytest
 
 from shared.health.assessment import Thresholds, assess, is_ready
 from shared.health.condition import Condition, Part
-from shared.health.observations import DueRows, FailingPart, Observations, SubscriptionState
+from shared.health.observations import DueRows, FailingPart, Observations, RetriedDeliveries, SubscriptionState
 from tests.unit.health.builders import (
     ENTERPRISES,
     IDLE_QUEUE,
@@ -51,7 +51,23 @@ def a_failing_part(*, running: bool) -> FailingPart:
     return FailingPart(part="sweeper", faults=3, failing_since=before(20), last_fault="KeyError", running=running)
 
 
+def retried(age: float) -> Observations:
+    return observed(
+        database=a_database(
+            retried=(RetriedDeliveries(enterprise_id="acme", code="internal_error", rows=2, oldest_age_seconds=age),)
+        )
+    )
+
+
 CASES = [
+    Case(
+        "deliveries that keep failing",
+        retried(10),
+        Part.QUEUE,
+        DEGRADED,
+        "acme: 2 deliveries keep failing (internal_error), for 10 s",
+    ),
+    Case("deliveries that keep failing for long", retried(9999), Part.QUEUE, DEGRADED, "for 9999 s"),
     Case(
         "a part that stumbles",
         observed(a_listener(), replace(a_worker(), failing=(a_failing_part(running=True),))),

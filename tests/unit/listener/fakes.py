@@ -165,6 +165,11 @@ class FakeStore:
     ) -> frozenset[int]:
         _not_the_listeners()
 
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        _not_the_listeners()
+
     async def release_claims(self, enterprise_id: str, *, claim_owner: str, notification_ids: Sequence[int]) -> None:
         _not_the_listeners()
 

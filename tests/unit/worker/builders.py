@@ -1,6 +1,6 @@
 """Builders and small fakes of the ports: a test states only what matters to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
@@ -32,6 +32,7 @@ class FakeStore:
         self.renewed: list[dict[int, int]] = []
         self.leases: list[int] = []
         self.lost: set[int] = set()
+        self.faults: dict[int, tuple[str, int]] = {}
         self.claims_at_most = 100
 
     async def claim(
@@ -58,6 +59,14 @@ class FakeStore:
         self.renewed.append(dict(chunks_sent))
         self.leases.append(lease_seconds)
         return frozenset(chunks_sent) - self.lost
+
+    async def note_faults(
+        self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
+    ) -> Mapping[int, int]:
+        for notification_id in notification_ids:
+            earlier = self.faults.get(notification_id, (code, 0))
+            self.faults[notification_id] = (code, earlier[1] + 1 if earlier[0] == code else 1)
+        return {notification_id: self.faults[notification_id][1] for notification_id in notification_ids}
 
 
 class FakeTrigger:

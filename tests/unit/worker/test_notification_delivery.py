@@ -1,16 +1,18 @@
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, recipients
+from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 
 LEASE_SECONDS = 120
@@ -31,6 +33,19 @@ async def deliver(subject: NotificationDelivery, *ids: int, **info: Any) -> Noti
         subject.deliver, NotificationProcessingInput("ent1", list(ids))
     )
     return result
+
+
+class Foreign(Exception):
+    """Known to nobody."""
+
+
+def stumbles_on(*suffixes: str) -> Callable[[TriggerEvent], TriggerAccepted]:
+    def answer(event: TriggerEvent) -> TriggerAccepted:
+        if event.transaction_id.endswith(suffixes):
+            raise Foreign("ada@example.org")
+        return TriggerAccepted()
+
+    return answer
 
 
 def faults_on(suffix: str, fault: TriggerFault) -> Callable[[TriggerEvent], TriggerAccepted | TriggerFault]:
@@ -157,3 +172,58 @@ async def test_logs_name_ids_and_codes_but_neither_recipients_nor_payload(caplog
     written = " ".join(str(record.__dict__) for record in caplog.records)
     assert "ada@example.com" not in written
     assert "pa55" not in written
+
+
+async def test_a_row_over_which_the_delivery_stumbles_is_tried_again_by_itself_and_its_batch_mates_go_out() -> None:
+    store = FakeStore(*(a_notification(number) for number in range(1, 6)))
+    subject = delivery(store, FakeTrigger(stumbles_on(".3")))
+
+    with pytest.raises(ApplicationError) as raised:
+        await deliver(subject, 1, 2, 3, 4, 5)
+
+    assert raised.value.type == "InternalFault"
+    assert not raised.value.non_retryable
+    assert "ada" not in str(raised.value)
+    assert sorted(store.recorded) == [1, 2, 4, 5]
+    assert all(isinstance(outcome, Sent) for outcome in store.recorded.values())
+    assert store.faults == {3: ("internal_error", 1)}
+
+
+async def test_a_row_that_stumbles_again_and_again_is_failed_with_a_code_that_quotes_nothing() -> None:
+    store = FakeStore(a_notification(3))
+    subject = delivery(store, FakeTrigger(stumbles_on("")))
+
+    for _ in range(MOST_FAULTS - 1):
+        with pytest.raises(ApplicationError):
+            await deliver(subject, 3)
+    result = await deliver(subject, 3)
+
+    assert result.failed == {"3": "internal_error"}
+    outcome = store.recorded[3]
+    assert isinstance(outcome, Failed)
+    assert outcome.refusal.details == {"error": "Foreign"}
+    assert "ada" not in outcome.refusal.message
+
+
+async def test_a_claim_that_stumbles_over_one_row_is_repeated_for_each() -> None:
+    class Stumbling(FakeStore):
+        async def claim(self, enterprise_id: str, notification_ids: Sequence[int], **how: Any) -> ClaimedBatch:
+            if 2 in notification_ids:
+                raise Foreign
+            return await super().claim(enterprise_id, notification_ids, **how)
+
+    store = Stumbling(*(a_notification(number) for number in (1, 2, 3)))
+
+    with pytest.raises(ApplicationError):
+        await deliver(delivery(store), 1, 2, 3)
+
+    assert sorted(store.recorded) == [1, 3]
+
+
+async def test_rows_that_novu_does_not_answer_for_are_noted_as_such() -> None:
+    store = FakeStore(a_notification(1))
+
+    with pytest.raises(ApplicationError):
+        await deliver(delivery(store, FakeTrigger(lambda event: TriggerFault("502"))), 1)
+
+    assert store.faults == {1: ("novu_fault", 1)}
