@@ -8,14 +8,15 @@ async with LocalStack() as stack:
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
 
 from stack.http_part import HttpPart
 from stack.postgres import MIGRATIONS, Postgres
@@ -23,18 +24,32 @@ from stack.processes import PartFailed
 from stack.supabase_keys import api_key, new_jwt_secret
 from stack.temporal import NAMESPACE, Temporal
 
+FORGIVING_NOVU: Mapping[str, Any] = MappingProxyType(
+    {"unknown_workflows": "make", "cancelling": "all_taken", "addresses": "assumed"}
+)
+"""Where the sink does what Novu does not, because XNovu does not bring its workflows and addresses yet, and believes
+that whatever was taken can be cancelled (docs/novu_sink.md)."""
+
 
 class LocalStack:
     """All parts, on free loopback ports and with keys of their own."""
 
-    def __init__(self, state_directory: Path | None = None, *, migrations: Path | None = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        state_directory: Path | None = None,
+        *,
+        migrations: Path | None = MIGRATIONS,
+        novu_settings: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Data and logs go to `state_directory` and stay there; without one, to a temporary directory that goes with
-        the stack. `migrations` is applied to the database, None leaves it a fresh Supabase project."""
+        the stack. `migrations` is applied to the database, None leaves it a fresh Supabase project. `novu_settings`
+        are the sink's that differ (stack/novu_sink/control/settings.py)."""
         self._is_temporary = state_directory is None
         temporary = Path(tempfile.gettempdir()) / f"xnovu-stack-{secrets.token_hex(8)}"
         self.state_directory = (state_directory or temporary).absolute()
         self._jwt_secret = new_jwt_secret()
         self._novu_secret_key = secrets.token_hex(16)
+        self._novu_production_key = secrets.token_hex(16)
         self.postgres = Postgres(self.state_directory / "postgres", migrations=migrations)
         self.temporal = Temporal(self.state_directory / "temporal")
         self.edge = HttpPart(
@@ -49,9 +64,15 @@ class LocalStack:
             "stack.novu_sink",
             self.state_directory / "novu_sink.log",
             ready_path="/",
-            environment=lambda: {"NOVU_SECRET_KEY": self._novu_secret_key},
+            environment=lambda: {
+                "NOVU_SECRET_KEY": self._novu_secret_key,
+                "NOVU_PRODUCTION_SECRET_KEY": self._novu_production_key,
+            },
             # It remembers what it accepted when it is killed, as Novu does.
-            arguments=["--record", str(self.state_directory / "novu_sink.record")],
+            arguments=[
+                *("--record", str(self.state_directory / "novu_sink.record")),
+                *("--settings", json.dumps({**FORGIVING_NOVU, **novu_settings})),
+            ],
         )
 
     @cached_property

@@ -23,6 +23,7 @@ def sink_process() -> Iterator[SinkProcess]:
 @pytest.fixture
 def sink(sink_process: SinkProcess) -> SinkProcess:
     sink_process.reset()
+    sink_process.make_workflows("welcome", "bye", "second", "poison")
     return sink_process
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import httpx
 SECRET_KEY = "a-novu-key-for-tests"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_SETTLES_WITHIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,47 @@ class SinkProcess:
 
     def reset(self) -> None:
         """As if it had just been started."""
+        self._control("DELETE", "settings")
         self._control("DELETE", "calls")
         self._control("DELETE", "faults")
-        self._control("POST", "workflows", json={})
 
     def fail(self, *faults: Mapping[str, Any]) -> None:
         self._control("POST", "faults", json=list(faults))
 
-    def set_workflows(self, **states: str) -> None:
-        self._control("POST", "workflows", json={"workflows": states})
+    def settings(self, **changes: Any) -> None:
+        self._control("PATCH", "settings", json=changes)
+
+    def make_workflows(self, *workflow_ids: str) -> None:
+        """Sample workflows, which show whatever they are triggered with."""
+        self._control("POST", "workflows", json={"make": workflow_ids})
+
+    def truth(self, **chosen: str) -> dict[str, Any]:
+        """Once nothing waits any more."""
+        deadline = time.monotonic() + _SETTLES_WITHIN_SECONDS
+        while True:
+            truth: dict[str, Any] = self._control("GET", "truth", params=chosen).json()
+            if not truth["waiting"]:
+                return truth
+            assert time.monotonic() < deadline, f"{truth['waiting']} still waiting"
+            time.sleep(0.005)
+
+    def ends(self, transaction_id: str = "t1") -> dict[str, dict[str, int]]:
+        """By channel, to which ends the messages of one event came."""
+        people = self.truth(transaction_id_prefix=transaction_id)["people"]
+        ends: dict[str, Counter[str]] = {}
+        for one in people:
+            counts = {name: count for name, count in one.items() if isinstance(count, int)}
+            ends.setdefault(one["channel"], Counter()).update(counts)
+        return {channel: dict(counts) for channel, counts in ends.items()}
+
+    def environment(self, name: str) -> dict[str, Any]:
+        environments = self._control("GET", "environments").json()["environments"]
+        found: dict[str, Any] = next(one for one in environments if one["name"] == name)
+        return found
+
+    def order(self, what: str, **members: Any) -> httpx.Response:
+        """Any other order of the control interface."""
+        return self._control("POST", what, json=members)
 
     def summary(self) -> dict[str, Any]:
         summary: dict[str, Any] = self._control("GET", "summary").json()
@@ -71,6 +105,7 @@ class SinkProcess:
         return requests
 
     def inbox(self, **chosen: str) -> httpx.Response:
+        self.truth()
         return self.client.get("/", params=chosen).raise_for_status()
 
     def paths(self) -> list[str]:

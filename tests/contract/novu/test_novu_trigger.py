@@ -95,7 +95,7 @@ async def test_a_payload_that_is_no_json_is_refused_without_a_call(
 async def test_an_acknowledged_event_that_is_not_processed_is_refused_with_novus_word(
     trigger: NovuTrigger, sink: SinkProcess, count: int, word: str
 ) -> None:
-    sink.set_workflows(asleep=word)
+    sink.fail({"kind": "event_status", "status": word, "workflow": "asleep"})
 
     results = await trigger.trigger([event("t0", workflow="asleep"), *events(count - 1)])
 
@@ -106,8 +106,6 @@ async def test_an_acknowledged_event_that_is_not_processed_is_refused_with_novus
 async def test_an_unknown_workflow_is_refused_alike_alone_and_in_bulk(
     trigger: NovuTrigger, sink: SinkProcess, count: int
 ) -> None:
-    sink.set_workflows(nowhere="unknown")
-
     results = await trigger.trigger([event("t0", workflow="nowhere"), *events(count - 1)])
 
     assert results == [TriggerRefused("workflow_not_found"), *[ACCEPTED] * (count - 1)]
@@ -122,16 +120,24 @@ async def test_a_status_that_novu_may_invent_is_a_refusal(trigger: NovuTrigger, 
 
 
 @pytest.mark.parametrize(
-    ("wrong", "reason"),
+    ("generation", "reason"),
     [
-        ({"recipients": ("ada",) * 101}, "Validation Error; to must contain no more than 100 elements"),
-        ({"workflow": ""}, "Validation Error; name should not be empty"),
+        ("current", "Validation Error; name must be a string"),
+        ("2024", "name must be a string"),
     ],
 )
 async def test_a_validation_error_is_a_refusal(
-    trigger: NovuTrigger, sink: SinkProcess, wrong: dict[str, Any], reason: str
+    trigger: NovuTrigger, sink: SinkProcess, generation: str, reason: str
 ) -> None:
-    assert await trigger.trigger([event(**wrong)]) == [TriggerRefused(reason)]
+    sink.settings(generation=generation)
+
+    assert await trigger.trigger([event(workflow=7)]) == [TriggerRefused(reason)]  # type: ignore[arg-type]
+
+
+async def test_an_event_for_nobody_and_one_for_everybody_are_accepted(trigger: NovuTrigger) -> None:
+    sent = [event("t1", recipients=()), event("t2", recipients=("ada",) * 101)]
+
+    assert await trigger.trigger(sent) == [ACCEPTED, ACCEPTED]
 
 
 async def test_a_reason_is_bounded_and_repeats_nothing_personal(trigger: NovuTrigger, sink: SinkProcess) -> None:
@@ -149,8 +155,7 @@ async def test_a_reason_is_bounded_and_repeats_nothing_personal(trigger: NovuTri
 async def test_a_refused_bulk_request_falls_back_to_single_ones(
     trigger: NovuTrigger, sink: SinkProcess, status: int
 ) -> None:
-    sink.fail({"kind": "unreadable_answer", "status": status, "body": "{}"})
-    sink.set_workflows(nowhere="unknown")
+    sink.fail({"kind": "unreadable_answer", "status": status, "body": "{}", "accepted": False})
 
     results = await trigger.trigger([*events(20), event("bad", workflow="nowhere")])
 
@@ -323,6 +328,7 @@ async def test_an_unreachable_novu_is_a_fault_found_once(unused_tcp_port: int) -
 
 
 async def test_a_triggered_event_can_be_cancelled(trigger: NovuTrigger, sink: SinkProcess) -> None:
+    sink.settings(cancelling="all_taken")
     await trigger.trigger([event("xnovu.ent1/42")])
 
     assert await trigger.cancel("xnovu.ent1/42")

@@ -13,10 +13,12 @@ class _Fault(BaseModel):
 
 
 class _RequestFault(_Fault):
-    """Befalls the next `requests` requests (null: until cleared), or only those with an event for `workflow`."""
+    """Befalls the next `requests` requests (null: until cleared) to paths that begin with `path`, or only those with
+    an event for `workflow`."""
 
-    requests: int | None = Field(1, ge=1)
+    requests: int | None = Field(default=1, ge=1)
     workflow: str | None = None
+    path: str = "/v1/events"
 
 
 class RateLimited(_RequestFault):
@@ -47,10 +49,17 @@ class AcceptThenHang(_RequestFault):
     kind: Literal["accept_then_hang"]
 
 
+class ResetConnection(_RequestFault):
+    """The events are taken, and the connection is reset instead of an answer."""
+
+    kind: Literal["reset_connection"]
+
+
 class UnreadableAnswer(_RequestFault):
-    """The events are taken, and the answer has this status and body."""
+    """The answer has this status and body; the events are taken all the same, or with `accepted` false are not."""
 
     kind: Literal["unreadable_answer"]
+    accepted: bool = True
     status: int = Field(201, ge=200, le=599)
     body: str = "<html>upstream is confused</html>"
 
@@ -83,7 +92,7 @@ class EventStatus(_Fault):
         return self.subscriber is None or self.subscriber in recipients
 
 
-AnswerFault = RateLimited | ServerError | Unauthorized | AcceptThenHang | UnreadableAnswer
+AnswerFault = RateLimited | ServerError | Unauthorized | AcceptThenHang | ResetConnection | UnreadableAnswer
 Fault = Annotated[AnswerFault | Latency | EventStatus, Field(discriminator="kind")]
 
 FAULTS: TypeAdapter[list[Fault]] = TypeAdapter(list[Fault])
@@ -105,17 +114,17 @@ class Faults:
         """What is still to come, as it would be set."""
         return [fault.model_dump() for fault in self._waiting]
 
-    def take_answer(self, workflows: Collection[str]) -> AnswerFault | None:
+    def take_answer(self, path: str, workflows: Collection[str]) -> AnswerFault | None:
         """The fault that befalls this request's answer; it counts as used."""
-        for fault in self._concerning(workflows):
+        for fault in self._concerning(path, workflows):
             if not isinstance(fault, Latency):
                 self._use(fault)
                 return fault
         return None
 
-    def take_latency_seconds(self, workflows: Collection[str]) -> float:
+    def take_latency_seconds(self, path: str, workflows: Collection[str]) -> float:
         """How long this request waits; the latency counts as used."""
-        for fault in self._concerning(workflows):
+        for fault in self._concerning(path, workflows):
             if isinstance(fault, Latency):
                 self._use(fault)
                 return fault.milliseconds / 1000
@@ -128,9 +137,11 @@ class Faults:
                 return fault
         return None
 
-    def _concerning(self, workflows: Collection[str]) -> Iterator[AnswerFault | Latency]:
+    def _concerning(self, path: str, workflows: Collection[str]) -> Iterator[AnswerFault | Latency]:
         for fault in self._waiting:
-            if not isinstance(fault, EventStatus) and (fault.workflow is None or fault.workflow in workflows):
+            if isinstance(fault, EventStatus) or not path.startswith(fault.path):
+                continue
+            if fault.workflow is None or fault.workflow in workflows:
                 yield fault
 
     def _use(self, fault: AnswerFault | Latency) -> None:

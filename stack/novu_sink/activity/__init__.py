@@ -1,0 +1,1 @@
+"""What became of events: notifications, their jobs, and messages."""

@@ -1,0 +1,1 @@
+"""The sink's own interface under /_sink: settings, faults, and what really happened."""

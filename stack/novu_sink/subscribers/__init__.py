@@ -1,0 +1,1 @@
+"""The people that an environment knows, and their addresses and credentials."""

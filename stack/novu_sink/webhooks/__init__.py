@@ -1,0 +1,1 @@
+"""What Novu tells the outside of messages: signed requests, repeated until they are answered."""

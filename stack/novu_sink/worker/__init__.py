@@ -1,0 +1,1 @@
+"""What happens after `processed`: queue, duplicates, subscribers, conditions, rendering, providers."""

@@ -1,0 +1,1 @@
+"""Workflows as `/v2/workflows` keeps them: identifiers, issues, limits, publishing."""
