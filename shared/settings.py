@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from temporalio.envconfig import ClientConfig
 
@@ -121,21 +130,23 @@ class Settings(TemporalSettings, SupabaseSettings):
         return value.lower() if isinstance(value, str) else value
 
 
+def _split_enterprise_ids(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    for enterprise_id in ids:
+        if not _ENTERPRISE_ID.fullmatch(enterprise_id):
+            raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
+    return ids
+
+
+EnterpriseIds = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_enterprise_ids)]
+
+
 class EnterpriseSettings(Environment):
     """Whose rows this deployment serves."""
 
-    daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
-
-    @field_validator("daemon_enterprise_ids", mode="before")
-    @classmethod
-    def _split_enterprise_ids(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        for enterprise_id in ids:
-            if not _ENTERPRISE_ID.fullmatch(enterprise_id):
-                raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
-        return ids
+    daemon_enterprise_ids: EnterpriseIds = Field(min_length=1)
 
 
 class ProbeSettings(Environment):
@@ -164,6 +175,8 @@ class NovuSettings(Environment):
 
 class WorkerSettings(Settings, NovuSettings, ProbeSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
+
+    worker_enterprise_ids: EnterpriseIds = ()
 
     temporal_max_concurrent_activities: int = Field(100, ge=1)
     temporal_max_concurrent_workflows: int = Field(50, ge=2)
@@ -195,6 +208,13 @@ class DaemonSettings(ListenerSettings, WorkerSettings):
     daemon_health_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     temporal_ui_url: str | None = None
 
+    @model_validator(mode="after")
+    def _sends_what_it_hears(self) -> Self:
+        unserved = set(self.daemon_enterprise_ids) - set(self.worker_enterprise_ids)
+        if self.worker_enterprise_ids and unserved:
+            raise ValueError("WORKER_ENTERPRISE_IDS: must name all of DAEMON_ENTERPRISE_IDS, or nobody sends for them")
+        return self
+
     @field_validator("daemon_health_allowed_hosts", mode="before")
     @classmethod
     def _split_host_names(cls, value: Any) -> Any:
@@ -223,9 +243,9 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
 def _describe(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        name = _variable_name(str(problem["loc"][0]))
+        name = _variable_name(str(problem["loc"][0])) if problem["loc"] else None
         text = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {text}")
+        lines.append(f"{name}: {text}" if name else text)
     return lines
 
 

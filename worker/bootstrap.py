@@ -35,6 +35,7 @@ from worker.heartbeat import observe
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
+from worker.served_enterprises import ServedEnterprises
 
 log = logging.getLogger("TemporalService")
 
@@ -89,6 +90,7 @@ async def run(
         if client is None:
             return
         account = DeliveryAccount()
+        served = ServedEnterprises(settings.worker_enterprise_ids)
         activities = Activities(
             delivery=NotificationDelivery(
                 MeasuredClaims(AccountedClaims(SupabaseNotificationStore(supabase), account)),
@@ -101,7 +103,9 @@ async def run(
             scheduled=ScheduledDelivery(
                 SupabaseScheduleStore(supabase), NotificationProcessingStarter(client, settings.temporal_task_queue)
             ),
-            watch=SchedulerWatch(client, settings.temporal_task_queue, SupabaseOrchestrationStore(supabase)),
+            watch=SchedulerWatch(
+                client, settings.temporal_task_queue, SupabaseOrchestrationStore(supabase), serves=served.serves
+            ),
         )
         version = _version(settings)
         worker = Worker(
@@ -113,6 +117,7 @@ async def run(
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
             deployment_config=version,
+            interceptors=[served],
         )
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account), parts)
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))

@@ -1,13 +1,27 @@
 """The cause of a failure, not its wrapper."""
 
-from temporalio.exceptions import ActivityError, ChildWorkflowError
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 MAX_LENGTH = 300
+
+NOT_SERVED = "EnterpriseNotServed"
+"""The failure's type where somebody asked for an enterprise that the deployment does not serve."""
 
 
 def describe_failure(error: BaseException) -> str:
     """The innermost cause's type and message, at most 300 characters."""
-    while isinstance(error, ActivityError | ChildWorkflowError) and error.__cause__ is not None:
-        error = error.__cause__
+    error = _cause(error)
     kind = getattr(error, "type", None) or type(error).__name__
     return f"{kind}: {getattr(error, 'message', None) or error}"[:MAX_LENGTH]
+
+
+def is_not_served(error: BaseException) -> bool:
+    """Whether it is useless to go on: this deployment does not work for the enterprise."""
+    cause = _cause(error)
+    return isinstance(cause, ApplicationError) and cause.type == NOT_SERVED
+
+
+def _cause(error: BaseException) -> BaseException:
+    while isinstance(error, ActivityError | ChildWorkflowError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error

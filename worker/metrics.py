@@ -58,5 +58,12 @@ NOVU_EVENTS = Metric(
     "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, or a `fault` to repeat.",
     ("xnovu.result",),
 )
+NOT_SERVED = Metric(
+    "xnovu.worker.not_served",
+    Kind.COUNTER,
+    "{task}",
+    "Tasks refused because they were for an enterprise that WORKER_ENTERPRISE_IDS does not name; the log says which.",
+    (),
+)
 
 METRICS = tuple(value for value in vars().values() if isinstance(value, Metric))

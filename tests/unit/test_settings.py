@@ -139,3 +139,21 @@ def test_a_configuration_file_that_cannot_be_read_is_not_quoted(tmp_path: Path) 
         WorkerSettings.load()
 
     assert "a-planted-secret" not in str(refused.value)
+
+
+def test_a_daemon_whose_worker_would_not_send_for_what_it_hears_does_not_start() -> None:
+    with environment(WORKER_ENTERPRISE_IDS="ent1,other"), pytest.raises(SettingsError) as refused:
+        DaemonSettings.load()
+
+    assert refused.value.problems == (
+        "WORKER_ENTERPRISE_IDS: must name all of DAEMON_ENTERPRISE_IDS, or nobody sends for them",
+    )
+
+
+def test_a_worker_s_list_is_read_like_the_listener_s() -> None:
+    with environment(WORKER_ENTERPRISE_IDS="ent1, enterprise-2,ent1"):
+        assert DaemonSettings.load().worker_enterprise_ids == ("ent1", "enterprise-2")
+    with environment(WORKER_ENTERPRISE_IDS="not good"), pytest.raises(SettingsError, match="WORKER_ENTERPRISE_IDS: "):
+        WorkerSettings.load()
+    with environment():
+        assert WorkerSettings.load().worker_enterprise_ids == ()

@@ -40,14 +40,26 @@ class SchedulerWatch:
     they outlive its every run, and a look at what is running finds those that anybody has terminated.
     """
 
-    def __init__(self, client: Client, task_queue: str, store: OrchestrationStore) -> None:
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        store: OrchestrationStore,
+        *,
+        serves: Callable[[str], bool] = lambda enterprise_id: True,
+    ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._store = store
+        self._serves = serves
 
     @activity.defn(name="observe_schedulers")
     async def observe_schedulers(self, enterprise_ids: list[str]) -> OrchestrationObservation:
-        """Start the schedulers that do not run, and read what all of them did. Safe to repeat."""
+        """Start the schedulers that do not run, and read what all of them did. Safe to repeat.
+
+        Those of enterprises that this deployment does not serve are left alone: started, they would only be refused.
+        """
+        enterprise_ids = list(filter(self._serves, enterprise_ids))
         running = await self._running_ids()
         missing = [scheduler for scheduler in _schedulers(enterprise_ids) if scheduler.workflow_id not in running]
         started = await _for_each(missing, self._start)

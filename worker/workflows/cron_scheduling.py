@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from shared.temporal.names import CRON_SCHEDULING_WORKFLOW, RULES_CHANGED_SIGNAL, STOP_SIGNAL
     from worker.activities.rule_firing import RuleFiring
     from worker.activity_options import SCHEDULER_PASS
+    from worker.failures import is_not_served
     from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 
@@ -40,7 +41,7 @@ class CronSchedulingWorkflow:
                 RuleFiring.fire_due_rules, enterprise_id, **SCHEDULER_PASS
             )
         except FailureError as error:  # the worker's log has the cause; nothing is decided, so nothing is missed
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or is_not_served(error):
                 raise
             return AFTER_A_FAILED_PASS_SECONDS
         self._note(cron_pass.sleep_seconds)

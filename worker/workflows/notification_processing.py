@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW
     from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
     from worker.activity_options import DELIVERY, GIVING_UP
-    from worker.failures import describe_failure
+    from worker.failures import describe_failure, is_not_served
 
 
 @workflow.defn(name=NOTIFICATION_PROCESSING_WORKFLOW)
@@ -24,7 +24,7 @@ class NotificationProcessingWorkflow:
         try:
             return await workflow.execute_activity_method(NotificationDelivery.deliver, input, **DELIVERY)
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or is_not_served(error):
                 raise
             return await workflow.execute_activity_method(
                 NotificationDelivery.give_up,

@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from shared.temporal.names import DUE_AT_SIGNAL, SCHEDULED_NOTIFICATION_WORKFLOW, STOP_SIGNAL
     from worker.activities.scheduled_delivery import ScheduledDelivery
     from worker.activity_options import SCHEDULER_PASS
+    from worker.failures import is_not_served
     from worker.workflows.waking import AFTER_A_FAILED_PASS_SECONDS, sleep_unless
 
 
@@ -44,7 +45,7 @@ class ScheduledNotificationWorkflow:
                 ScheduledDelivery.start_due, enterprise_id, **SCHEDULER_PASS
             )
         except FailureError as error:  # the worker's log has the cause; the rows are still due at the next pass
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or is_not_served(error):
                 raise
             return AFTER_A_FAILED_PASS_SECONDS
         self._passes += 1

@@ -18,6 +18,7 @@ locals {
     OTEL_SERVICE_NAME                  = local.worker_name
     TEMPORAL_MAX_CONCURRENT_ACTIVITIES = tostring(var.worker_concurrency.activities)
     TEMPORAL_MAX_CONCURRENT_WORKFLOWS  = tostring(var.worker_concurrency.workflows)
+    WORKER_ENTERPRISE_IDS              = join(",", var.enterprise_ids)
     WORKER_SHUTDOWN_GRACE_SECONDS      = tostring(var.worker_shutdown_grace_seconds)
   }
 
