@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from opentelemetry.util.types import AttributeValue
 from temporalio import activity
 
-from shared.notification.models import Channel, ClaimedBatch, Notification
+from shared.notification.models import ClaimedBatch, Notification
 from shared.notification.outcomes import Failed, Outcome, Refusal
 from shared.ports import (
     NotificationClaims,
@@ -26,8 +26,7 @@ from shared.telemetry.tracing import ENTERPRISE_ID, NOTIFICATION_COUNT, span
 from worker import metrics
 from worker.activities.notification_delivery import Renderer
 from worker.activities.preparation import channels_of
-from worker.rendering.renderer import RenderedContent
-from worker.rendering.request import RenderRequest
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 _notifications = counter(metrics.NOTIFICATIONS)
 _commit_to_outcome = duration(metrics.COMMIT_TO_OUTCOME)
@@ -37,6 +36,7 @@ _claims_lost = counter(metrics.CLAIMS_LOST)
 _faults = counter(metrics.FAULTS)
 _render_duration = duration(metrics.RENDER_DURATION)
 _render_refusals = counter(metrics.RENDER_REFUSALS)
+_render_delays = counter(metrics.RENDER_DELAYS)
 _novu_events = counter(metrics.NOVU_EVENTS)
 
 _kinds: ContextVar[dict[int, dict[str, str]] | None] = ContextVar("kinds of the notifications claimed", default=None)
@@ -89,12 +89,12 @@ class MeasuredClaims:
 
 
 class MeasuredRenderer:
-    """Rendering as a span; refusals counted."""
+    """Rendering as a span; refusals and delays counted."""
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
-    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         began = time.perf_counter()
         with span("xnovu.render", {NOTIFICATION_COUNT: len(requests)}):
             results = await self._renderer.render(requests)
@@ -102,6 +102,8 @@ class MeasuredRenderer:
         refusals = Counter(result.code for result in results if isinstance(result, Refusal))
         for code, count in refusals.items():
             _render_refusals.add(count, {"xnovu.code": code.value})
+        if delayed := sum(isinstance(result, RenderDelayed) for result in results):
+            _render_delays.add(delayed)
         return results
 
 

@@ -51,6 +51,12 @@ RENDER_REFUSALS = Metric(
     "Notifications that could not be rendered, by code (docs/error_codes.md).",
     ("xnovu.code",),
 )
+RENDER_DELAYS = Metric(
+    "xnovu.render.delays",
+    Kind.COUNTER,
+    "{notification}",
+    "Times that a notification's rendering was put off, because what is like it has cost too much lately.",
+)
 NOVU_EVENTS = Metric(
     "xnovu.novu.events",
     Kind.COUNTER,

@@ -12,11 +12,11 @@ from shared.notification.models import Channel, NovuWorkflow, Template, Workflow
 from shared.notification.outcomes import Refusal, RefusalCode
 from tests.integration.memory import peak_memory_bytes
 from tests.unit.rendering.hostile_templates import ATTACKS, Attack
+from worker.render_pool import quarantine
 from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.render_pool.pool import RenderPool
-from worker.render_pool.quarantine import Quarantine
 from worker.rendering.renderer import RenderedContent
-from worker.rendering.request import RenderRequest
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 BUSY = "{% for i in (1..8000) %}{% assign x = i | times: i | append: 'x' | size %}{% endfor %}"
 """Within the renderer's own limits, but some tenths of a second for each channel."""
@@ -48,30 +48,33 @@ def a_request(
     templates: Mapping[str, Template],
     payload: Mapping[str, Any] | None = None,
     channel: Channel = Channel.PUSH,
+    enterprise_id: str = "acme",
 ) -> RenderRequest:
     workflow = NovuWorkflow("w", WorkflowType.DYNAMIC, template_references={channel: key})
-    return RenderRequest(workflow, (channel,), templates, payload or {})
+    return RenderRequest(enterprise_id, workflow, (channel,), templates, payload or {})
 
 
-def a_busy_request(first_id: int = 1) -> RenderRequest:
-    """Every channel of a notification, BUSY each: a second or more."""
+def a_busy_request(enterprise_id: str = "acme", payload: Mapping[str, Any] | None = None) -> RenderRequest:
+    """Every channel of a notification, BUSY each, unless the payload says `idle`: a second or more."""
     templates = {
-        channel.lower(): Template(row_id, channel.lower(), channel, None, BUSY)
-        for row_id, channel in enumerate(Channel, first_id)
+        channel.lower(): Template(row_id, channel.lower(), channel, None, f"{{% if idle == nil %}}{BUSY}{{% endif %}}x")
+        for row_id, channel in enumerate(Channel, 1)
     }
     references = {channel: channel.lower() for channel in Channel}
     workflow = NovuWorkflow("busy", WorkflowType.DYNAMIC, template_references=references)
-    return RenderRequest(workflow, tuple(Channel), templates, {})
+    return RenderRequest(enterprise_id, workflow, tuple(Channel), templates, payload or {})
 
 
-def body_of(result: dict[Channel, RenderedContent] | Refusal) -> str:
-    assert not isinstance(result, Refusal), result
-    (content,) = result.values()
+def body_of(result: RenderResult) -> str:
+    assert isinstance(result, dict), result
+    content = next(iter(result.values()))
     return content.body
 
 
-async def bodies(pool: RenderPool, templates: Mapping[str, Template], count: int) -> list[str]:
-    requests = [a_request("hello", templates, {"n": number}) for number in range(count)]
+async def bodies(
+    pool: RenderPool, templates: Mapping[str, Template], count: int, enterprise_id: str = "acme"
+) -> list[str]:
+    requests = [a_request("hello", templates, {"n": number}, enterprise_id=enterprise_id) for number in range(count)]
     return [body_of(result) for result in await pool.render(requests)]
 
 
@@ -100,7 +103,7 @@ async def test_every_channel_of_a_request_is_rendered(pool: RenderPool) -> None:
     workflow = NovuWorkflow("w", WorkflowType.DYNAMIC, template_references={Channel.EMAIL: "1", Channel.SMS: "sms"})
 
     (result,) = await pool.render(
-        [RenderRequest(workflow, (Channel.EMAIL, Channel.SMS), templates, {"name": "Ann & Bo"})]
+        [RenderRequest("acme", workflow, (Channel.EMAIL, Channel.SMS), templates, {"name": "Ann & Bo"})]
     )
 
     assert result == {
@@ -137,7 +140,7 @@ async def test_an_attack_is_refused_in_a_second_and_256_mb_while_others_flow(poo
     before = child.cpu_times()
 
     attacked = asyncio.create_task(pool.render([a_request("attack", hostile, attack.payload, Channel.EMAIL)]))
-    others = await bodies(pool, honest, 50)
+    others = await bodies(pool, honest, 50, "other")
     (result,) = await attacked
 
     assert isinstance(result, Refusal)
@@ -216,23 +219,64 @@ async def test_a_frozen_child_is_replaced_and_nothing_is_lost(strict_pool: Rende
     assert not psutil.pid_exists(child)
 
 
-async def test_a_template_that_was_killed_twice_is_refused_without_running(strict_pool: RenderPool) -> None:
+async def test_what_is_like_that_which_was_killed_twice_is_delayed_and_has_its_own_try_later(
+    strict_pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "PAUSE_SECONDS", 1.5)
+
     results = await strict_pool.render([a_busy_request()] * 50)
 
-    limits = [result.details["limit"] for result in results if isinstance(result, Refusal)]
-    assert limits == ["time", "time"] + ["quarantine"] * 48
+    assert [result.details["limit"] for result in results[:2] if isinstance(result, Refusal)] == ["time", "time"]
+    assert all(isinstance(result, RenderDelayed) and 0 < result.seconds <= 1.5 for result in results[2:])
+
+    tried: RenderResult = results[2]
+    while isinstance(tried, RenderDelayed):
+        await asyncio.sleep(tried.seconds)
+        tried, *others = await strict_pool.render([a_busy_request()] * 3)
+
+    assert isinstance(tried, Refusal)
+    assert tried.details["limit"] == "time"
+    assert all(isinstance(result, RenderDelayed) for result in others)
 
 
-async def test_the_same_text_in_another_enterprises_template_is_not_in_quarantine(strict_pool: RenderPool) -> None:
-    await strict_pool.render([a_busy_request(first_id=1)] * 2)
+async def test_one_that_renders_after_all_sets_its_like_free(
+    strict_pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "PAUSE_SECONDS", 0.0)
+    await strict_pool.render([a_busy_request(payload={"lazy": True})] * 2)
 
-    (result,) = await strict_pool.render([a_busy_request(first_id=11)])
+    results = await strict_pool.render([a_busy_request(payload={"idle": True})] * 20)
 
-    assert isinstance(result, Refusal)
-    assert result.details["limit"] == "time"
+    assert [body_of(result) for result in results] == ["x"] * 20
 
 
-async def test_calls_take_turns(pool: RenderPool) -> None:
+@pytest.mark.parametrize(
+    ("enterprise_id", "payload"),
+    [("other", {}), ("acme", {"idle": "y" * 1_000})],
+    ids=["another enterprise's", "one of another size"],
+)
+async def test_a_row_of_the_same_template_is_not_delayed_by_anothers_payload(
+    strict_pool: RenderPool, enterprise_id: str, payload: Mapping[str, Any]
+) -> None:
+    await strict_pool.render([a_busy_request()] * 2)
+
+    (result,) = await strict_pool.render([a_busy_request(enterprise_id, {"idle": True, **payload})])
+
+    assert body_of(result) == "x"
+
+
+async def test_two_rows_of_no_break_spaces_leave_the_template_to_everybody(pool: RenderPool) -> None:
+    templates = templates_of({"hello": "<p>Dear {{ name }}"}, Channel.EMAIL)
+    hostile = a_request("hello", templates, {"name": "\u00a0" * 199_000}, Channel.EMAIL)
+
+    attacked = await pool.render([hostile] * 2)
+    good = await pool.render([a_request("hello", templates, {"name": "Ada"}, Channel.EMAIL)] * 50)
+
+    assert [result.details["limit"] for result in attacked if isinstance(result, Refusal)] == ["html_escapes"] * 2
+    assert [body_of(result) for result in good] == ["<p>Dear Ada</p>"] * 50
+
+
+async def test_the_calls_of_an_enterprise_take_turns(pool: RenderPool) -> None:
     finished: list[str] = []
 
     async def flood() -> None:
@@ -247,6 +291,30 @@ async def test_calls_take_turns(pool: RenderPool) -> None:
     await asyncio.gather(flood(), trickle())
 
     assert finished == ["trickle", "flood"]
+
+
+async def test_one_enterprises_costly_rows_do_not_hold_up_anothers(pool: RenderPool) -> None:
+    child = psutil.Process(pool.process_ids[0])
+    texts = {f"t{number}": "{{ v | upcase | size }}" * 36 for number in range(12)}
+    hostile = templates_of({**texts, "lexer": ("{% else" + " " * 4_900 + "%}") * 38}, Channel.EMAIL)
+    flood = asyncio.create_task(
+        pool.render(
+            [a_request(f"t{number % 12}", hostile, {"v": "x" * 150_000}, Channel.EMAIL) for number in range(30)]
+            + [a_request("lexer", hostile, {}, Channel.EMAIL)] * 12
+        )
+    )
+    await asyncio.sleep(0.05)
+    longest = 0.0
+    for _ in range(5):
+        before = child.cpu_times()
+        assert await bodies(pool, templates_of({"hello": "{{ n }}"}), 20, "other") == [str(n) for n in range(20)]
+        # In processor time: this machine may be doing other things as well.
+        after = child.cpu_times()
+        longest = max(longest, after.user + after.system - before.user - before.system)
+
+    assert longest < 1.0
+    assert pool.process_ids == (child.pid,)
+    flood.cancel()
 
 
 async def test_a_cancelled_call_leaves_the_pool_to_others(pool: RenderPool) -> None:
@@ -325,26 +393,6 @@ async def test_a_child_dies_with_its_parent() -> None:
 
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running()
-
-
-def test_quarantine_ends_after_five_minutes_and_forgets_the_oldest() -> None:
-    now = [0.0]
-    quarantine = Quarantine(lambda: now[0])
-    for fingerprint in (1, 1, 2):
-        quarantine.strike(fingerprint)
-
-    assert quarantine.holds(1)
-    assert not quarantine.holds(2)
-
-    now[0] = 301.0
-    assert not quarantine.holds(1)
-    quarantine.strike(1)
-    assert not quarantine.holds(1), "an old strike counts no more"
-
-    for fingerprint in range(10, 2_000):
-        quarantine.strike(fingerprint)
-    quarantine.strike(1)
-    assert not quarantine.holds(1), "only the last thousand are remembered"
 
 
 async def test_a_child_that_cannot_start_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
+from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
@@ -23,8 +23,8 @@ from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fa
 from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
 from worker.render_pool.child_process import RenderPoolUnavailable
-from worker.rendering.renderer import RenderedContent
-from worker.rendering.request import RenderRequest
+from worker.activities.render_delay import DelayedRows
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 log = logging.getLogger("NotificationDelivery")
 
@@ -40,9 +40,9 @@ FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
 
 
 class Renderer(Protocol):
-    """Renders each request's channels, or says why not; never raises for what a template does."""
+    """Renders each request's channels, or says why not, or not yet; never raises for what a template does."""
 
-    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]: ...
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]: ...
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,12 @@ class NotificationDelivery:
 
         Raises:
             StoreUnavailable: the database is away; nothing is known to be done.
-            ApplicationError: type "NovuFault" or "InternalFault"; some notifications met a passing fault or what nobody
-                foresaw, the others are recorded.
+            ApplicationError: type "NovuFault", "InternalFault" or "RenderingDelayed"; some notifications met a passing
+                fault or what nobody foresaw, or are to be rendered later; the others are recorded.
         """
         result = _settled_by_earlier_attempts()
         stumbled: dict[int, Exception] = {}
+        delayed = DelayedRows()
         async with heartbeating(lambda: result):
             portions = deque([input.notification_ids])
             while portions:
@@ -86,7 +87,7 @@ class NotificationDelivery:
                     batch = await self._claims.claim(
                         input.enterprise_id, portion, claim_owner=_owner(), lease_seconds=self._lease_seconds
                     )
-                    settled, fan_out_result = await self._send(input.enterprise_id, batch)
+                    settled, fan_out_result = await self._send(input.enterprise_id, batch, delayed)
                 except FORESEEN:
                     raise
                 except Exception as error:
@@ -105,9 +106,11 @@ class NotificationDelivery:
                 if batch.deferred:
                     portions.append(list(batch.deferred))
             result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
-            if stumbled:
+            if delayed.chunks_sent:
+                await self._renew(input.enterprise_id, delayed.chunks_sent, delayed.seconds)
+            if stumbled or delayed.chunks_sent:
                 activity.heartbeat(result)
-                raise internal_fault(stumbled)
+                raise internal_fault(stumbled) if stumbled else delayed.fault()
         unsettled = len(input.notification_ids) - result.sent - len(result.failed)
         return replace(result, not_claimed=max(0, unsettled))
 
@@ -119,9 +122,11 @@ class NotificationDelivery:
             input.enterprise_id, [Failed(notification_id, refusal) for notification_id in input.notification_ids]
         )
 
-    async def _send(self, enterprise_id: str, batch: ClaimedBatch) -> tuple[NotificationProcessingResult, FanOutResult]:
-        """Render and trigger what was claimed, and record all that is settled."""
-        outcomes, pending = await self._prepare(enterprise_id, batch)
+    async def _send(
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
+    ) -> tuple[NotificationProcessingResult, FanOutResult]:
+        """Render and trigger what was claimed, and record all that is settled; what is put off goes to `delayed`."""
+        outcomes, pending = await self._prepare(enterprise_id, batch, delayed)
         fan_out_result = await fan_out(
             enterprise_id,
             pending,
@@ -133,7 +138,7 @@ class NotificationDelivery:
         return await self._record(enterprise_id, [*outcomes, *fan_out_result.outcomes]), fan_out_result
 
     async def _prepare(
-        self, enterprise_id: str, batch: ClaimedBatch
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
     ) -> tuple[list[Outcome], list[PendingNotification]]:
         """Split the batch into refusals and notifications ready to send."""
         outcomes: list[Outcome] = []
@@ -145,20 +150,25 @@ class NotificationDelivery:
             elif refusal is not None:
                 outcomes.append(Failed(notification.id, refusal))
         pending = []
-        for (notification, workflow), content in zip(sendable, await self._render(batch, sendable), strict=True):
+        contents = await self._render(enterprise_id, batch, sendable)
+        for (notification, workflow), content in zip(sendable, contents, strict=True):
             if isinstance(content, Refusal):
                 outcomes.append(Failed(notification.id, content))
+            elif isinstance(content, RenderDelayed):
+                delayed.add(notification.id, notification.chunks_sent, content)
             else:
                 events = trigger_events(enterprise_id, notification, workflow, content)
                 pending.append(PendingNotification(notification.id, notification.chunks_sent, deque(events)))
         return outcomes, pending
 
     async def _render(
-        self, batch: ClaimedBatch, sendable: Sequence[tuple[Notification, NovuWorkflow]]
-    ) -> list[dict[Channel, RenderedContent] | Refusal]:
+        self, enterprise_id: str, batch: ClaimedBatch, sendable: Sequence[tuple[Notification, NovuWorkflow]]
+    ) -> list[RenderResult]:
         """Contents of each notification, in order; none for a STATIC workflow, whose payload Novu renders itself."""
         dynamic = [
-            RenderRequest(workflow, channels_of(notification, workflow), batch.templates, notification.payload)
+            RenderRequest(
+                enterprise_id, workflow, channels_of(notification, workflow), batch.templates, notification.payload
+            )
             for notification, workflow in sendable
             if workflow.type is WorkflowType.DYNAMIC
         ]

@@ -1,23 +1,24 @@
-"""One call of `RenderPool.render`, item by item."""
+"""What one call of `RenderPool.render` brings of one enterprise, item by item."""
 
 import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.notification.models import Channel, Template
+from shared.notification.models import Template
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.render_pool.wire import item_frame, templates_frame
 from worker.rendering.refusals import RenderRefused
-from worker.rendering.renderer import RenderedContent, resolve_template
-from worker.rendering.request import RenderRequest
-
-Result = dict[Channel, RenderedContent] | Refusal
+from worker.rendering.renderer import resolve_template
+from worker.rendering.request import RenderRequest, RenderResult
 
 
 @dataclass(eq=False, slots=True)
 class Item:
-    """One notification to render. `losses` counts the children lost while they were at it."""
+    """One notification to render. `losses` counts the children lost while they were at it.
+
+    `fingerprint` stands for its templates, of its enterprise, with a payload of about its size.
+    """
 
     call: "RenderCall"
     place: int
@@ -28,14 +29,17 @@ class Item:
 
 
 class RenderCall:
-    """Items that share their templates. `waiting` are those no child has; `done` is set with the last answer."""
+    """Items of an enterprise that share their templates. `waiting` are those no child has; `done` is set with the last
+    answer.
+    """
 
-    def __init__(self, number: int, templates: Mapping[str, Template]) -> None:
+    def __init__(self, number: int, enterprise_id: str, templates: Mapping[str, Template]) -> None:
         self.number = number
+        self.enterprise_id = enterprise_id
         self.templates_frame = templates_frame(number, templates)
         self.waiting: deque[Item] = deque()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._results: list[Result | None] = []
+        self._results: list[RenderResult | None] = []
         self._unanswered = 0
 
     @property
@@ -54,8 +58,9 @@ class RenderCall:
             )
             return place
         roots = _roots(request)
-        content = hash(tuple((template.id, template.subject, template.body) for template in roots))
-        self.waiting.append(Item(self, place, frame, [template.key for template in roots], content))
+        contents = tuple((template.id, template.subject, template.body) for template in roots)
+        fingerprint = hash((self.enterprise_id, contents, len(frame).bit_length()))
+        self.waiting.append(Item(self, place, frame, [template.key for template in roots], fingerprint))
         self._results.append(None)
         self._unanswered += 1
         return place
@@ -65,13 +70,13 @@ class RenderCall:
         if self._unanswered == 0 and not self.done.done():
             self.done.set_result(None)
 
-    def answer(self, item: Item, result: Result) -> None:
+    def answer(self, item: Item, result: RenderResult) -> None:
         """Take an item's result; the last one completes the call."""
         self._results[item.place] = result
         self._unanswered -= 1
         self.complete_if_answered()
 
-    def result(self, place: int) -> Result:
+    def result(self, place: int) -> RenderResult:
         """The result at a place, once the call is done."""
         result = self._results[place]
         assert result is not None, "a call is done when every item is answered"

@@ -62,6 +62,8 @@ class ChildProcess:
         self._deadline_seconds = deadline_seconds
         self._length: int | None = None
         self._processor_seconds = 0.0
+        self.last_item_seconds = 0.0
+        """Processor time that the last answered item has taken, its templates' reading included."""
 
     @classmethod
     async def start(cls, *, deadline_seconds: float, memory_bytes: int) -> Self:
@@ -144,6 +146,7 @@ class ChildProcess:
         return json.loads(body)  # type: ignore[no-any-return]
 
     def _take_usage(self, message: dict[str, Any]) -> None:
+        self.last_item_seconds = message["processor_seconds"] - self._processor_seconds
         self._processor_seconds = message["processor_seconds"]
 
     def _used_seconds(self) -> float:

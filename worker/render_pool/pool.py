@@ -4,20 +4,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
-from shared.notification.models import Channel
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.render_pool.calls import Item, RenderCall
 from worker.render_pool.child_process import ChildLost, ChildProcess, Loss, RenderPoolUnavailable
 from worker.render_pool.quarantine import Quarantine
+from worker.render_pool.turns import Turns
 from worker.render_pool.wire import forget_frame, read_result
-from worker.rendering.renderer import RenderedContent
-from worker.rendering.request import RenderRequest
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
-_IN_FLIGHT: Final = 8
-"""Items a child holds at once, so that it need not wait for us between two."""
+_IN_FLIGHT: Final = 2
+"""Items a child holds at once, so that it need not wait for us between two. More are no faster, and who comes next
+waits for all of them.
+"""
 
 _RESTART_SECONDS: Final = 1.0
 """Pause before another try when a child did not start."""
@@ -39,7 +39,7 @@ class RenderPool:
     """Renders in `processes` children, each limited to `memory_bytes`, each item to `deadline_seconds`.
 
     A child whose item takes longer, or that dies, is replaced; that item is refused and the others are rendered again.
-    Calls take turns item by item, so no call waits for the whole of another.
+    Enterprises take turns by what their items cost (`Turns`); what is like the costliest is delayed (`Quarantine`).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RenderPool:
         self._deadline_seconds = deadline_seconds
         self._memory_bytes = memory_bytes
         self._quarantine = Quarantine()
-        self._calls: deque[RenderCall] = deque()
+        self._turns = Turns()
         self._open_calls: set[RenderCall] = set()
         self._next_call = 0
         self._work = asyncio.Event()
@@ -93,23 +93,25 @@ class RenderPool:
         self._children.clear()
         self._fail_open_calls(RenderPoolUnavailable("the render pool is closed"))
 
-    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
-        """One result for each request, in order. Requests that share their templates mapping send it once.
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        """One result for each request, in order. Requests of an enterprise that share their templates mapping send it
+        once.
 
         Raises RenderPoolUnavailable when no child can be had.
         """
         await self.start()
-        calls: dict[int, RenderCall] = {}
+        calls: dict[tuple[str, int], RenderCall] = {}
         places: list[tuple[RenderCall, int]] = []
         for request in requests:
-            call = calls.get(id(request.templates))
+            key = (request.enterprise_id, id(request.templates))
+            call = calls.get(key)
             if call is None:
                 self._next_call += 1
-                call = calls[id(request.templates)] = RenderCall(self._next_call, request.templates)
+                call = calls[key] = RenderCall(self._next_call, request.enterprise_id, request.templates)
             places.append((call, call.add(request)))
         self._open_calls.update(calls.values())
-        self._calls.extend(call for call in calls.values() if call.waiting)
         for call in calls.values():
+            self._turns.add(call)
             call.complete_if_answered()
         self._work.set()
         try:
@@ -166,7 +168,7 @@ class RenderPool:
         """Give the child its items and take its answers until it is lost."""
         known: dict[int, RenderCall] = {}
         while True:
-            while len(in_flight) < _IN_FLIGHT and (item := self._next_item()) is not None:
+            while self._has_room(in_flight) and (item := self._next_item()) is not None:
                 if item.call.number not in known:
                     known[item.call.number] = item.call
                     child.send(item.call.templates_frame)
@@ -178,23 +180,26 @@ class RenderPool:
                 continue
             answer = await child.answer()
             item = in_flight.popleft()
+            self._turns.charge(item.call.enterprise_id, child.last_item_seconds)
+            self._quarantine.clear(item.fingerprint)
             item.call.answer(item, read_result(answer))
             for call in [call for call in known.values() if call.is_over]:
                 child.send(forget_frame(call.number))
                 del known[call.number]
 
+    def _has_room(self, in_flight: deque[Item]) -> bool:
+        """Whether the child may be given another item: none stands behind one that may take long."""
+        return not in_flight or (
+            len(in_flight) < _IN_FLIGHT and not any(self._turns.is_costly(it.call.enterprise_id) for it in in_flight)
+        )
+
     def _next_item(self) -> Item | None:
-        """The next item to render: calls take turns. Items in quarantine are refused on the way."""
-        while self._calls:
-            call = self._calls.popleft()
-            if call.done.done():
-                continue
-            item = call.waiting.popleft()
-            if call.waiting:
-                self._calls.append(call)
-            if not self._quarantine.holds(item.fingerprint):
+        """The next item to render. Items in quarantine are put off on the way."""
+        while (item := self._turns.take()) is not None:
+            delay_seconds = self._quarantine.delay_seconds(item.fingerprint)
+            if not delay_seconds:
                 return item
-            call.answer(item, self._refusal(item, "quarantine"))
+            item.call.answer(item, RenderDelayed(delay_seconds))
         return None
 
     def _recover(self, in_flight: deque[Item], lost: ChildLost) -> None:
@@ -203,16 +208,14 @@ class RenderPool:
             return
         suspect = in_flight[0]
         suspect.losses += 1
+        if lost.loss is not Loss.OUTSIDE:
+            self._turns.charge(suspect.call.enterprise_id, self._deadline_seconds)
         _logger.warning("render_child_lost", extra={"templates": suspect.templates, "loss": lost.loss.value})
         if suspect.losses >= _LOSSES[lost.loss]:
             in_flight.popleft()
             self._quarantine.strike(suspect.fingerprint)
             suspect.call.answer(suspect, self._refusal(suspect, _LIMITS[lost.loss]))
-        for item in reversed(in_flight):
-            item.call.waiting.appendleft(item)
-            with suppress(ValueError):
-                self._calls.remove(item.call)
-            self._calls.appendleft(item.call)
+        self._turns.put_back(in_flight)
         self._work.set()
 
     def _refusal(self, item: Item, limit: str) -> Refusal:
@@ -221,7 +224,6 @@ class RenderPool:
             "time": f"takes more than {self._deadline_seconds:g} s",
             "memory": f"takes more than {self._memory_bytes // 2**20} MB",
             "attempts": f"was cut short {_LOSSES[Loss.OUTSIDE]} times",
-            "quarantine": "has brought down the renderer before and is refused for some minutes",
         }
         return Refusal(
             RefusalCode.TEMPLATE_LIMIT_EXCEEDED,
@@ -230,7 +232,7 @@ class RenderPool:
         )
 
     def _fail_open_calls(self, error: Exception) -> None:
-        self._calls.clear()
+        self._turns.clear()
         for call in self._open_calls:
             if not call.done.done():
                 call.done.set_exception(error)

@@ -40,6 +40,7 @@ def item_frame(call: int, request: RenderRequest) -> bytes:
         {
             "type": "item",
             "call": call,
+            "enterprise": request.enterprise_id,
             "workflow": request.workflow.key,
             "references": request.workflow.template_references,
             "channels": request.channels,
@@ -57,6 +58,7 @@ def read_item(message: Mapping[str, Any], templates: Mapping[str, Template]) -> 
     """The request of an `item` frame; of the workflow, what rendering needs."""
     references = {Channel(channel): reference for channel, reference in message["references"].items()}
     return RenderRequest(
+        message["enterprise"],
         NovuWorkflow(message["workflow"], WorkflowType.DYNAMIC, template_references=references),
         tuple(Channel(channel) for channel in message["channels"]),
         templates,

@@ -24,9 +24,13 @@ STEPS: Final = 25_000
 TAG_CHARACTERS: Final = 5_000
 """The longest tag or output: the lexer's patterns look ahead to its end from many places."""
 
+SPACE_IN_TAG: Final = 200
+"""The most white space in a row inside a tag or output: the lexer tries every way to part it, twice."""
+
 RAW_BLOCKS: Final = 50
 """The most `raw` and `doc` blocks: the lexer looks for the end of each through the whole source."""
 
+_LONG_SPACE: Final = re.compile(rf"(?<!\s)\s{{{SPACE_IN_TAG + 1},}}")
 _RAW_OR_DOC: Final = re.compile(r"\{%-?\s{0,200}(?:raw|doc)\b")
 
 CACHED_STEPS: Final = 50_000
@@ -83,6 +87,8 @@ def _require_parseable(source: str) -> None:
         raise LimitExceeded("template_tags")
     if len(_RAW_OR_DOC.findall(source)) > RAW_BLOCKS:
         raise LimitExceeded("template_raw_blocks")
+    if any(_is_inside_tag(source, space.start()) for space in _LONG_SPACE.finditer(source)):
+        raise LimitExceeded("tag_space")
     for opening, closing in (("{{", "}}"), ("{%", "%}")):
         position = source.find(opening)
         while position >= 0:
@@ -90,3 +96,11 @@ def _require_parseable(source: str) -> None:
             if source.find(closing, position, furthest) < 0 and furthest < len(source):
                 raise LimitExceeded("tag_length")
             position = source.find(opening, position + 2)
+
+
+def _is_inside_tag(source: str, position: int) -> bool:
+    """Whether the last braces before a position open a tag. Ends at what the longest tag could reach."""
+    furthest = max(0, position - TAG_CHARACTERS)
+    opened = max(source.rfind(opening, furthest, position) for opening in ("{{", "{%"))
+    closed = max(source.rfind(closing, furthest, position) for closing in ("}}", "%}"))
+    return opened > closed

@@ -14,13 +14,27 @@ from worker.rendering.renderer import RenderedContent, render_channel, resolve_t
 class RenderRequest:
     """One notification's content to render: the workflow's template for each of `channels`, with `payload`.
 
-    `templates` holds, by key, all that the workflow's templates may include.
+    `enterprise_id` is whose row it is, and who bears what it costs. `templates` holds, by key, all that the workflow's
+    templates may include.
     """
 
+    enterprise_id: str
     workflow: NovuWorkflow
     channels: tuple[Channel, ...]
     templates: Mapping[str, Template]
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderDelayed:
+    """Nothing was rendered and nothing is refused: what is like it has cost too much lately. Ask again in so many
+    seconds, when it gets its turn.
+    """
+
+    seconds: float
+
+
+RenderResult = dict[Channel, RenderedContent] | Refusal | RenderDelayed
 
 
 def render_request(request: RenderRequest) -> dict[Channel, RenderedContent] | Refusal:

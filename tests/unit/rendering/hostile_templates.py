@@ -113,6 +113,11 @@ ATTACKS: Mapping[str, Attack] = {
     "unclosed comments": Attack("{% comment %}" * 4_900),
     "unclosed outputs": Attack("{{" * 90_000),
     "space in tags": Attack(("{% if" + " " * 4_900 + "x" + " " * 4_900 + "%}") * 19),
+    "space that ends a tag": Attack(("{% else" + " " * 4_900 + "%}") * 38),
+    "nothing but space": Attack(("{{" + " \n" * 2_450 + "}}") * 38),
+    "space in the way of a sign": Attack(("{%-" + "\t" * 2_400 + "else" + "\u00a0" * 2_400 + "-%}") * 38),
+    "space by the limit": Attack(("{{" + " " * 200 + "}}") * 900),
+    "lines of a liquid tag": Attack(("{% liquid" + ("\nassign a = b" + " " * 200) * 22 + "%}") * 38 + "{{ missing }}"),
     "parentheses": Attack(("{{ " + "(" * 4_000 + " }}") * 40),
     "brackets and quotes": Attack(("{% if " + "[' " * 1_500 + " %}{% endif %}") * 40),
     # The HTML parser

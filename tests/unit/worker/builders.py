@@ -7,7 +7,7 @@ from shared.notification.models import Channel, ClaimedBatch, Notification, Novu
 from shared.notification.outcomes import Outcome, Refusal
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
 from worker.rendering.renderer import RenderedContent
-from worker.rendering.request import RenderRequest
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 STATIC = NovuWorkflow(key="welcome", type=WorkflowType.STATIC)
 DYNAMIC = NovuWorkflow(key="receipt", type=WorkflowType.DYNAMIC, template_references={Channel.EMAIL: "receipt-email"})
@@ -86,11 +86,15 @@ class FakeTrigger:
 
 
 class FakeRenderer:
-    """Renders every channel to one text, or refuses."""
+    """Renders every channel to one text, refuses, or puts off those whose payload has a member `costly`."""
 
     def __init__(self, refusal: Refusal | None = None) -> None:
         self._refusal = refusal
 
-    async def render(self, requests: Sequence[RenderRequest]) -> list[dict[Channel, RenderedContent] | Refusal]:
-        content = RenderedContent(subject="Hello", body="Hello Ada")
-        return [self._refusal or dict.fromkeys(request.channels, content) for request in requests]
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        return [self._refusal or self._content(request) for request in requests]
+
+    def _content(self, request: RenderRequest) -> RenderResult:
+        if seconds := request.payload.get("costly"):
+            return RenderDelayed(seconds)
+        return dict.fromkeys(request.channels, RenderedContent(subject="Hello", body="Hello Ada"))

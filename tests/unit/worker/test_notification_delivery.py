@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from shared.notification.models import ClaimedBatch
+from shared.notification.models import Channel, ClaimedBatch
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
@@ -105,6 +105,24 @@ async def test_a_template_that_cannot_be_rendered_sends_nothing() -> None:
     assert result.failed == {"1": "template_undefined_variable"}
     assert store.recorded == {1: Failed(1, refusal)}
     assert trigger.calls == []
+
+
+async def test_a_row_whose_rendering_is_put_off_stays_ours_and_comes_again_while_the_others_are_sent() -> None:
+    email = {"workflow": DYNAMIC, "channels": (Channel.EMAIL,)}
+    costly = [a_notification(number, payload={"costly": 3.0 + number}, **email) for number in (1, 2)]
+    store = FakeStore(*costly, a_notification(3, **email), a_notification(4))
+    store.claims_at_most = 2
+
+    with pytest.raises(ApplicationError) as raised:
+        await deliver(delivery(store), 1, 2, 3, 4)
+
+    assert raised.value.type == "RenderingDelayed"
+    assert not raised.value.non_retryable
+    assert raised.value.next_retry_delay is not None
+    assert raised.value.next_retry_delay.total_seconds() == 5
+    assert set(store.recorded) == {3, 4}
+    assert store.renewed == [{1: 0, 2: 0}]
+    assert store.leases[-1] >= 5 + LEASE_SECONDS
 
 
 async def test_a_fault_is_raised_for_temporal_to_retry_after_the_others_are_recorded() -> None:
