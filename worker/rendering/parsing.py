@@ -24,13 +24,13 @@ STEPS: Final = 25_000
 TAG_CHARACTERS: Final = 5_000
 """The longest tag or output: the lexer's patterns look ahead to its end from many places."""
 
-SPACE_IN_TAG: Final = 200
-"""The most white space in a row inside a tag or output: the lexer tries every way to part it, twice."""
+SPACE_IN_TAGS: Final = 4_000_000
+"""The most white space inside tags, each run of it by its square: the lexer tries every way to part a run."""
 
 RAW_BLOCKS: Final = 50
 """The most `raw` and `doc` blocks: the lexer looks for the end of each through the whole source."""
 
-_LONG_SPACE: Final = re.compile(rf"(?<!\s)\s{{{SPACE_IN_TAG + 1},}}")
+_LONG_SPACE: Final = re.compile(r"(?<!\s)\s{20,}")
 _RAW_OR_DOC: Final = re.compile(r"\{%-?\s{0,200}(?:raw|doc)\b")
 
 CACHED_STEPS: Final = 50_000
@@ -87,7 +87,8 @@ def _require_parseable(source: str) -> None:
         raise LimitExceeded("template_tags")
     if len(_RAW_OR_DOC.findall(source)) > RAW_BLOCKS:
         raise LimitExceeded("template_raw_blocks")
-    if any(_is_inside_tag(source, space.start()) for space in _LONG_SPACE.finditer(source)):
+    spaces = (space.span() for space in _LONG_SPACE.finditer(source))
+    if sum((end - start) ** 2 for start, end in spaces if _is_inside_tag(source, start)) > SPACE_IN_TAGS:
         raise LimitExceeded("tag_space")
     for opening, closing in (("{{", "}}"), ("{%", "%}")):
         position = source.find(opening)
