@@ -22,8 +22,8 @@ from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusa
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
-from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.activities.render_delay import DelayedRows
+from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 log = logging.getLogger("NotificationDelivery")
