@@ -7,7 +7,8 @@ from typing import Any
 
 from supabase import AsyncClient
 
-from shared.supabase.sql_function import call_function, read_instant
+from shared.supabase.decoding import read_instant
+from shared.supabase.sql_function import call_function
 
 
 @dataclass(frozen=True, slots=True)

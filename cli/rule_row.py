@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
-from shared.supabase.unavailable import store_unavailable
+from shared.supabase.sql_function import call_function
 from worker.scheduling.rule_decision import decide
-
-_RULE = ("enterprise_id", "trigger_type", "trigger_config", "schedule_error", "notification_workflow_id")
-_STATE = ("publish_status", "deactivated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,9 @@ class RuleRow:
             yield f"the rule is not a CRON rule: trigger_type is {trigger_type or 'null'}"
             return
         yield from self._workflow_hindrances()
-        config_error = decide(self.trigger_config, datetime.now(UTC), datetime.now(UTC)).error
+        config_error = (
+            self.rule.get("unreadable") or decide(self.trigger_config, datetime.now(UTC), datetime.now(UTC)).error
+        )
         if config_error:
             yield config_error
         elif self.trigger_config.get("enabled") is False:
@@ -66,17 +63,5 @@ def _inactive(what: str, row: Mapping[str, Any]) -> Iterator[str]:
 
 async def read_rule(client: AsyncClient, rule_id: int) -> RuleRow | None:
     """The rule as it is now; None if there is none. Raises StoreUnavailable."""
-    rule = await _read(client, "ent_notification_rule", (*_RULE, *_STATE), rule_id)
-    if rule is None:
-        return None
-    workflow_id = rule["notification_workflow_id"]
-    return RuleRow(rule, await _read(client, "ent_notification_workflow", ("enterprise_id", *_STATE), workflow_id))
-
-
-async def _read(client: AsyncClient, table: str, columns: tuple[str, ...], row_id: int) -> Mapping[str, Any] | None:
-    try:
-        answer = await client.table(table).select(*columns).eq("id", row_id).retry(False).execute()
-    except (APIError, httpx.HTTPError) as error:
-        raise store_unavailable(table, error) from None
-    rows: list[Any] = answer.data
-    return rows[0] if rows else None
+    found = await call_function(client, "trace_rule", p_rule_id=rule_id)
+    return None if found is None else RuleRow(found["rule"], found["workflow"])

@@ -129,7 +129,7 @@ class Sweeper:
             await self._feed_page(page)
             if not page.has_more or self._handed_over.is_full:
                 return
-            following = await self._list_due({page.enterprise_id}, after_id=page.notification_ids[-1])
+            following = await self._list_due({page.enterprise_id}, after_id=page.notification_ids[-1] or -1)
             if not following:
                 return
             page = following[0]

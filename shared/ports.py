@@ -101,7 +101,7 @@ class NotificationStore(NotificationClaims, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CronRule:
-    """One active CRON rule. `trigger_config` is whatever JSON its author wrote.
+    """One active CRON rule. `trigger_config` is whatever JSON its author wrote; `unreadable` why it is not sent along.
 
     Every instant up to `fired_through` is decided; `schedule_error` is why the rule could not fire when last tried.
     """
@@ -110,6 +110,7 @@ class CronRule:
     trigger_config: Any
     fired_through: datetime
     schedule_error: str | None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class WorkerSettings(Settings, NovuSettings, ProbeSettings):
 
     temporal_worker_deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
 
-    notification_claim_lease_seconds: int = Field(120, ge=1)
+    notification_claim_lease_seconds: int = Field(120, ge=1, le=86_400)
     worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
 
     @field_validator("temporal_worker_deployment_name")

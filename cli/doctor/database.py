@@ -15,7 +15,7 @@ MOST_SKEW = timedelta(seconds=2)
 
 EXPECTED_FUNCTIONS = frozenset(
     {
-        *("beat_canary", "claim_notifications", "create_notification", "cron_rules"),
+        *("beat_canary", "claim_batch", "create_notification", "cron_rules"),
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
         *("fire_rules", "health_observation", "heartbeats", "look_at_health", "note_delivery_faults"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
@@ -28,6 +28,7 @@ EXPECTED_FUNCTIONS = frozenset(
             "scheduler_passes",
             "self_check",
             "trace_notification",
+            "trace_rule",
             "unaccounted",
             "withdraw_heartbeat",
         ),

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from shared.notification.outcomes import Failed
 
 
 class Channel(StrEnum):
@@ -28,12 +29,13 @@ class WorkflowType(StrEnum):
 class Template:
     """One active template of the enterprise.
 
-    `subject` and `body` are Liquid sources; `key` is what `xnovu_render` includes it by.
+    `subject` and `body` are Liquid sources; `key` is what `xnovu_render` includes it by. `channel` is a Channel's
+    value, or the name of one that the database knows and this release does not.
     """
 
     id: int
     key: str
-    channel: Channel
+    channel: str
     subject: str | None
     body: str
 
@@ -68,7 +70,6 @@ class Notification:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     attempts: int = 1
     chunks_sent: int = 0
-    deliver_before: datetime | None = None
     expired: bool = False
 
 
@@ -76,9 +77,13 @@ class Notification:
 class ClaimedBatch:
     """What one claim won: the rows, and every template they can reach, by template key.
 
+    `unreadable` are claimed too, with the reason why they cannot be delivered, to be recorded as any outcome.
     `deferred` could have been claimed too, but would have made the answer too heavy: claim them next.
+    `templates_withheld`: so would all the templates, and some are left out. Claim the rows that lack one by one.
     """
 
     notifications: tuple[Notification, ...]
     templates: Mapping[str, Template] = field(default_factory=dict)
     deferred: tuple[int, ...] = ()
+    unreadable: tuple[Failed, ...] = ()
+    templates_withheld: bool = False

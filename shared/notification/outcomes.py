@@ -10,6 +10,7 @@ class RefusalCode(StrEnum):
     """Why a notification is FAILED for good; each has its line in docs/error_codes.md."""
 
     EXPIRED = "expired"
+    ROW_UNREADABLE = "row_unreadable"
     INVALID_RECIPIENTS = "invalid_recipients"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
     TEMPLATE_NOT_FOUND = "template_not_found"

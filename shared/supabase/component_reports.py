@@ -28,8 +28,9 @@ def load_reports(rows: Sequence[Mapping[str, Any]]) -> list[ComponentReport]:
 def _load(row: Mapping[str, Any]) -> ComponentReport | None:
     try:
         return _REPORT.validate_python({**row, "reported_at": datetime.fromisoformat(row["reported_at"])})
-    except ValidationError as error:
+    except (ValidationError, ValueError) as error:
+        problems = error.error_count() if isinstance(error, ValidationError) else 1
         log.warning(
-            "heartbeat_unreadable", extra={"component_id": row.get("component_id"), "problems": error.error_count()}
+            "heartbeat_unreadable", extra={"component_id": str(row.get("component_id"))[:100], "problems": problems}
         )
         return None

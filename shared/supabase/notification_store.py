@@ -5,19 +5,13 @@ from typing import Any
 
 from supabase import AsyncClient
 
-from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
+from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
 from shared.notification.transaction_id import transaction_id
 from shared.ports import DueNotifications
-from shared.supabase.sql_function import call_function, read_instant
-
-_TEMPLATE_REFERENCE = {
-    Channel.EMAIL: "emailTemplateId",
-    Channel.IN_APP: "inAppTemplateId",
-    Channel.SMS: "smsTemplateId",
-    Channel.PUSH: "pushTemplateId",
-    Channel.CHAT: "chatTemplateId",
-}
+from shared.supabase.claimed_batch import read_claimed_batch
+from shared.supabase.decoding import read_instant
+from shared.supabase.sql_function import call_function
 
 
 class SupabaseNotificationStore:
@@ -31,21 +25,13 @@ class SupabaseNotificationStore:
     ) -> ClaimedBatch:
         answer = await call_function(
             self._client,
-            "claim_notifications",
+            "claim_batch",
             p_enterprise_id=enterprise_id,
             p_notification_ids=list(notification_ids),
             p_claim_owner=claim_owner,
             p_lease_seconds=lease_seconds,
         )
-        workflows = {int(key): _workflow(value) for key, value in answer["workflows"].items()}
-        templates = [_template(row) for row in answer["templates"]]
-        return ClaimedBatch(
-            notifications=tuple(
-                _notification(row, workflows.get(row["notification_workflow_id"])) for row in answer["notifications"]
-            ),
-            templates={template.key: template for template in templates},
-            deferred=tuple(answer["deferred"]),
-        )
+        return read_claimed_batch(answer)
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
@@ -110,50 +96,6 @@ class SupabaseNotificationStore:
 
     async def beat_canary(self, listener_id: str) -> int:
         return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))
-
-
-def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Notification:
-    return Notification(
-        id=row["id"],
-        workflow=workflow,
-        recipients=tuple(row["recipients"] or ()),
-        payload=row["payload"],
-        channels=_channels(row["channels"]),
-        overrides={} if row["overrides"] is None else row["overrides"],
-        attempts=row["attempts"],
-        chunks_sent=row["chunks_sent"],
-        deliver_before=read_instant(row["deliver_before"]),
-        expired=row["expired"],
-    )
-
-
-def _workflow(row: Mapping[str, Any]) -> NovuWorkflow:
-    overrides = row["template_overrides"]
-    references = overrides if isinstance(overrides, dict) else {}
-    return NovuWorkflow(
-        key=row["workflow_key"],
-        type=WorkflowType(row["workflow_type"]),
-        default_channels=_channels(row["default_channels"]),
-        template_references={
-            channel: str(references[name])
-            for channel, name in _TEMPLATE_REFERENCE.items()
-            if references.get(name) is not None
-        },
-    )
-
-
-def _template(row: Mapping[str, Any]) -> Template:
-    return Template(
-        id=row["id"],
-        key=row["template_key"],
-        channel=Channel(row["channel_type"]),
-        subject=row["subject_template"],
-        body=row["body_template"],
-    )
-
-
-def _channels(values: Sequence[str] | None) -> tuple[Channel, ...]:
-    return tuple(Channel(value) for value in values or ())
 
 
 def _outcome(enterprise_id: str, outcome: Outcome) -> dict[str, Any]:

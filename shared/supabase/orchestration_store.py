@@ -6,7 +6,8 @@ from datetime import datetime
 from supabase import AsyncClient
 
 from shared.ports import SchedulerPass, Unaccounted
-from shared.supabase.sql_function import call_function, read_instant
+from shared.supabase.decoding import read_instant
+from shared.supabase.sql_function import call_function
 
 
 class SupabaseOrchestrationStore:

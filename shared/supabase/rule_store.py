@@ -44,6 +44,7 @@ def _cron_rule(row: Mapping[str, Any]) -> CronRule:
     return CronRule(
         id=row["id"],
         trigger_config=row["trigger_config"],
+        unreadable=row["unreadable"],
         fired_through=datetime.fromisoformat(row["fired_through"]),
         schedule_error=row["schedule_error"],
     )

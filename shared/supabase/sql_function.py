@@ -1,12 +1,12 @@
 """How every store reaches the database: one call of an SQL function (docs/database_functions.md) for each method."""
 
-from datetime import datetime
 from typing import Any
 
 import httpx
 from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
+from shared.ports import StoreUnavailable
 from shared.supabase.unavailable import store_unavailable
 
 
@@ -16,9 +16,7 @@ async def call_function(client: AsyncClient, function: str, **arguments: Any) ->
         response = await client.rpc(function, arguments).execute()
     except (APIError, httpx.HTTPError) as error:
         raise store_unavailable(function, error) from None
+    except (ValueError, RecursionError) as error:
+        # The functions hand out nothing that could be the reason; the cause would quote what is.
+        raise StoreUnavailable(f"{function}: its answer is no JSON that can be read ({type(error).__name__})") from None
     return response.data
-
-
-def read_instant(text: str | None) -> datetime | None:
-    """An instant as PostgreSQL writes it into JSON, to the microsecond; None for none."""
-    return None if text is None else datetime.fromisoformat(text)

@@ -12,7 +12,8 @@ from shared.ports import (
     NewNotification,
     TriggerableNotification,
 )
-from shared.supabase.sql_function import call_function, read_instant
+from shared.supabase.decoding import read_instant
+from shared.supabase.sql_function import call_function
 
 
 class SupabaseTriggerStore:

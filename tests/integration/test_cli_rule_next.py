@@ -106,8 +106,8 @@ def test_a_rule_that_is_not_there_is_said_to_be_missing(local_stack: Mapping[str
     ("changes", "said"),
     [
         ({"SUPABASE_SERVICE_ROLE_KEY": None}, "SUPABASE_SERVICE_ROLE_KEY: is missing"),
-        ({"SUPABASE_SERVICE_ROLE_KEY": "wrong"}, "The database did not answer: ent_notification_rule: "),
-        ({"NEXT_PUBLIC_SUPABASE_URL": "http://127.0.0.1:1"}, "The database did not answer: ent_notification_rule: "),
+        ({"SUPABASE_SERVICE_ROLE_KEY": "wrong"}, "The database did not answer: trace_rule: "),
+        ({"NEXT_PUBLIC_SUPABASE_URL": "http://127.0.0.1:1"}, "The database did not answer: trace_rule: "),
     ],
 )
 def test_nothing_known_is_exit_code_2_and_not_called_a_rule_that_does_not_fire(

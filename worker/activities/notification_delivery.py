@@ -6,7 +6,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,13 +15,14 @@ from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
+from shared.notification.transaction_id import transaction_id
 from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
-from worker.activities.preparation import channels_of, find_refusal, trigger_events
+from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events
 from worker.activities.render_delay import DelayedRows
 from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
@@ -52,6 +53,17 @@ class GiveUpInput:
     enterprise_id: str
     notification_ids: list[int]
     cause: str
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A batch before it is sent. `lacking_templates` holds, by workflow, rows whose templates were withheld because
+    those of all workflows together were too large.
+    """
+
+    outcomes: list[Outcome]
+    pending: list[PendingNotification] = field(default_factory=list)
+    lacking_templates: dict[str, list[int]] = field(default_factory=dict)
 
 
 class NotificationDelivery:
@@ -87,7 +99,7 @@ class NotificationDelivery:
                     batch = await self._claims.claim(
                         input.enterprise_id, portion, claim_owner=_owner(), lease_seconds=self._lease_seconds
                     )
-                    settled, fan_out_result = await self._send(input.enterprise_id, batch, delayed)
+                    settled, fan_out_result, lacking = await self._send(input.enterprise_id, batch, delayed)
                 except FORESEEN:
                     raise
                 except Exception as error:
@@ -103,6 +115,7 @@ class NotificationDelivery:
                     await self._hold_for_retry(input.enterprise_id, fan_out_result)
                     activity.heartbeat(result)
                     raise novu_fault(fan_out_result.fault)
+                portions.extend(lacking)
                 if batch.deferred:
                     portions.append(list(batch.deferred))
             result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
@@ -124,42 +137,54 @@ class NotificationDelivery:
 
     async def _send(
         self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
-    ) -> tuple[NotificationProcessingResult, FanOutResult]:
-        """Render and trigger what was claimed, and record all that is settled; what is put off goes to `delayed`."""
-        outcomes, pending = await self._prepare(enterprise_id, batch, delayed)
+    ) -> tuple[NotificationProcessingResult, FanOutResult, list[list[int]]]:
+        """Render and trigger what was claimed, and record all that is settled; what is put off goes to `delayed`.
+
+        The lists are rows to be claimed again, each list for itself, because their templates did not come along.
+        """
+        prepared = await self._prepare(enterprise_id, batch, delayed)
         fan_out_result = await fan_out(
             enterprise_id,
-            pending,
+            prepared.pending,
             self._trigger,
             partial(self._renew, enterprise_id),
             renew_every_seconds=self._lease_seconds / 3,
             one_by_one=activity.info().attempt > BULK_ATTEMPTS,
         )
-        return await self._record(enterprise_id, [*outcomes, *fan_out_result.outcomes]), fan_out_result
+        settled = await self._record(enterprise_id, [*prepared.outcomes, *fan_out_result.outcomes])
+        return settled, fan_out_result, list(prepared.lacking_templates.values())
 
-    async def _prepare(
-        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
-    ) -> tuple[list[Outcome], list[PendingNotification]]:
-        """Split the batch into refusals and notifications ready to send."""
-        outcomes: list[Outcome] = []
+    async def _prepare(self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows) -> "_Prepared":
+        """Split the batch into what is settled and notifications ready to send."""
+        prepared = _Prepared(outcomes=list(batch.unreadable))
         sendable: list[tuple[Notification, NovuWorkflow]] = []
         for notification in batch.notifications:
             refusal = find_refusal(notification)
             if refusal is None and notification.workflow is not None:
                 sendable.append((notification, notification.workflow))
             elif refusal is not None:
-                outcomes.append(Failed(notification.id, refusal))
-        pending = []
+                prepared.outcomes.append(Failed(notification.id, refusal))
+        share_templates = batch.templates_withheld and len({workflow.key for _, workflow in sendable}) > 1
         contents = await self._render(enterprise_id, batch, sendable)
         for (notification, workflow), content in zip(sendable, contents, strict=True):
             if isinstance(content, Refusal):
-                outcomes.append(Failed(notification.id, content))
-            elif isinstance(content, RenderDelayed):
+                lacks = batch.templates_withheld and content.code is RefusalCode.TEMPLATE_NOT_FOUND
+                if lacks and share_templates:
+                    prepared.lacking_templates.setdefault(workflow.key, []).append(notification.id)
+                else:
+                    refusal = templates_too_large(workflow) if lacks else content
+                    prepared.outcomes.append(Failed(notification.id, refusal))
+                continue
+            if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
+                continue
+            events = trigger_events(enterprise_id, notification, workflow, content)
+            if events:
+                prepared.pending.append(PendingNotification(notification.id, notification.chunks_sent, deque(events)))
             else:
-                events = trigger_events(enterprise_id, notification, workflow, content)
-                pending.append(PendingNotification(notification.id, notification.chunks_sent, deque(events)))
-        return outcomes, pending
+                # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.
+                prepared.outcomes.append(Sent(notification.id, transaction_id(enterprise_id, notification.id)))
+        return prepared
 
     async def _render(
         self, enterprise_id: str, batch: ClaimedBatch, sendable: Sequence[tuple[Notification, NovuWorkflow]]

@@ -37,14 +37,34 @@ def find_refusal(notification: Notification) -> Refusal | None:
         return Refusal(
             RefusalCode.PAYLOAD_INVALID, "overrides holds more than a line for a mail's head", {"member": path}
         )
+    if notification.chunks_sent > chunk_count(notification):
+        return Refusal(
+            RefusalCode.ROW_UNREADABLE,
+            "chunks_sent is more than there are chunks of 100 recipients",
+            {"column": "chunks_sent"},
+        )
     if notification.workflow.type is WorkflowType.DYNAMIC and not channels_of(notification, notification.workflow):
         return Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel")
     return None
 
 
+def templates_too_large(workflow: NovuWorkflow) -> Refusal:
+    """Why a notification is refused whose templates do not come along even if it is claimed without others."""
+    return Refusal(
+        RefusalCode.TEMPLATE_LIMIT_EXCEEDED,
+        f"The templates that workflow {workflow.key} reaches are larger than 8 MB together",
+        {"limit": "templates_bytes", "workflow": workflow.key},
+    )
+
+
 def channels_of(notification: Notification, workflow: NovuWorkflow) -> tuple[Channel, ...]:
     """The channels to render: the notification's own, else its workflow's defaults, each once."""
     return tuple(dict.fromkeys(notification.channels or workflow.default_channels))
+
+
+def chunk_count(notification: Notification) -> int:
+    """Into how many events its distinct recipients are divided."""
+    return -(-len(set(notification.recipients)) // RECIPIENTS_PER_EVENT)
 
 
 def trigger_events(

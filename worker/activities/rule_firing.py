@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from temporalio import activity
 
@@ -51,7 +52,7 @@ class RuleFiring:
     async def _fire(self, enterprise_id: str) -> CronPass:
         """Look once."""
         rules = await self._store.cron_rules(enterprise_id)
-        decisions = [(rule, decide(rule.trigger_config, rule.fired_through, rules.now)) for rule in rules.rules]
+        decisions = [(rule, _decide(rule, rules.now)) for rule in rules.rules]
         following = [decision.next_due_at for _, decision in decisions if decision.next_due_at is not None]
         next_due_at = min(following, default=None)
         fired = await self._store.fire_rules(
@@ -71,6 +72,12 @@ class RuleFiring:
         return CronPass(
             fired.fired, None if next_due_at is None else max(0.0, (next_due_at - rules.now).total_seconds())
         )
+
+
+def _decide(rule: CronRule, now: datetime) -> RuleDecision:
+    if rule.unreadable is not None:
+        return RuleDecision(error=rule.unreadable)
+    return decide(rule.trigger_config, rule.fired_through, now)
 
 
 def _is_news(rule: CronRule, decision: RuleDecision) -> bool:

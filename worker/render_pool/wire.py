@@ -50,7 +50,7 @@ def item_frame(call: int, request: RenderRequest) -> bytes:
 
 
 def read_templates(message: Mapping[str, Any]) -> dict[str, Template]:
-    rows = (Template(row[0], row[1], Channel(row[2]), row[3], row[4]) for row in message["templates"])
+    rows = (Template(*row) for row in message["templates"])
     return {template.key: template for template in rows}
 
 

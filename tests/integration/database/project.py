@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -19,6 +20,9 @@ THEIRS = "00000000-0000-4000-8000-000000000002"
 """Enterprise ids are uuids, because an existing project's column takes nothing else."""
 
 RECIPIENT = "00000000-0000-4000-8000-0000000000ff"
+
+TOMORROW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(hours=36)
+"""Until when a claim can hold a row; one that says much later holds nothing."""
 
 EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(encoding="utf-8")
 """Makes a project as it was before our migrations."""
@@ -42,6 +46,7 @@ TABLES = {
 FUNCTIONS = {
     "beat_canary",
     "begin_scaler_tick",
+    "claim_batch",
     "claim_notifications",
     "create_notification",
     "cron_rules",
@@ -53,6 +58,7 @@ FUNCTIONS = {
     "fire_rules",
     "health_observation",
     "heartbeats",
+    "json_bytes",
     "look_at_health",
     "note_delivery_faults",
     "note_rule_change",
@@ -61,6 +67,7 @@ FUNCTIONS = {
     "notifications_to_trigger",
     "public_access",
     "publish_heartbeat",
+    "readable_instant",
     "record_cancellations",
     "record_outcomes",
     "release_claims",
@@ -72,7 +79,9 @@ FUNCTIONS = {
     "scheduler_passes",
     "self_check",
     "trace_notification",
+    "trace_rule",
     "unaccounted",
+    "unreadable_json",
     "withdraw_heartbeat",
 }
 

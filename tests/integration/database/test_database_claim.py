@@ -9,6 +9,7 @@ import pytest
 from tests.integration.database.project import (
     OURS,
     RECIPIENT,
+    TOMORROW,
     Connection,
     call,
     claim,
@@ -81,7 +82,7 @@ async def test_a_claim_stamps_the_row_and_returns_what_a_delivery_needs(connecti
         {"notification_status": "SENT"},
         {"notification_status": "FAILED"},
         {"notification_status": "RETRACTED"},
-        {"notification_status": "PROCESSING", "claim_owner": "other", "lease_expires_at": FUTURE},
+        {"notification_status": "PROCESSING", "claim_owner": "other", "lease_expires_at": TOMORROW},
         {"enterprise_id": None},
     ],
     ids=lambda columns: ",".join(f"{name}={value}" for name, value in columns.items()),
@@ -158,14 +159,14 @@ async def test_an_inactive_workflow_is_not_given_out(connection: Connection) -> 
     assert answer["workflows"] == {}
 
 
-async def test_rows_beyond_eight_megabytes_are_deferred_and_stay_pending(connection: Connection) -> None:
-    ids = await insert_notifications(connection, 5, payload={"text": "x" * 3_000_000})
+async def test_rows_beyond_four_megabytes_are_deferred_and_stay_pending(connection: Connection) -> None:
+    ids = await insert_notifications(connection, 8, payload={"text": "x" * 700_000})
 
     answer = await claim(connection, ids)
 
-    assert ids_of(answer) == ids[:2]
-    assert answer["deferred"] == ids[2:]
-    assert (await read(connection, ids[2]))["notification_status"] == "PENDING"
+    assert ids_of(answer) == ids[:5]
+    assert answer["deferred"] == ids[5:]
+    assert (await read(connection, ids[5]))["notification_status"] == "PENDING"
 
 
 async def test_one_row_alone_is_claimed_however_large(connection: Connection) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.database.project import (
     OURS,
     THEIRS,
+    TOMORROW,
     Connection,
     Project,
     call,
@@ -57,11 +58,11 @@ async def test_rows_that_are_not_due_or_held_are_left_out_with_their_enterprise(
     for columns in (
         {"publish_status": "DRAFT"},
         {"deactivated": True},
-        {"scheduled_for": FUTURE, "notification_status": "PROCESSING", "lease_expires_at": FUTURE},
+        {"scheduled_for": FUTURE, "notification_status": "PROCESSING", "lease_expires_at": TOMORROW},
         {"notification_status": "SENT"},
         {"notification_status": "FAILED"},
         {"notification_status": "RETRACTED"},
-        {"notification_status": "PROCESSING", "lease_expires_at": FUTURE},
+        {"notification_status": "PROCESSING", "lease_expires_at": TOMORROW},
         {"notification_status": "PROCESSING", "lease_expires_at": PAST, "scheduled_for": FUTURE},
         {"notification_status": "PROCESSING", "lease_expires_at": PAST, "deactivated": True},
         {"enterprise_id": None},
@@ -174,7 +175,7 @@ async def test_retracted_rows_that_reached_novu_come_with_the_first_page(connect
     for columns in (
         {},
         {"transaction_id": "t", "cancellation": {}},
-        {"transaction_id": "t", "lease_expires_at": FUTURE},
+        {"transaction_id": "t", "lease_expires_at": TOMORROW},
         {"transaction_id": "t", "notification_status": "SENT"},
         {"transaction_id": "t", "enterprise_id": None},
         {"transaction_id": "t", "enterprise_id": THEIRS},

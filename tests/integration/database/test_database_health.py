@@ -6,7 +6,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.integration.database.project import OURS, THEIRS, Connection, call, claim, insert_notification, update
+from tests.integration.database.project import (
+    OURS,
+    THEIRS,
+    TOMORROW,
+    Connection,
+    call,
+    claim,
+    insert_notification,
+    update,
+)
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
@@ -107,7 +116,7 @@ async def test_due_rows_in_nobodys_hands_are_counted_for_each_enterprise(connect
     await insert_notification(connection, enterprise_id=THEIRS, scheduled_for=FUTURE)
     await insert_notification(connection, enterprise_id=THEIRS, publish_status="DRAFT")
     await insert_notification(
-        connection, enterprise_id=THEIRS, notification_status="PROCESSING", lease_expires_at=FUTURE
+        connection, enterprise_id=THEIRS, notification_status="PROCESSING", lease_expires_at=TOMORROW
     )
 
     due = {row["enterprise_id"]: row for row in (await _observe(connection, OURS, THEIRS))["due"]}

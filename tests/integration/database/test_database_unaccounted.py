@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.integration.database.project import OURS, THEIRS, Connection, call, claim, insert_notification
+from tests.integration.database.project import OURS, THEIRS, TOMORROW, Connection, call, claim, insert_notification
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ async def test_rows_held_or_not_due_or_done_are_accounted_for(connection: Connec
         {"notification_status": "SENT"},
         {"notification_status": "FAILED"},
         {"notification_status": "RETRACTED"},
-        {"notification_status": "PROCESSING", "lease_expires_at": FUTURE},
+        {"notification_status": "PROCESSING", "lease_expires_at": TOMORROW},
         {"notification_status": "PROCESSING", "lease_expires_at": LONG_AGO, "scheduled_for": FUTURE},
         {"enterprise_id": None},
     ):

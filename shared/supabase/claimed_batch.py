@@ -1,0 +1,116 @@
+"""A claim's answer, row by row: one that cannot be read becomes a refusal of its own, and the others are delivered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
+from shared.notification.outcomes import Failed, Refusal, RefusalCode
+from shared.supabase.decoding import Unreadable, read_count, read_json, read_label, read_labels
+
+NAME_CHARACTERS = 500
+"""Of a workflow's key, or a reference to a template: one more is sent of those that are longer."""
+
+_TEMPLATE_REFERENCE = {
+    Channel.EMAIL: "emailTemplateId",
+    Channel.IN_APP: "inAppTemplateId",
+    Channel.SMS: "smsTemplateId",
+    Channel.PUSH: "pushTemplateId",
+    Channel.CHAT: "chatTemplateId",
+}
+
+_UNSENT = {
+    "payload": (RefusalCode.PAYLOAD_TOO_LARGE, "payload is larger than an event of Novu's can be"),
+    "overrides": (RefusalCode.PAYLOAD_TOO_LARGE, "overrides are larger than an event of Novu's can be"),
+    "recipients": (RefusalCode.INVALID_RECIPIENTS, "recipients are more than 100,000, or longer than 4 MB"),
+    "scheduled_for": (RefusalCode.ROW_UNREADABLE, "scheduled_for can never come: it is infinity or after 9999-12-01"),
+}
+"""What the database found and did not send along, by column."""
+
+
+def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
+    """The answer of `claim_batch` (docs/database_functions.md); nothing that a row holds makes this raise."""
+    workflows = {int(key): _workflow_or_refusal(value) for key, value in answer["workflows"].items()}
+    read = [_notification_or_failed(row, workflows) for row in answer["notifications"]]
+    return ClaimedBatch(
+        notifications=tuple(it for it in read if isinstance(it, Notification)),
+        unreadable=tuple(it for it in read if isinstance(it, Failed)),
+        templates=_templates(answer["templates"]),
+        templates_withheld=answer["templates_withheld"],
+        deferred=tuple(answer["deferred"]),
+    )
+
+
+def _notification_or_failed(
+    row: Mapping[str, Any], workflows: Mapping[int, NovuWorkflow | Refusal]
+) -> Notification | Failed:
+    if "unreadable" in row:
+        column = row["unreadable"]["column"]
+        code, message = _UNSENT[column]
+        return Failed(row["id"], Refusal(code, message, {"column": column}))
+    workflow = workflows.get(row["notification_workflow_id"])
+    if isinstance(workflow, Refusal):
+        return Failed(row["id"], workflow)
+    try:
+        return _notification(row, workflow)
+    except Unreadable as unreadable:
+        return Failed(row["id"], _refusal(unreadable))
+
+
+def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Notification:
+    overrides = read_json("overrides", row["overrides"])
+    return Notification(
+        id=row["id"],
+        workflow=workflow,
+        recipients=tuple(row["recipients"] or ()),
+        payload=read_json("payload", row["payload"]),
+        channels=read_labels("channels", row["channels"], Channel),
+        overrides={} if overrides is None else overrides,
+        attempts=row["attempts"],
+        chunks_sent=read_count("chunks_sent", row["chunks_sent"]),
+        expired=row["expired"],
+    )
+
+
+def _workflow_or_refusal(row: Mapping[str, Any]) -> NovuWorkflow | Refusal:
+    try:
+        return _workflow(row)
+    except Unreadable as unreadable:
+        return _refusal(unreadable)
+
+
+def _workflow(row: Mapping[str, Any]) -> NovuWorkflow:
+    references = {
+        channel: row["templates"][name] for channel, name in _TEMPLATE_REFERENCE.items() if name in row["templates"]
+    }
+    return NovuWorkflow(
+        key=_name("workflow.workflow_key", row["workflow_key"]),
+        type=read_label("workflow.workflow_type", row["workflow_type"], WorkflowType),
+        default_channels=read_labels("workflow.default_channels", row["default_channels"], Channel),
+        template_references={
+            channel: _name("workflow.template_overrides", reference) for channel, reference in references.items()
+        },
+    )
+
+
+def _name(column: str, text: str) -> str:
+    if not text or len(text) > NAME_CHARACTERS:
+        raise Unreadable(column, f"holds a name that is empty or longer than {NAME_CHARACTERS} characters")
+    return text
+
+
+def _templates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Template]:
+    """By key. A channel that this release does not know is kept as it is named: no channel's template, then."""
+    return {
+        row["template_key"]: Template(
+            id=row["id"],
+            key=row["template_key"],
+            channel=row["channel_type"],
+            subject=row["subject_template"],
+            body=row["body_template"],
+        )
+        for row in rows
+    }
+
+
+def _refusal(unreadable: Unreadable) -> Refusal:
+    return Refusal(RefusalCode.ROW_UNREADABLE, str(unreadable), {"column": unreadable.column})
