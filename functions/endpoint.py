@@ -1,6 +1,7 @@
 """What every function does around its own work: paths, methods, deadline, and problems in the documented form."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from opentelemetry import context
@@ -13,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 from functions.openapi import openapi_document
 from functions.problems import Problem, ProblemCode
 from shared import telemetry
+
+log = logging.getLogger("Functions")
 
 DEADLINE_SECONDS = 8.0
 """Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
@@ -37,7 +40,7 @@ class Endpoint:
         self._flushes_telemetry = flushes_telemetry
 
     async def __call__(self, request: Request) -> Response:
-        """The answer; every error that is foreseen is a problem object."""
+        """The answer; every error is a problem object."""
         # Here and not before, as connections are opened: what sends spans would not survive the framework's fork.
         telemetry.start(f"xnovu-{self._name}")
         token = context.attach(_caller_s_trace(request))
@@ -62,6 +65,14 @@ class Endpoint:
             return Problem(
                 ProblemCode.DEADLINE_EXCEEDED,
                 "no answer in time; it is unknown whether anything was done: repeat with the same Idempotency-Key",
+                headers={"Retry-After": "5"},
+            ).response()
+        except Exception:
+            # Nobody foresaw it. The framework would log the exception's text, which may quote the call.
+            log.exception("call_failed", extra={"function": self._name})
+            return Problem(
+                ProblemCode.INTERNAL_ERROR,
+                "a fault of the function's; it is unknown whether anything was done",
                 headers={"Retry-After": "5"},
             ).response()
 

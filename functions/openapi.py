@@ -24,7 +24,14 @@ from functions.trigger_request import (
 
 REQUESTS = (TriggerOne, TriggerMany, CreateAndSend)
 
-EVERYWHERE = frozenset({ProblemCode.PATH_NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED, ProblemCode.DEADLINE_EXCEEDED})
+EVERYWHERE = frozenset(
+    {
+        ProblemCode.PATH_NOT_FOUND,
+        ProblemCode.METHOD_NOT_ALLOWED,
+        ProblemCode.INTERNAL_ERROR,
+        ProblemCode.DEADLINE_EXCEEDED,
+    }
+)
 """What every call may be answered; the first two by calls that the document does not describe."""
 
 POST_TRIGGER = frozenset(

@@ -30,6 +30,7 @@ class ProblemCode(StrEnum):
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     NOT_SENDABLE = "not_sendable"
     TICK_IN_PROGRESS = "tick_in_progress"
+    INTERNAL_ERROR = "internal_error"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     RATE_LIMITED = "rate_limited"
@@ -56,6 +57,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.IDEMPOTENCY_CONFLICT: 409,
     ProblemCode.NOT_SENDABLE: 409,
     ProblemCode.TICK_IN_PROGRESS: 409,
+    ProblemCode.INTERNAL_ERROR: 500,
     ProblemCode.BODY_TOO_LARGE: 413,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ProblemCode.RATE_LIMITED: 429,
