@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 from shared.exception_text import chain, describe, is_ours
 
@@ -17,10 +18,18 @@ def message_of(record: logging.LogRecord) -> str:
     """
     text = _interpolated(record)
     for error in _mentioned(record):
-        for quote in (repr(error), str(error)):
-            if len(quote) >= _SHORTEST_QUOTE:
-                text = text.replace(quote, type(error).__name__)
+        for quote in _quotes(error):
+            text = text.replace(quote, type(error).__name__)
     return text.partition("\n")[0][:_LONGEST]
+
+
+def _quotes(error: BaseException) -> Iterator[str]:
+    """As a sentence may hold it."""
+    for written in (repr, str):
+        with suppress(Exception):  # a foreign exception may not even be able to say what it is
+            quote = written(error)
+            if len(quote) >= _SHORTEST_QUOTE:
+                yield quote
 
 
 def _interpolated(record: logging.LogRecord) -> str:

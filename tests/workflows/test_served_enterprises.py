@@ -20,7 +20,7 @@ from shared.temporal.messages import (
     NotificationRetractionResult,
     SchedulerInput,
 )
-from tests.unit.telemetry.conftest import Recorded, installed, recorded  # noqa: F401 - fixtures
+from tests.unit.telemetry.conftest import Recorded, recorded  # noqa: F401 - a fixture
 from worker.activities.notification_delivery import GiveUpInput
 from worker.activities.rule_firing import CronPass
 from worker.activities.scheduled_delivery import ScheduledPass

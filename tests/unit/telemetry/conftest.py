@@ -1,6 +1,7 @@
 """An SDK that keeps what it is given in memory. OpenTelemetry allows one for a process, so it is made once."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 import pytest
 from opentelemetry import metrics, trace
@@ -64,8 +65,9 @@ def _number(point: Point) -> float:
     return point.count if isinstance(point, HistogramDataPoint) else point.value
 
 
-@pytest.fixture(scope="session")
-def installed() -> Recorded:
+@cache
+def install() -> Recorded:
+    """The one of this process, for every test that asks, wherever it is."""
     recorded = Recorded()
     trace.set_tracer_provider(recorded.tracers)
     metrics.set_meter_provider(providers.meter_provider(Resource({}), [recorded.reader]))
@@ -74,6 +76,7 @@ def installed() -> Recorded:
 
 
 @pytest.fixture
-def recorded(installed: Recorded) -> Recorded:
+def recorded() -> Recorded:
+    installed = install()
     installed.begin()
     return installed
