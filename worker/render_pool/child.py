@@ -1,7 +1,8 @@
 """The child process: `python -m worker.render_pool.child <memory bytes> <processor seconds>`.
 
-Reads frames from standard input until it ends, which it does when the parent dies. Limits itself before it reads the
-first: memory for the whole process, processor time for each item, so that an orphan in an endless template ends too.
+Reads frames from standard input until it ends, which it does when the parent dies. Before it reads the first it limits
+itself - memory for the whole process, processor time for each item, so that an orphan in an endless template ends too -
+and gives up what rendering does not need (`confinement`).
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from shared.notification.models import Template
 from shared.notification.outcomes import Refusal, RefusalCode
+from worker.render_pool.confinement import Confinement, confine
 from worker.render_pool.wire import HEADER, frame, read_item, read_templates, write_result
 from worker.rendering.request import render_request
 
@@ -35,8 +37,9 @@ def main(memory_bytes: int, processor_seconds: float) -> None:
         signal.signal(sent_to_the_whole_group, signal.SIG_IGN)
     sys.excepthook = _report_without_values
 
+    held = confine()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    _send(sink, {"type": "ready"} | _usage())
+    _send(sink, {"type": "ready", "lacking": sorted(set(Confinement) - held)} | _usage())
     templates: dict[int, dict[str, Template]] = {}
     while (body := _receive(source)) is not None:
         message = _load(body)

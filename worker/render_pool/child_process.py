@@ -62,6 +62,8 @@ class ChildProcess:
         self._deadline_seconds = deadline_seconds
         self._length: int | None = None
         self._processor_seconds = 0.0
+        self.lacking: list[str] = []
+        """What of its confinement this machine does not offer (`Confinement`)."""
         self.last_item_seconds = 0.0
         """Processor time that the last answered item has taken, its templates' reading included."""
 
@@ -77,7 +79,9 @@ class ChildProcess:
             raise
         try:
             async with asyncio.timeout(_START_SECONDS):
-                child._take_usage(await child._receive())
+                ready = await child._receive()
+                child._take_usage(ready)
+                child.lacking = ready["lacking"]
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             await child.kill()
             raise RenderPoolUnavailable("the rendering process did not start") from None

@@ -64,6 +64,7 @@ class RenderPool:
         self._tasks: list[asyncio.Task[None]] = []
         self._ready: list[asyncio.Future[None]] = []
         self._closed = False
+        self._confinement_told = False
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -152,6 +153,9 @@ class RenderPool:
                     ready.set_exception(fault)
                 await asyncio.sleep(_RESTART_SECONDS)
                 continue
+            if child.lacking and not self._confinement_told:
+                self._confinement_told = True
+                _logger.warning("render_child_unconfined", extra={"lacking": child.lacking})
             self._children[seat] = child
             if not ready.done():
                 ready.set_result(None)
