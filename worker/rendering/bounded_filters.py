@@ -22,8 +22,10 @@ from worker.rendering.budget import (
     weight,
 )
 from worker.rendering.context import PlainDataContext
+from worker.rendering.list_filters import items_of
 from worker.rendering.template_errors import DATA_FAULTS, FilterRefused
 from worker.rendering.undefined import MissingVariable
+from worker.rendering.value_text import liquid_text
 
 Filter = Callable[..., Any]
 
@@ -35,17 +37,17 @@ _TAKES_UNDEFINED: Final = frozenset({"default"})
 
 
 def _size_replaced(text: object, sought: object, replacement: object = "", *_: object) -> int:
-    times = str(text).count(str(sought))
-    return len(str(text)) + times * len(str(replacement))
+    text = liquid_text(text)
+    return len(text) + text.count(liquid_text(sought)) * len(liquid_text(replacement))
 
 
 def _size_joined(items: object, separator: object = " ", *_: object) -> int:
-    return weight(items) + (len(items) if isinstance(items, list | tuple | range) else 1) * len(str(separator))
+    return weight(items) + len(items_of(items)) * len(liquid_text(separator))
 
 
 def _size_split(text: object, separator: object = "", *_: object) -> int:
-    pieces = str(text).count(str(separator)) if separator else len(str(text))
-    return weight(text) + ITEM_COST * pieces
+    text, separator = liquid_text(text), liquid_text(separator)
+    return len(text) + ITEM_COST * (text.count(separator) if separator else len(text))
 
 
 _SIZE_OF_RESULT: Final[Mapping[str, Callable[..., int]]] = {

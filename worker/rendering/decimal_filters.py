@@ -40,10 +40,11 @@ def number_of(value: object) -> Number:
 
 def integer_of(value: object, filter_name: str) -> int:
     """The whole number that an argument is. Raises FilterRefused for anything else."""
+    if type(value) is int:
+        return value
+    is_number = isinstance(value, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip()))
     number = number_of(value)
-    if isinstance(value, bool | list | dict) or number != int(number):
-        raise FilterRefused(filter_name, "takes a whole number")
-    if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip()):
+    if not is_number or number != int(number):
         raise FilterRefused(filter_name, "takes a whole number")
     return int(number)
 

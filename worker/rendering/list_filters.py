@@ -111,7 +111,6 @@ LIST_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "map": lambda value, name: [member(item, name) for item in items_of(value)],
     "reject": lambda value, name, sought=None: [i for i in items_of(value) if not _test(name, sought)(i)],
     "reverse": lambda value: items_of(value)[::-1],
-    "size": lambda value: len(value) if isinstance(value, str | list | tuple | dict | range) else 0,
     "sort": lambda value, name=None: _sorted(value, name, _rank),
     "sort_natural": lambda value, name=None: _sorted(value, name, _natural_rank),
     "uniq": _uniq,

@@ -26,9 +26,15 @@ def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def apply(value: object, *arguments: object) -> Any:
-        return function(liquid_text(value), *map(liquid_text, arguments))
+        return function(_as_read(value), *map(liquid_text, arguments))
 
     return apply
+
+
+def _as_read(value: object) -> str:
+    """The value's text; of Markup without tags what people read, so that nothing counts, cuts or seeks in entities."""
+    text = liquid_text(value)
+    return decode_entities(str(text)) if isinstance(text, Markup) and "<" not in text else text
 
 
 def _replace_last(text: str, sought: str, replacement: str = "") -> str:
@@ -77,7 +83,6 @@ _OF_TEXT: Final[Mapping[str, Callable[..., Any]]] = {
     "base64_url_safe_encode": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
     "capitalize": lambda text: text.capitalize(),
     "downcase": lambda text: text.lower(),
-    "escape": lambda text: escape(str(text)),
     "escape_once": _escape_once,
     "escapejs": _escapejs,
     "lstrip": lambda text: text.lstrip(),
@@ -90,7 +95,6 @@ _OF_TEXT: Final[Mapping[str, Callable[..., Any]]] = {
     "replace_first": lambda text, sought, new="": text.replace(sought, new, 1),
     "replace_last": _replace_last,
     "rstrip": lambda text: text.rstrip(),
-    "safe": Markup,
     "split": _split,
     "squish": _squish,
     "strip": lambda text: text.strip(),
@@ -102,20 +106,26 @@ _OF_TEXT: Final[Mapping[str, Callable[..., Any]]] = {
 
 
 def _truncate(value: object, length: object = None, end: object = "...") -> str:
-    text, tail = liquid_text(value), liquid_text(end)
+    text, tail = _as_read(value), liquid_text(end)
     wanted = 50 if length is None else integer_of(length, "truncate")
     return text if len(text) <= wanted else text[: max(wanted - len(tail), 0)] + tail
 
 
 def _truncate_words(value: object, count: object = None, end: object = "...") -> str:
-    text = liquid_text(value)
+    text = _as_read(value)
     wanted = max(15 if count is None else integer_of(count, "truncatewords"), 1)
     words = text.split()
     return text if len(words) <= wanted else join_text(" ", words[:wanted]) + liquid_text(end)
 
 
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        return len(_as_read(value))
+    return len(value) if isinstance(value, list | tuple | dict | range) else 0
+
+
 def _slice(value: object, start: object = None, length: object = None) -> object:
-    whole = list(value) if isinstance(value, list | tuple | range) else liquid_text(value)
+    whole = list(value) if isinstance(value, list | tuple | range) else _as_read(value)
     begin = 0 if start is None else integer_of(start, "slice")
     count = 1 if length is None else integer_of(length, "slice")
     begin = begin + len(whole) if begin < 0 else begin
@@ -124,6 +134,9 @@ def _slice(value: object, start: object = None, length: object = None) -> object
 
 TEXT_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     **{name: _of_text(function) for name, function in _OF_TEXT.items()},
+    "escape": lambda value: escape(str(liquid_text(value))),
+    "safe": lambda value: Markup(liquid_text(value)),
+    "size": _size,
     "slice": _slice,
     "truncate": _truncate,
     "truncatewords": _truncate_words,

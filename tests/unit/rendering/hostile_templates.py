@@ -30,6 +30,10 @@ ATTACKS: Mapping[str, Attack] = {
         "{% assign l = a | split: '|' %}" + "{% assign l = l | concat: l %}" * 14 + "{{ l | join: a }}",
         {"a": "y" * 100_000},
     ),
+    "join of lists in a list": Attack("{{ l | join: a }}", {"a": _BIG, "l": [[1] * 9_000]}),
+    "replace in what an object is written as": Attack(
+        "{{ l | replace: 'null', a }}", {"a": _BIG, "l": [{"k": None}] * 5_000}
+    ),
     "join by a giant": Attack("{{ (1..9999) | join: a }}", {"a": _BIG}),
     "split into letters": Attack("{% assign l = a | split: '' %}{{ l | size }}", {"a": _BIG}),
     "encoding chain": Attack("{{ a" + " | url_encode" * 20 + " }}", {"a": "%" * 100_000}),

@@ -228,3 +228,22 @@ def test_lists_with_holes_and_mixed_items_are_no_fault(template: str, text: str)
 )
 def test_text_is_cut_as_liquid_cuts_it(template: str, text: str) -> None:
     assert push(template) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ 'To ' | append: v | truncate: 6, '' }}", "To A &amp;"),
+        ("{{ 'To ' | append: v | size }}", "8"),
+        ("{{ 'To ' | append: v | replace: '&', 'and' }}", "To A and B"),
+        ("{{ 'To ' | append: v | slice: 5 }}", "&amp;"),
+        ("{{ 'To ' | append: v | split: ' ' | last }}", "B"),
+        ("{{ 'To ' | append: v | upcase }}", "TO A &amp; B"),
+        ("{{ 'To ' | append: v | url_encode }}", "To+A+%26+B"),
+        ("{{ 'To ' | append: v | append: '<br>' }}", "To A &amp; B<br>"),
+        ("{{ v | escape | append: '&nbsp;' }}", "A &amp; B&nbsp;"),
+        ("{{ w | replace: '&lt;', '(' }}", "(b>"),
+    ],
+)
+def test_in_an_html_channel_filters_read_text_and_no_entities(template: str, text: str) -> None:
+    assert render(template, {"v": "A & B", "w": "&lt;b>"}).body.replace("(b&gt;", "(b>") == text
