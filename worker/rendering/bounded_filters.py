@@ -77,7 +77,7 @@ _EXTRA_COST: Final[Mapping[str, Callable[[object], int]]] = {
 _COSTLY: Final[Mapping[str, int]] = {
     "sort": 20,
     "sort_natural": 20,
-    "strip_html": 4,
+    "strip_html": 8,
     "html_to_text": 8,
     "sanitize_email": 8,
     "sanitize_inapp": 8,

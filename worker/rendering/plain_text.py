@@ -14,7 +14,7 @@ from worker.rendering.text_marks import mark_text, unmark
 _STRIPPER: Final = nh3.Cleaner(tags=set(), attributes={}, clean_content_tags=NEVER_SHOWN, link_rel=None)
 
 # Entities count only with their semicolon: HTML also reads `&region=eu`, in an address, as `®ion=eu`.
-_AMPERSAND: Final = re.compile(r"&(?P<entity>#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{1,31};)?")
+_ENTITY: Final = re.compile(r"&(?P<name>#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{1,31};)")
 _ADDRESS: Final = re.compile(r"<(?:https?://|mailto:|[\w.+%-]+@[\w-]+\.)[^\s<>]*>", re.IGNORECASE)
 """An address in angle brackets, as people and Markdown write it: no element has such a name."""
 
@@ -53,7 +53,7 @@ _NORMALISED: Final = str.maketrans(
 
 def decode_entities(text: str) -> str:
     """The text with its entities decoded, once; only those that end in a semicolon are any."""
-    return _AMPERSAND.sub(_decoded, text)
+    return _ENTITY.sub(_decoded, text)
 
 
 def strip_markup(markup: str) -> str:
@@ -62,14 +62,14 @@ def strip_markup(markup: str) -> str:
     Raises LimitExceeded for markup nested too deeply.
     """
     markup = _LINE_ENDS.sub("\n", markup.replace("\f", " "))
-    markup = _AMPERSAND.sub(lambda found: mark_text(_decoded(found)), markup)
+    markup = _ENTITY.sub(lambda found: mark_text(_decoded(found)), markup)
     if "<" in markup:
         markup = _ADDRESS.sub(lambda found: mark_text(found.group()), without_drawings(markup))
-        markup = markup.replace("\u00a0", mark_text("\u00a0"))
+        markup = markup.replace("\u00a0", mark_text("\u00a0")).replace("&", mark_text("&"))
         require_parseable(markup)
         markup = _ITEM.sub(r"\g<tag>- ", _BEFORE_CELL.sub(" ", _BEFORE_BREAK.sub(_HARD_BREAK, markup)))
         markup = _BEFORE_BLOCK.sub(_SOFT_BREAK, markup)
-        text = html.unescape(_STRIPPER.clean(markup))
+        text = _STRIPPER.clean(markup).replace("&lt;", "<").replace("&gt;", ">")  # it escapes nothing else here
         markup = _SOFT_BREAKS.sub(_line_end, _HARD_BREAKS.sub("\n", text))
     return _CONTROL.sub("", markup)
 
@@ -102,9 +102,8 @@ def sanitize_push(markup: str) -> str:
 
 
 def _decoded(found: re.Match[str]) -> str:
-    entity = found["entity"]
-    is_one = entity is not None and (entity.startswith("#") or entity in html5)
-    return html.unescape(found.group()) if is_one else found.group()
+    name = found["name"]
+    return html.unescape(found.group()) if name.startswith("#") or name in html5 else found.group()
 
 
 def _line_end(found: re.Match[str]) -> str:
