@@ -78,7 +78,7 @@ async def run(
             store,
             max_retries=settings.subscription_max_retries,
             timing=FeedTiming(
-                reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, canary_every=interval_seconds
+                reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds
             ),
             parts=parts,
         )

@@ -51,6 +51,7 @@ class ListenerCounters:
     recovered_expired: int = 0
     recovered_schedule: int = 0
     recovered_retractions: int = 0
+    recovered_rules: int = 0
     enterprises: defaultdict[str, EnterpriseCounters] = field(
         default_factory=lambda: defaultdict(EnterpriseCounters), repr=False
     )

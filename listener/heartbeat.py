@@ -24,4 +24,6 @@ def observe(listener: Listener) -> ListenerObservation:
         last_proof_of_life=feed.last_proof_of_life,
         reconnects=feed.reconnects,
         last_error=feed.last_error,
+        unread_rules=listener.lookout.unread_rules,
+        flaws=tuple(f"{flaw.what}; mend it with: {flaw.mend}" for flaw in listener.lookout.flaws),
     )

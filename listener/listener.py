@@ -8,6 +8,7 @@ from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
 from listener.intake import Intake
+from listener.lookout import LOOK_SECONDS, Lookout
 from listener.metrics import note_event_lag
 from listener.orchestration_keeper import OrchestrationKeeper
 from listener.schedule_waker import ScheduleWaker
@@ -46,11 +47,12 @@ class Listener:
         *,
         sweep_interval_seconds: float,
         unheard_sweep_seconds: float = UNHEARD_SWEEP_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
         window_seconds: float = WINDOW_SECONDS,
         parts: Supervisor | None = None,
     ) -> None:
-        """Every enterprise is swept each `sweep_interval_seconds`; one without a seat each `unheard_sweep_seconds`.
-        `parts` keeps what runs here.
+        """Every enterprise is swept each `sweep_interval_seconds`; one that is not heard each `unheard_sweep_seconds`.
+        What the feed does not tell is looked at each `look_seconds`. `parts` keeps what runs here.
         """
         self.parts = parts or Supervisor()
         self.counters = ListenerCounters()
@@ -68,6 +70,13 @@ class Listener:
         )
         self._waker = ScheduleWaker(
             workflows, enterprise_ids, self.counters, wait_until_useful=self._dispatcher.wait_until_available
+        )
+        self._lookout = Lookout(
+            store,
+            enterprise_ids,
+            interval_seconds=min(look_seconds, sweep_interval_seconds),
+            on_unread_rules=self._tell_of_unread_rules,
+            on_flaws=self._sweep_all,
         )
         self._keeper = OrchestrationKeeper(
             workflows, enterprise_ids, self.counters, interval_seconds=sweep_interval_seconds
@@ -89,18 +98,25 @@ class Listener:
         return self._dispatcher.temporal_available
 
     @property
+    def lookout(self) -> Lookout:
+        """What was seen of that which the feed does not tell."""
+        return self._lookout
+
+    @property
     def feed_status(self) -> FeedStatus:
         """What the feed has observed of itself."""
         return self._feed.status
 
     def states(self) -> dict[str, FeedState]:
-        """Each enterprise's state: its seat on the feed, and whether what it may have missed has been swept."""
+        """Each enterprise's state: its seat on the feed, whether changes can reach it, and whether what it may have
+        missed has been swept.
+        """
         catching_up = self._sweeper.catching_up
         return {
             enterprise_id: FeedState.CATCHING_UP
             if state is FeedState.SUBSCRIBED and enterprise_id in catching_up
             else state
-            for enterprise_id, state in self._feed.status.states.items()
+            for enterprise_id, state in self._heard().items()
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,7 +128,7 @@ class Listener:
                 seeking = [
                     tasks.create_task(keep("sweeper", self._sweeper.run, afresh=self._sweeper.start_afresh)),
                     tasks.create_task(keep("sweeper of the unheard", self._sweep_the_unheard)),
-                    tasks.create_task(keep("rules of the unheard", self._reread_rules_of_the_unheard)),
+                    tasks.create_task(keep("lookout", self._lookout.run)),
                     tasks.create_task(keep("orchestration keeper", self._keeper.run)),
                     tasks.create_task(self._waker.run(self.parts)),
                 ]
@@ -165,16 +181,19 @@ class Listener:
             await asyncio.sleep(self._unheard_sweep_seconds)
             self._sweeper.request(self._unheard())
 
-    async def _reread_rules_of_the_unheard(self) -> None:
-        """No sweep reads rules: while the doorbell is out of order, their scheduler is asked to, now and then."""
-        while True:
-            await asyncio.sleep(self._sweep_interval_seconds)
-            for enterprise_id in self._unheard():
-                self._waker.rules_changed(enterprise_id)
+    def _heard(self) -> dict[str, FeedState]:
+        """The feed's own states; while changes are kept from it, none of those it hears is heard whole."""
+        return {
+            enterprise_id: FeedState.RECONNECTING if state is FeedState.SUBSCRIBED and self._lookout.flaws else state
+            for enterprise_id, state in self._feed.status.states.items()
+        }
 
     def _unheard(self) -> list[str]:
-        states = self._feed.status.states
-        return [enterprise_id for enterprise_id, state in states.items() if state is not FeedState.SUBSCRIBED]
+        return [enterprise_id for enterprise_id, state in self._heard().items() if state is not FeedState.SUBSCRIBED]
+
+    def _tell_of_unread_rules(self, enterprise_id: str) -> None:
+        self.counters.recovered_rules += 1
+        self._waker.rules_changed(enterprise_id)
 
     def _take(self, change: RowChange | RowRetracted) -> None:
         if isinstance(change, RowChange):
@@ -186,11 +205,13 @@ class Listener:
             self._intake.take(change)
 
     def _catch_up(self, enterprise_ids: frozenset[str]) -> None:
-        """Rows are read by a sweep; rules only their scheduler reads."""
+        """Rows are read by a sweep; whether rules are to be read again, a look tells."""
         self.counters.gaps += 1
         self._sweeper.catch_up(enterprise_ids)
-        for enterprise_id in enterprise_ids:
-            self._waker.rules_changed(enterprise_id)
+        self._lookout.look_soon()
+
+    def _sweep_all(self) -> None:
+        self._sweeper.request_all()
 
     def _catch_up_with_all(self) -> None:
         """What came while nobody heard is in the tables."""

@@ -25,7 +25,7 @@ PROOF_OF_LIFE_AGE = Metric(
     "xnovu.listener.proof_of_life.age",
     Kind.GAUGE,
     "s",
-    "Time since something came from Realtime that only a working feed sends.",
+    "Time since a beat of the listener's canary came back from Realtime: only a working feed sends that.",
 )
 RECONNECTS = Metric("xnovu.listener.reconnects", Kind.COUNTER, "{reconnect}", "Times that subscriptions were lost.")
 CHANGES = Metric(
@@ -72,8 +72,15 @@ RECOVERED = Metric(
     Kind.COUNTER,
     "{row}",
     "Rows that no change told of and a sweep found: `pending` never claimed, `lease_expired` claimed by a worker that"
-    " was not heard of again, `schedule` due earlier than known, `retraction` still to be cancelled.",
+    " was not heard of again, `schedule` due earlier than known, `retraction` still to be cancelled, `rules` that their"
+    " scheduler had not read since they changed.",
     ("xnovu.cause",),
+)
+FLAWS = Metric(
+    "xnovu.listener.flaws",
+    Kind.GAUGE,
+    "{flaw}",
+    "What keeps row changes from the listener at the server: tables not published, missing grants or identities.",
 )
 ORCHESTRATION_RESTARTS = Metric(
     "xnovu.listener.orchestration.restarts", Kind.COUNTER, "{restart}", "Times that the orchestration was not running."

@@ -20,6 +20,7 @@ def observe_listener(listener: Listener) -> None:
     observe_value(metrics.PROOF_OF_LIFE_AGE, lambda: _age(feed.last_proof_of_life))
     observe_value(metrics.TEMPORAL_AVAILABLE, lambda: int(listener.temporal_available))
     observe_value(metrics.RECONNECTS, lambda: feed.reconnects)
+    observe_value(metrics.FLAWS, lambda: len(listener.lookout.flaws))
     observe_value(metrics.GAPS, lambda: counters.gaps)
     observe_value(metrics.BATCHES, lambda: counters.batches)
     observe_value(metrics.ROWS_DROPPED, lambda: counters.rows_dropped_while_temporal_was_away)
@@ -57,6 +58,7 @@ def observe_listener(listener: Listener) -> None:
             lease_expired=counters.recovered_expired,
             schedule=counters.recovered_schedule,
             retraction=counters.recovered_retractions,
+            rules=counters.recovered_rules,
         ),
     )
 

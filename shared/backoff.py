@@ -31,6 +31,10 @@ class Backoff:
         """The attempt succeeded, for now; once it has for as long as the cap, earlier failures no longer count."""
         self._works_since = self._clock()
 
+    def proven(self) -> None:
+        """What is attempted was seen to do its work: earlier failures no longer count, however soon the next comes."""
+        self.failures = 0
+
     def next_seconds(self, *, at_least: float = 0.0) -> float:
         """Count a failure and say how long to wait; never less than `at_least`, which is spread out too."""
         if self._works_since is not None and self._clock() - self._works_since >= self._cap_seconds:

@@ -42,6 +42,24 @@ class DueNotifications:
     uncancelled: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FeedFlaw:
+    """Something that keeps row changes from a listener, and the statement (or statements) that mends it."""
+
+    what: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookoutFindings:
+    """`unread_rules` are the enterprises whose scheduler has not read its rules since they changed, and for how many
+    seconds; `flaws` what keeps row changes from the listener.
+    """
+
+    unread_rules: Mapping[str, float]
+    flaws: tuple[FeedFlaw, ...]
+
+
 class NotificationClaims(Protocol):
     """Taking rows and settling them. Every method touches only the enterprise it is given.
 
@@ -92,6 +110,10 @@ class NotificationStore(NotificationClaims, Protocol):
 
         Enterprises of which there is nothing to say are left out.
         """
+        ...
+
+    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+        """What the feed of row changes does not tell of these enterprises."""
         ...
 
     async def beat_canary(self, listener_id: str) -> int:
@@ -152,7 +174,10 @@ class RuleStore(Protocol):
     """The table of rules. Both methods raise StoreUnavailable on a passing fault."""
 
     async def cron_rules(self, enterprise_id: str) -> CronRules:
-        """The active CRON rules whose workflow is active too; those with `enabled: false` among them."""
+        """The active CRON rules whose workflow is active too; those with `enabled: false` among them.
+
+        For the scheduler alone: what is read counts as known to it.
+        """
         ...
 
     async def fire_rules(

@@ -22,6 +22,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
         *("retried_deliveries",),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
+        *("look_out", "mark_unread_rules", "read_cron_rules"),
         *(
             "begin_scaler_tick",
             "end_scaler_tick",

@@ -9,6 +9,7 @@ from listener.postgres_changes.access_key import warn_before_expiry
 from listener.postgres_changes.canary import Canary
 from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.outbox import Outbox
+from listener.postgres_changes.pulse import Pulse
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
 from listener.postgres_changes.socket_supervisor import SocketSupervisor
 from listener.postgres_changes.timing import FeedTiming
@@ -40,13 +41,13 @@ class PostgresChangesFeed:
         self._parts = parts or Supervisor()
         self._observer = FeedObserver(enterprise_ids, max_retries=max_retries)
         self.status = self._observer.status
+        self._url = f"{supabase_url}{PATH}"
         self._key = key
+        self._enterprise_ids = enterprise_ids
+        self._store = store
+        self._timing = timing
         self._outbox = Outbox()
-        url = f"{supabase_url}{PATH}"
-        self._sockets = [
-            self._socket(f"listener-{number}", enterprise_ids[first : first + SEATS_PER_SOCKET], store, url, timing)
-            for number, first in enumerate(range(0, len(enterprise_ids), SEATS_PER_SOCKET), start=1)
-        ]
+        self._sockets = 0
         self._running: asyncio.Task[None] | None = None
 
     async def events(self) -> AsyncIterator[FeedEvent]:
@@ -65,27 +66,27 @@ class PostgresChangesFeed:
             self._running.cancel()
             await asyncio.wait({self._running})
 
-    def _socket(
-        self, name: str, enterprise_ids: Sequence[str], store: NotificationStore, url: str, timing: FeedTiming
-    ) -> SocketSupervisor:
-        canary = Canary(
-            name, store, self._observer, timing=timing, on_late=partial(self._outbox.put_late, enterprise_ids)
-        )
-        callbacks = ReaderCallbacks(self._outbox, self._observer, canary)
-        return SocketSupervisor(
-            url,
-            self._key,
-            enterprise_ids,
-            canary=canary,
-            callbacks=callbacks,
-            observer=self._observer,
-            timing=timing,
-            parts=self._parts,
-        )
-
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as sockets:
             watch = partial(warn_before_expiry, self._key, self._observer)
             sockets.create_task(self._parts.keep("key watch", watch))
-            for socket in self._sockets:
-                sockets.create_task(self._parts.keep("realtime socket", socket.run, on_fault=socket.note_fault))
+            for first in range(0, len(self._enterprise_ids), SEATS_PER_SOCKET):
+                self._open_socket(sockets, self._enterprise_ids[first : first + SEATS_PER_SOCKET])
+
+    def _open_socket(self, sockets: asyncio.TaskGroup, enterprise_ids: Sequence[str]) -> None:
+        """Seat these on a socket of their own; those for whom it has no room, on another."""
+        self._sockets += 1
+        pulse = Pulse(enterprise_ids, self._outbox, self._observer)
+        canary = Canary(f"listener-{self._sockets}", self._store, pulse, timing=self._timing)
+        supervisor = SocketSupervisor(
+            self._url,
+            self._key,
+            pulse=pulse,
+            canary=canary,
+            callbacks=ReaderCallbacks(self._outbox, self._observer, canary, pulse),
+            observer=self._observer,
+            timing=self._timing,
+            seat_elsewhere=partial(self._open_socket, sockets),
+            parts=self._parts,
+        )
+        sockets.create_task(self._parts.keep("realtime socket", supervisor.run, on_fault=supervisor.note_fault))

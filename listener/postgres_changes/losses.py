@@ -7,6 +7,7 @@ from websockets.exceptions import InvalidStatus
 RATE_LIMIT_SECONDS = 30.0
 
 _CONFIGURATION_MARKS = ('"extension": "system"', "JWT", "JwtSignatureError", "Unable to subscribe to changes")
+_FULL = "ChannelRateLimitReached"
 
 
 class SeatLost(Exception):
@@ -27,6 +28,15 @@ class SeatLost(Exception):
         return any(mark in self.reason for mark in _CONFIGURATION_MARKS)
 
 
+class SeatRefused(SeatLost):
+    """The server did not let the seat be taken; it had the whole socket wait for that answer."""
+
+    @property
+    def is_full(self) -> bool:
+        """The socket has as many seats as the server allows: only another one has room."""
+        return _FULL in self.reason
+
+
 class SeatNotConfirmed(SeatLost):
     """The server did not say in time that changes flow; perhaps it said nothing at all."""
 
@@ -34,23 +44,36 @@ class SeatNotConfirmed(SeatLost):
 class SocketLost(Exception):
     """The socket is over, and every seat on it.
 
-    `wait_at_least_seconds` is the server's due; `is_configuration` says that only a person can mend it.
+    `wait_at_least_seconds` is the server's due; `is_configuration` says that only a person can mend it;
+    `http_status` is what a refused handshake was answered with.
     """
 
-    def __init__(self, reason: str, *, wait_at_least_seconds: float = 0.0, is_configuration: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        wait_at_least_seconds: float = 0.0,
+        is_configuration: bool = False,
+        http_status: int | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason[:300]
         self.wait_at_least_seconds = wait_at_least_seconds
         self.is_configuration = is_configuration
+        self.http_status = http_status
 
 
 def refused_handshake(error: InvalidStatus) -> SocketLost:
     """The handshake got an HTTP error for an answer: 401, 403 and 404 are ours to mend, 429 asks for patience."""
     status = error.response.status_code
     reason = f"handshake refused: HTTP {status} {_error_text(error.response.body)}".rstrip()
-    if status in (401, 403, 404):
-        return SocketLost(reason, wait_at_least_seconds=RATE_LIMIT_SECONDS, is_configuration=True)
-    return SocketLost(reason, wait_at_least_seconds=RATE_LIMIT_SECONDS if status == 429 else 0.0)
+    is_configuration = status in (401, 403, 404)
+    return SocketLost(
+        reason,
+        wait_at_least_seconds=RATE_LIMIT_SECONDS if is_configuration or status == 429 else 0.0,
+        is_configuration=is_configuration,
+        http_status=status,
+    )
 
 
 def _error_text(body: bytes | bytearray | None) -> str:

@@ -22,17 +22,24 @@ class FeedObserver:
         self._causes_logged: set[str] = set()
 
     def subscribed(self, enterprise_id: str) -> None:
-        """The server confirmed the subscription."""
-        self.proof_of_life()
+        """The server confirmed the subscription, and changes were seen to flow since."""
         self._enter(enterprise_id, FeedState.SUBSCRIBED)
 
+    def unproven(self, enterprise_ids: Iterable[str], reason: str | None = None) -> None:
+        """Nobody knows whether changes of these flow. Those that have failed stay so until there is proof."""
+        if reason is not None:
+            self.status.last_error = reason
+        for enterprise_id in enterprise_ids:
+            if self.status.states[enterprise_id] is FeedState.SUBSCRIBED:
+                self._enter(enterprise_id, FeedState.RECONNECTING, reason)
+
     def lost(self, enterprise_ids: Iterable[str], reason: str, *, failures: int) -> None:
-        """The seats are lost, for the `failures`-th time in a row."""
+        """The seats are lost, for the `failures`-th time in a row. Only proof makes a failed one another."""
         self.status.reconnects += 1
         self.status.last_error = reason
-        state = FeedState.FAILED if failures >= self._max_retries else FeedState.RECONNECTING
         for enterprise_id in enterprise_ids:
-            self._enter(enterprise_id, state, reason)
+            failed = failures >= self._max_retries or self.status.states[enterprise_id] is FeedState.FAILED
+            self._enter(enterprise_id, FeedState.FAILED if failed else FeedState.RECONNECTING, reason)
 
     def socket_lost(self, reason: str, *, failures: int, is_configuration: bool) -> None:
         """A socket is lost; only a person can mend a configuration."""
@@ -45,7 +52,6 @@ class FeedObserver:
     def change_received(self) -> None:
         """The server sent an event."""
         self.status.changes_received += 1
-        self.proof_of_life()
 
     def malformed(self, reason: str) -> None:
         """An event could not be read or routed."""
@@ -62,7 +68,7 @@ class FeedObserver:
         self._log_once(event, reason, logging.ERROR)
 
     def proof_of_life(self) -> None:
-        """Something came back that only a working feed sends."""
+        """A beat of the canary came back: only a working feed sends that."""
         self.status.last_proof_of_life = datetime.now(UTC)
 
     def _enter(self, enterprise_id: str, state: FeedState, reason: str | None = None) -> None:

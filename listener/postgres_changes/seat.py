@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from realtime import (
 from realtime.types import PostgresChangesPayload, RealtimeChannelOptions
 from websockets.exceptions import WebSocketException
 
-from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SocketLost
+from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost
 
 SCHEMA = "notify"
 SOCKET_ERRORS = (OSError, NotConnectedError, WebSocketException)
@@ -91,23 +91,28 @@ async def take_seat(
     on_change: Callable[[Mapping[str, Any]], None],
     on_subscribed: Callable[[], None],
     timeout_seconds: float,
+    entrance: AbstractAsyncContextManager[None] | None = None,
 ) -> AsyncIterator[Seat]:
     """Subscribe under a name never used before, so that no late answer to an earlier seat can reach this one.
 
     `on_change` gets each event's data. `on_subscribed` is called whenever the server says that changes flow, the
     first time before this returns, later when they may have been interrupted. Neither may raise or wait: the
-    library's reader calls them.
+    library's reader calls them. `entrance` is held from the request until the server's first answer.
 
     Raises:
-        SeatLost: the server refused the subscription (SeatNotConfirmed: or did not confirm it in time).
+        SeatLost: the server does not know what is asked for (SeatRefused: it lets nobody in; SeatNotConfirmed: it did
+            not confirm the subscription in time).
         SocketLost: the socket broke.
     """
     loop = asyncio.get_running_loop()
     lost: asyncio.Future[str] = loop.create_future()
+    let_in: asyncio.Future[None] = loop.create_future()
     confirmed: asyncio.Future[None] = loop.create_future()
 
     def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
-        if state is not RealtimeSubscribeStates.SUBSCRIBED:  # SUBSCRIBED comes before the database is asked at all
+        if state is RealtimeSubscribeStates.SUBSCRIBED:  # which comes before the database is asked at all
+            _settle(let_in, None)
+        else:
             _settle(lost, f"{state.value}: {error}" if error else state.value)
 
     def on_system(message: Any) -> None:
@@ -131,7 +136,9 @@ async def take_seat(
                 select=list(interest.columns),
             )
     try:
-        await _join(client, channel, on_state, confirmed, lost, timeout_seconds)
+        async with entrance or nullcontext():
+            await _knock(client, channel, on_state, let_in, lost, timeout_seconds)
+        await _be_confirmed(confirmed, lost, timeout_seconds)
         yield Seat(channel, lost)
     except SOCKET_ERRORS as error:
         raise SocketLost(f"{type(error).__name__}: {error}") from None
@@ -142,11 +149,11 @@ async def take_seat(
                 await channel.unsubscribe()
 
 
-async def _join(
+async def _knock(
     client: AsyncRealtimeClient,
     channel: AsyncRealtimeChannel,
     on_state: Callable[[RealtimeSubscribeStates, Exception | None], None],
-    confirmed: asyncio.Future[None],
+    let_in: asyncio.Future[None],
     lost: asyncio.Future[str],
     timeout_seconds: float,
 ) -> None:
@@ -155,11 +162,19 @@ async def _join(
     try:
         async with asyncio.timeout(timeout_seconds):
             await channel.subscribe(on_state)
-            await _first_of(confirmed, lost)
+            await _first_of(let_in, lost)
     except TimeoutError:
-        raise SeatNotConfirmed(f"not confirmed within {timeout_seconds} s") from None
+        raise SeatNotConfirmed(f"no answer to the join within {timeout_seconds} s") from None
+    if not let_in.done():
+        raise SeatRefused(lost.result())
+
+
+async def _be_confirmed(confirmed: asyncio.Future[None], lost: asyncio.Future[str], timeout_seconds: float) -> None:
+    await _first_of(confirmed, lost, timeout_seconds=timeout_seconds)
     if lost.done():
         raise SeatLost(lost.result())
+    if not confirmed.done():
+        raise SeatNotConfirmed(f"not confirmed within {timeout_seconds} s")
 
 
 def _options() -> RealtimeChannelOptions:

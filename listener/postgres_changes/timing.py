@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class FeedTiming:
     """Seconds. The defaults fit the real server; tests are more impatient.
 
-    A joined socket is found dead within `probe_every + probe_timeout`, 13 s. The timeouts outlast the 5 s for which
-    the server says nothing at all after refusing another seat's join on the same socket.
+    A joined socket is found dead within `probe_every + probe_timeout`, 13 s; that no changes flow through one that
+    lives, within `canary_every + canary_timeout`, 12 s. The timeouts outlast the 5 s for which the server says nothing
+    at all after refusing a seat's join on the same socket.
     """
 
     reconnect_delay: float = 1.0
@@ -17,12 +18,20 @@ class FeedTiming:
     confirm_timeout: float = 10.0
     """The server's first subscription after a cold start takes up to 3 s."""
     probe_every: float = 5.0
+    """Of the canary's seat. Of the others `seat_probe_every`: each probe counts as an event of the tenant."""
     probe_timeout: float = 8.0
-    canary_every: float = 30.0
-    canary_timeout: float = 8.0
-    """Changes come within 0.5 s of their commit when the server is idle, and within seconds behind a large batch."""
+    seat_probe_every: float = 30.0
+    canary_every: float = 6.0
+    canary_timeout: float = 6.0
+    """Changes come within 0.5 s of their commit when the server is idle, and within seconds behind a large batch. Until
+    then nothing is concluded; from then on the socket's enterprises are not heard, as far as anybody knows.
+    """
     canary_late: float = 1.5
     """From then on, and as often, the tables are read instead of waiting for changes."""
+    canary_again: float = 2.0
+    """A beat that is not written, or has not come back, is followed by the next one so soon."""
+    silence_limit: float = 18.0
+    """A socket on which no beat came back for so long is given up."""
     flood_changes_per_second: float = 20.0
     """The server silences a tenant with more than 100 a second, averaged over a minute, for a minute: says nothing and
     drops its changes. A flood may have been enough, by itself or with what others saw; `after_flood` outlasts it.

@@ -42,6 +42,7 @@ def assess(observations: Observations, now: datetime, thresholds: Thresholds | N
         *_of_temporal(observations.temporal, now, limits),
         *_of_supabase(observations.database, now, limits),
         *_of_rule_engine(observations, states, limits),
+        *_of_unread_rules(observations, now, limits),
         *_of_queue(observations, limits),
         *_of_retries(observations, limits),
         *_of_novu(observations, now, limits),
@@ -88,6 +89,9 @@ def _of_subscriptions(observations: Observations, states: Mapping[str, Subscript
     unheard = [enterprise_id for enterprise_id, state in states.items() if state is not SubscriptionState.SUBSCRIBED]
     if not unheard:
         return
+    flaws = sorted({flaw for listener in observations.listeners for flaw in listener.flaws})
+    for flaw in flaws:
+        yield Problem(Part.SUBSCRIPTIONS, Condition.DEGRADED, flaw)
     # While seats are only being taken anew, sweeps bring what the doorbell does not; attempts that fail for so long
     # that every seat counts as failed need a person.
     all_failed = all(state is SubscriptionState.FAILED for state in states.values())
@@ -148,6 +152,18 @@ def _of_rule_engine(
                     limits.pass_overdue_unhealthy,
                     reason,
                 )
+
+
+def _of_unread_rules(observations: Observations, now: datetime, limits: Thresholds) -> Iterator[Problem]:
+    """A rule may be past its instant, and nobody knows: its scheduler, told of it, does not read it."""
+    unread: dict[str, datetime] = {}
+    for listener in observations.listeners:
+        for enterprise_id, since in listener.unread_rules.items():
+            unread[enterprise_id] = min(since, unread.get(enterprise_id, since))
+    for enterprise_id, since in sorted(unread.items()):
+        age = (now - since).total_seconds()
+        reason = f"{_SCHEDULER_WORKFLOWS['cron']}/{enterprise_id} has not read rules that changed {age:.0f} s ago"
+        yield from _of_age(Part.RULE_ENGINE, age, limits.pass_overdue_degraded, limits.pass_overdue_unhealthy, reason)
 
 
 def _of_queue(observations: Observations, limits: Thresholds) -> Iterator[Problem]:

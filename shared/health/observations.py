@@ -52,13 +52,20 @@ class EnterpriseObservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerObservation:
-    """A listener: its enterprises, and whether Temporal answered its latest workflow start."""
+    """A listener: its enterprises, and whether Temporal answered its latest workflow start.
+
+    `last_proof_of_life`: when a row that it writes for that purpose last came back. `unread_rules`: by enterprise,
+    since when its scheduler was told in vain that rules have changed. `flaws` keep row changes from it, each with its
+    remedy.
+    """
 
     enterprises: Mapping[str, EnterpriseObservation]
     temporal_available: bool = True
     last_proof_of_life: datetime | None = None
     reconnects: int = 0
     last_error: str | None = None
+    unread_rules: Mapping[str, datetime] = field(default_factory=dict)
+    flaws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

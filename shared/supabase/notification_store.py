@@ -8,7 +8,7 @@ from supabase import AsyncClient
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
 from shared.notification.transaction_id import transaction_id
-from shared.ports import DueNotifications
+from shared.ports import DueNotifications, FeedFlaw, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
 from shared.supabase.decoding import read_instant
 from shared.supabase.sql_function import call_function
@@ -93,6 +93,13 @@ class SupabaseNotificationStore:
             )
             for page in answer
         ]
+
+    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+        answer = await call_function(self._client, "look_out", p_enterprise_ids=sorted(enterprise_ids))
+        return LookoutFindings(
+            unread_rules={enterprise_id: float(age) for enterprise_id, age in answer["unread_rules"].items()},
+            flaws=tuple(FeedFlaw(flaw["what"], flaw["mend"]) for flaw in answer["flaws"]),
+        )
 
     async def beat_canary(self, listener_id: str) -> int:
         return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))

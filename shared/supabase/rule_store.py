@@ -17,7 +17,7 @@ class SupabaseRuleStore:
         self._client = client
 
     async def cron_rules(self, enterprise_id: str) -> CronRules:
-        answer = await call_function(self._client, "cron_rules", p_enterprise_id=enterprise_id)
+        answer = await call_function(self._client, "read_cron_rules", p_enterprise_id=enterprise_id)
         return CronRules(
             now=datetime.fromisoformat(answer["now"]), rules=tuple(_cron_rule(row) for row in answer["rules"])
         )

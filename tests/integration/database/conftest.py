@@ -86,6 +86,7 @@ async def _delete_rows(project: Project) -> None:
             "scheduler_pass",
             "component_heartbeat",
             "delivery_fault",
+            "unread_rules",
         ):
             await connection.execute(f"delete from notify.{table}")
 

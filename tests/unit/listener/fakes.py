@@ -14,8 +14,10 @@ from shared.ports import (
     ChangeType,
     DueNotifications,
     FeedEvent,
+    FeedFlaw,
     FeedState,
     FeedStatus,
+    LookoutFindings,
     RowChange,
     StoreUnavailable,
 )
@@ -115,6 +117,9 @@ class FakeStore:
         self.next_scheduled_at: dict[str, datetime] = {}
         self.uncancelled: dict[str, tuple[int, ...]] = {}
         self.failures_to_come = 0
+        self.unread_rules: dict[str, float] = {}
+        self.flaws: tuple[FeedFlaw, ...] = ()
+        self.looks = 0
         self.calls: list[tuple[frozenset[str], int]] = []
         self.beats = 0
 
@@ -145,6 +150,10 @@ class FakeStore:
                     )
                 )
         return pages
+
+    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+        self.looks += 1
+        return LookoutFindings(dict(self.unread_rules), self.flaws)
 
     async def beat_canary(self, listener_id: str) -> int:
         self.beats += 1

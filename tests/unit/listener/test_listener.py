@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from listener.heartbeat import observe
 from listener.listener import Listener
-from shared.ports import FeedGap, FeedLate, FeedState, RowRetracted, RowScheduled, RuleChanged
+from shared.ports import FeedFlaw, FeedGap, FeedLate, FeedState, RowRetracted, RowScheduled, RuleChanged
 from shared.supervision import Supervisor
 from shared.temporal.orchestration import OrchestrationRun
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
@@ -32,6 +33,7 @@ async def listening(
     *,
     sweep_interval_seconds: float = NEVER,
     unheard_sweep_seconds: float = NEVER,
+    look_seconds: float = NEVER,
 ) -> AsyncIterator[Bench]:
     enterprise_ids = ["ent1", "ent2"]
     feed, store, temporal, stop = FakeFeed(enterprise_ids), FakeStore(due), FakeTemporal(), asyncio.Event()
@@ -42,6 +44,7 @@ async def listening(
         enterprise_ids,
         sweep_interval_seconds=sweep_interval_seconds,
         unheard_sweep_seconds=unheard_sweep_seconds,
+        look_seconds=look_seconds,
         window_seconds=0.001,
         parts=Supervisor(first_backoff_seconds=0.001),
     )
@@ -80,9 +83,10 @@ async def test_a_scheduled_row_and_a_changed_rule_wake_their_schedulers() -> Non
         await eventually(lambda: bench.temporal.rules_told == ["ent2"])
 
 
-async def test_after_a_gap_the_rules_are_read_anew_and_what_a_sweep_finds_is_told() -> None:
+async def test_after_a_gap_unread_rules_and_what_a_sweep_finds_are_told() -> None:
     async with listening() as bench:
-        await eventually(lambda: bench.listener.counters.sweeps == 1)
+        await eventually(lambda: bench.listener.counters.sweeps == 1 and bench.store.looks == 1)
+        bench.store.unread_rules["ent1"] = 1.0
         bench.store.next_scheduled_at["ent1"] = LATER
         bench.store.uncancelled["ent1"] = (7, 8)
 
@@ -184,11 +188,30 @@ async def test_an_enterprise_without_a_seat_is_swept_more_often() -> None:
         assert bench.store.calls[-1] == (frozenset({"ent2"}), 0)
 
 
-async def test_the_rules_of_an_enterprise_without_a_seat_are_read_anew_every_interval() -> None:
-    async with listening(sweep_interval_seconds=0.01) as bench:
-        bench.feed.status.states["ent2"] = FeedState.RECONNECTING
+async def test_rules_that_no_change_told_of_are_told_at_every_look_until_they_are_read() -> None:
+    async with listening(look_seconds=0.01) as bench:
+        bench.store.unread_rules["ent2"] = 1.0
 
         await eventually(lambda: bench.temporal.rules_told == ["ent2", "ent2"])
+
+        assert set(bench.listener.lookout.unread_rules) == {"ent2"}
+        bench.store.unread_rules.clear()
+        await eventually(lambda: not bench.listener.lookout.unread_rules)
+        assert bench.listener.counters.recovered_rules >= 2
+
+
+async def test_while_changes_are_kept_from_it_nobody_counts_as_heard_and_all_are_swept_more_often() -> None:
+    async with listening(look_seconds=0.01, unheard_sweep_seconds=0.01) as bench:
+        await eventually(lambda: set(bench.listener.states().values()) == {FeedState.SUBSCRIBED})
+        bench.store.flaws = (FeedFlaw("notify.ent_notification is not in publication", "alter publication"),)
+
+        await eventually(lambda: set(bench.listener.states().values()) == {FeedState.RECONNECTING})
+        bench.store.due = {"ent2": {9}}
+        await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
+        assert "alter publication" in observe(bench.listener).flaws[0]
+
+        bench.store.flaws = ()
+        await eventually(lambda: FeedState.RECONNECTING not in bench.listener.states().values())
 
 
 async def test_an_outage_of_temporal_loses_nothing() -> None:
@@ -251,11 +274,12 @@ async def test_a_fault_in_hearing_is_survived_and_what_came_meanwhile_is_swept()
     async with listening() as bench:
         await eventually(lambda: bench.listener.counters.sweeps == 1)
         bench.store.due["ent1"] = {7}
+        bench.store.unread_rules["ent2"] = 1.0
 
         bench.feed.send(KeyError("defect"))
 
         await eventually(lambda: bench.temporal.rows == [7])
-        await eventually(lambda: sorted(bench.temporal.rules_told) == ["ent1", "ent2"])
+        await eventually(lambda: bench.temporal.rules_told == ["ent2"])
         bench.feed.send(an_insert(8))
         await eventually(lambda: bench.temporal.rows == [7, 8])
         assert [(part.part, part.faults, part.running) for part in bench.listener.parts.failing()] == [

@@ -35,11 +35,14 @@ class PhoenixServer:
     answer_joins: bool = True
     refuse_joins_of: dict[str, str] = field(default_factory=dict)
     """Join errors by the table asked for."""
+    refuse_topics_of: str | None = None
+    channels_per_socket: int = 100
     confirm: bool = True
     answer_broadcasts: bool = True
     forget_topics: bool = False
     frozen: bool = False
     joins: list[Join] = field(default_factory=list)
+    joins_refused: set[str] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
     handshakes: int = 0
     _server: Server | None = None
@@ -109,8 +112,9 @@ class PhoenixServer:
 
     async def _join(self, join: Join) -> None:
         self.joins.append(join)
-        reason = self.refuse_joins_of.get(join.changes[0]["table"])
+        reason = self._refusal(join)
         if reason is not None:
+            self.joins_refused.add(join.topic)
             await self.send(join, "phx_reply", {"status": "error", "response": {"reason": reason}}, join.ref)
             return
         if not self.answer_joins:
@@ -120,6 +124,14 @@ class PhoenixServer:
         await self.send(join, "phx_reply", {"status": "ok", "response": response}, join.ref)
         if self.confirm:
             await self.send_system(join, "ok", "Subscribed to PostgreSQL")
+
+    def _refusal(self, join: Join) -> str | None:
+        taken = {each.topic for each in self.joins if each.connection is join.connection}
+        if len(taken - self.joins_refused - set(self.left)) > self.channels_per_socket:
+            return "ChannelRateLimitReached: Too many channels"
+        if self.refuse_topics_of and f"-{self.refuse_topics_of}:" in join.topic:
+            return "UnableToConnectToProject: none"
+        return self.refuse_joins_of.get(join.changes[0]["table"])
 
     async def _reply(self, connection: ServerConnection, frame: dict[str, Any], status: str, response: Any) -> None:
         answer = {
@@ -148,11 +160,14 @@ class SingingStore:
     def __init__(self, server: PhoenixServer) -> None:
         self._server = server
         self.mute = False
+        self.swallow = 0
         self.beats = 0
 
     async def beat_canary(self, listener_id: str) -> int:
         self.beats += 1
-        if not self.mute:
+        if self.swallow:
+            self.swallow -= 1
+        elif not self.mute:
             record = {"listener_id": listener_id, "beat": self.beats}
             with suppress(ConnectionClosed):
                 await self._server.send_change(self._server.canaries(listener_id)[-1], record, type="UPDATE")

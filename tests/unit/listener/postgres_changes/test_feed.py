@@ -1,14 +1,16 @@
 """Every way in which a subscription was seen to fall silent, and that the feed comes back from it, saying so."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from listener.postgres_changes import reader_callbacks
 from listener.postgres_changes.feed import PostgresChangesFeed
@@ -40,6 +42,9 @@ IMPATIENT = FeedTiming(
     canary_every=0.1,
     canary_timeout=0.6,
     canary_late=0.2,
+    canary_again=0.05,
+    silence_limit=1.2,
+    seat_probe_every=0.1,
     close_timeout=0.1,
 )
 ENTERPRISES = ["ent1", "ent2"]
@@ -60,12 +65,12 @@ class Bench:
         await eventually(
             lambda: (
                 all(self.feed.status.states[each] is FeedState.SUBSCRIBED for each in wanted)
-                and wanted <= self.told_to_catch_up()
+                and wanted <= self.told_to_catch_up("changes flow")
             )
         )
 
-    def told_to_catch_up(self) -> set[str]:
-        return {enterprise_id for gap in self.gaps for enterprise_id in gap.enterprise_ids}
+    def told_to_catch_up(self, reason: str = "") -> set[str]:
+        return {each for gap in self.gaps if gap.reason.startswith(reason) for each in gap.enterprise_ids}
 
     async def rings(self, enterprise_id: str, notification_id: int) -> None:
         """Wait until a change sent on the enterprise's current seat comes out of the feed."""
@@ -312,17 +317,96 @@ async def test_a_dead_reader_is_noticed() -> None:
         await bench.rings("ent1", 1)
 
 
-async def test_a_canary_that_does_not_come_back_costs_the_socket() -> None:
+async def test_a_canary_that_does_not_come_back_costs_the_proof_and_then_the_socket() -> None:
     async with feeding() as bench:
         await bench.subscribed()
         bench.gaps.clear()
 
         bench.store.mute = True
+        await eventually(lambda: set(bench.feed.status.states.values()) == {FeedState.RECONNECTING})
+        assert bench.server.handshakes == 1
+        await eventually(lambda: bench.told_to_catch_up() == set(ENTERPRISES))
+        assert "no beat of the canary came back" in (bench.feed.status.last_error or "")
         await eventually(lambda: bench.server.handshakes == 2)
         bench.store.mute = False
 
         await bench.subscribed()
-        assert "canary" in (bench.feed.status.last_error or "")
+
+
+async def test_nobody_is_subscribed_while_no_beat_comes_back_whatever_the_server_says() -> None:
+    async with feeding() as bench:
+        bench.store.mute = True
+        await eventually(lambda: len(bench.server.joins) >= 3)
+
+        for _ in range(3):
+            for join in bench.server.joins[:3]:
+                with suppress(ConnectionClosed):
+                    await bench.server.send_system(join, "ok", "Subscribed to PostgreSQL")
+            await bench.rings("ent1", len(bench.changes) + 1)
+            assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
+            assert bench.feed.status.last_proof_of_life is None
+
+        bench.store.mute = False
+        await bench.subscribed()
+        assert bench.feed.status.last_proof_of_life is not None
+
+
+async def test_other_changes_do_not_put_off_the_end_of_a_beat() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+        bench.store.mute = True
+
+        async def keep_coming() -> None:
+            for notification_id in itertools.count(1):
+                with suppress(ConnectionClosed):
+                    await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(notification_id))
+                await asyncio.sleep(0.02)
+
+        coming = asyncio.create_task(keep_coming())
+        try:
+            await eventually(lambda: bench.feed.status.states["ent1"] is FeedState.RECONNECTING)
+        finally:
+            coming.cancel()
+
+
+async def test_a_beat_that_is_missing_before_another_is_a_gap_and_the_socket_stays() -> None:
+    async with feeding(timing=replace(IMPATIENT, canary_every=0.05)) as bench:
+        await bench.subscribed()
+        bench.gaps.clear()
+
+        bench.store.swallow = 1
+
+        await eventually(lambda: bench.told_to_catch_up() == set(ENTERPRISES))
+        assert {gap.reason for gap in bench.gaps} == {"1 beats of the canary were lost"}
+        assert set(bench.feed.status.states.values()) == {FeedState.SUBSCRIBED}
+        assert bench.server.handshakes == 1
+
+
+async def test_seats_that_are_refused_for_their_number_find_room_on_other_sockets() -> None:
+    async with feeding(enterprise_ids=["ent1", "ent2", "ent3"]) as bench:
+        bench.server.channels_per_socket = 2
+
+        await bench.subscribed()
+
+        for notification_id, enterprise_id in enumerate(bench.feed.status.states, start=1):
+            await bench.rings(enterprise_id, notification_id)
+        sockets = {bench.server.seats_of(each)[-1].connection for each in bench.feed.status.states}
+        assert len(sockets) == 3
+        assert len(bench.server.seats_of("ent1")) == 1, "the seat that was taken stays"
+
+
+async def test_seats_that_are_refused_for_another_reason_leave_the_others_alone() -> None:
+    async with feeding() as bench:
+        bench.server.refuse_topics_of = "ent2"
+        await bench.subscribed("ent1")
+        await eventually(lambda: len(bench.server.seats_of("ent2")) >= 3)
+
+        await bench.rings("ent1", 1)
+
+        assert bench.feed.status.states == {"ent1": FeedState.SUBSCRIBED, "ent2": FeedState.RECONNECTING}
+        assert (bench.server.handshakes, len(bench.server.seats_of("ent1"))) == (1, 1)
+        bench.server.refuse_topics_of = None
+        await bench.subscribed()
 
 
 async def test_while_the_canary_is_late_the_tables_are_to_be_read_again_and_again() -> None:
@@ -336,29 +420,17 @@ async def test_while_the_canary_is_late_the_tables_are_to_be_read_again_and_agai
         assert bench.server.handshakes == 1
 
 
-async def test_after_a_flood_of_changes_the_canary_sings_at_once_and_more_often() -> None:
-    seldom = replace(IMPATIENT, canary_every=60, canary_every_after_flood=0.01, flood_changes_per_second=0.1)
-    async with feeding(timing=seldom) as bench:
-        await bench.subscribed()
-        await eventually(lambda: bench.store.beats == 1)
-        for notification_id in range(1, 6):
-            await bench.rings("ent1", notification_id)
-        assert bench.store.beats == 1, "five in a minute are no flood"
-
-        await bench.rings("ent1", 6)
-
-        await eventually(lambda: bench.store.beats >= 4)
-
-
-async def test_a_refused_canary_leaves_the_seats_alone() -> None:
+async def test_a_refused_canary_leaves_the_seats_alone_but_proves_nothing() -> None:
     async with feeding() as bench:
         bench.server.refuse_joins_of["listener_canary"] = "UnknownErrorOnChannel: none"
-        await bench.subscribed()
-        await eventually(lambda: len(bench.server.canaries()) >= 3)
+        await eventually(lambda: len(bench.server.canaries()) >= 3 and bench.told_to_catch_up() == set(ENTERPRISES))
 
         await bench.rings("ent1", 1)
 
         assert bench.server.handshakes == 1
+        assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
+        bench.server.refuse_joins_of.clear()
+        await bench.subscribed()
 
 
 async def test_joins_without_an_answer_are_tried_again() -> None:
@@ -473,7 +545,8 @@ async def test_a_callback_that_raises_is_survived_counted_and_caught_up_with(
 
 async def test_many_enterprises_share_few_sockets_and_one_sockets_failure_is_its_own() -> None:
     enterprise_ids = [f"ent{number:03}" for number in range(120)]
-    async with feeding(enterprise_ids=enterprise_ids) as bench:
+    patient = replace(IMPATIENT, canary_every=5, canary_timeout=5, silence_limit=10)
+    async with feeding(timing=patient, enterprise_ids=enterprise_ids) as bench:
         await bench.subscribed()
         assert bench.server.handshakes == 3
         bench.gaps.clear()
@@ -482,7 +555,7 @@ async def test_many_enterprises_share_few_sockets_and_one_sockets_failure_is_its
 
         await bench.subscribed("ent075")
         assert bench.server.handshakes == 4
-        assert bench.told_to_catch_up() <= set(enterprise_ids[50:100])
+        assert bench.told_to_catch_up() <= set(enterprise_ids[50:100]), bench.gaps
 
 
 async def test_closing_leaves_the_seats() -> None:

@@ -74,6 +74,17 @@ def test_only_a_steady_while_forgives_failures() -> None:
     assert backoff.failures == 1
 
 
+def test_proof_forgives_failures_at_once() -> None:
+    backoff = Backoff(1.0, cap_seconds=30.0)
+    for _ in range(5):
+        backoff.next_seconds()
+
+    backoff.proven()
+
+    assert backoff.next_seconds() <= 1.0
+    assert backoff.failures == 1
+
+
 def test_a_slow_failure_is_a_failure_all_the_same() -> None:
     now = 0.0
     backoff = Backoff(1.0, cap_seconds=30.0, clock=lambda: now)
