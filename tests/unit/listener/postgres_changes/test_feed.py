@@ -40,10 +40,10 @@ IMPATIENT = FeedTiming(
     probe_every=0.1,
     probe_timeout=0.6,
     canary_every=0.1,
-    canary_timeout=0.6,
+    canary_timeout=1.5,
     canary_late=0.2,
     canary_again=0.05,
-    silence_limit=1.2,
+    silence_limit=2.5,
     seat_probe_every=0.1,
     close_timeout=0.1,
 )
