@@ -1,5 +1,8 @@
-"""Nothing personal stays behind on the road: not in Temporal, not in a log, not in a row's error."""
+"""Nothing personal stays behind on the road: not in Temporal, not in a log, not in a row's error, not on a terminal."""
 
+import asyncio
+import os
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -7,7 +10,7 @@ from temporalio.client import Client
 
 from tests.e2e import rows
 from tests.e2e.logs import read_log
-from tests.e2e.system import System
+from tests.e2e.system import System, eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,19 +26,29 @@ ALONE = {"recipients": [SUBSCRIBER], "payload": {"name": f"{PERSONAL} alone"}}
 
 
 async def test_no_personal_data_stays_behind(system: System) -> None:
-    ids = [*await _send_in_every_way(system), *await _send_through_faults(system)]
+    refused, printed = await _send_what_the_database_refuses(system)
+    ids = [*await _send_in_every_way(system), *await _send_through_faults(system), *refused]
 
     found = await rows.settled(system, ids)
     histories = await _histories(system, ids)
 
     assert {row.status for row in found.values()} == {"SENT", "FAILED"}
     assert any(PERSONAL in str(call["payload"].get("rendered")) for call in await system.sink_calls("xnovu.acme."))
-    assert all(PERSONAL not in str(row.error) for row in found.values())
+    errors = "".join(str(row.error) for row in found.values())
+    assert "Novu refused the event" in errors
+    assert PERSONAL not in errors.casefold()
+    assert found[refused[0]].status == "SENT"
+    assert "23514" in printed
+    assert PERSONAL not in printed
     assert any(b"notification_ids" in history for history in histories)
-    assert all(PERSONAL.encode() not in history for history in histories)
+    assert any(b"23514" in history for history in histories)
+    assert all(PERSONAL.encode() not in history.lower() for history in histories)
     for process in (system.listener, system.worker):
         assert read_log(process.log_file) != []
-        assert PERSONAL not in process.log_file.read_text()
+        assert PERSONAL not in process.log_file.read_text().casefold()
+    beats = await rows.execute(system, "select string_agg(report::text, '') from notify.component_heartbeat")
+    assert "listener" in beats
+    assert PERSONAL not in beats.casefold()
     # Beyond histories: what Temporal keeps of heartbeats, memos and failed attempts, on disk as it writes it.
     kept = b"".join(file.read_bytes() for file in system.stack.temporal.directory.glob("*.sqlite*"))
     assert b"notification-processing/acme" in kept
@@ -89,10 +102,47 @@ async def _send_through_faults(system: System) -> list[int]:
 
 
 async def _let_novu_refuse(system: System, workflow_key: str) -> None:
-    """Novu answers 201 for this workflow, with an error that quotes the person."""
-    await system.sink_faults(
-        {"kind": "event_status", "workflow": workflow_key, "error": [f"subscriber {SUBSCRIBER} is unknown"]}
+    """Novu answers 201 for this workflow, with an error that quotes the person, as they are and in disguise."""
+    complaints = [
+        f"subscriber {SUBSCRIBER} is unknown",
+        f"{SUBSCRIBER.upper()} must be an email",
+        f"payload.{PERSONAL} should not be empty",
+        f"mailto:{SUBSCRIBER}%40example.org cannot be reached",
+    ]
+    await system.sink_faults({"kind": "event_status", "workflow": workflow_key, "error": complaints})
+
+
+async def _send_what_the_database_refuses(system: System) -> tuple[list[int], str]:
+    """A row that a constraint does not let be SENT until it has failed for a while, and what a person is told of it
+    meanwhile: PostgreSQL's message quotes the whole row.
+    """
+    table = "alter table notify.ent_notification"
+    await rows.execute(
+        system,
+        f"{table} add constraint kept_from_sent check (name <> 'kept' or notification_status <> 'SENT') not valid",
     )
+    globex = system.enterprises[1]
+    ids = await rows.insert(system, "globex", {**ALONE, "name": "kept", "notification_workflow_id": globex.static})
+
+    async def was_refused_twice() -> bool:
+        return system.worker.log_file.read_text().count("23514") > 1
+
+    await eventually(was_refused_twice, within=30, what="the database refuses the row's update")
+    printed = await _trace(system, ids[0])
+    await rows.execute(system, f"{table} drop constraint kept_from_sent")
+    return ids, printed
+
+
+async def _trace(system: System, notification_id: int) -> str:
+    """All that `xnovu trace` prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", "trace", str(notification_id)),
+        env={**os.environ, **system.environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return output.decode()
 
 
 async def _histories(system: System, ids: Sequence[int]) -> list[bytes]:
