@@ -73,7 +73,8 @@ class NovuStateEndpoints:
         if environment is None:
             return _no_environment()
         found = truth(environment, prefix=query.get("transaction_id_prefix", ""), by=query.get("by", TRANSACTION))
-        return AsciiJSONResponse({**found, "waiting": self._worker.waiting()})
+        hours = self._account.retention_seconds / 3600
+        return AsciiJSONResponse({**found, "waiting": self._worker.waiting(), "retention_hours": hours})
 
     async def environments(self, _: Request) -> Response:
         """Names, ids and keys."""

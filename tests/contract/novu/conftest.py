@@ -41,6 +41,13 @@ async def novu(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[httpx.As
 
 
 @pytest.fixture
+async def api(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
+    """The same, for all of Novu's paths."""
+    async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, verify=tls) as client:
+        yield client
+
+
+@pytest.fixture
 async def trigger(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[NovuTrigger]:
     """The adapter."""
     async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=15, verify=tls) as client:

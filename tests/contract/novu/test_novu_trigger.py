@@ -122,8 +122,8 @@ async def test_a_status_that_novu_may_invent_is_a_refusal(trigger: NovuTrigger, 
 @pytest.mark.parametrize(
     ("generation", "reason"),
     [
-        ("current", "Validation Error; name must be a string"),
-        ("2024", "name must be a string"),
+        ("current", "Validation Error; name must be of another type"),
+        ("2024", "name must be of another type"),
     ],
 )
 async def test_a_validation_error_is_a_refusal(
