@@ -23,7 +23,7 @@ from worker.rendering.budget import (
 )
 from worker.rendering.context import PlainDataContext
 from worker.rendering.list_filters import items_of
-from worker.rendering.template_errors import DATA_FAULTS, FilterRefused
+from worker.rendering.template_errors import DATA_FAULTS, FilterRefused, UndefinedVariable
 from worker.rendering.undefined import MissingVariable
 from worker.rendering.value_text import liquid_text
 
@@ -117,7 +117,7 @@ def bounded(name: str, function: Filter) -> Filter:
         try:
             result = function(left, *arguments, **named)
         except LiquidError as error:
-            if isinstance(error, LimitExceeded | FilterRefused):
+            if isinstance(error, LimitExceeded | FilterRefused | UndefinedVariable):
                 raise
             raise FilterRefused(name) from error
         except DATA_FAULTS as error:

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from math import isfinite
 
+from liquid import Undefined
 from markupsafe import Markup, escape
 
 
@@ -11,7 +13,8 @@ def liquid_text(value: object) -> str:
     """What `{{ value }}` writes, before any escaping.
 
     Nothing for nil; `true` and `false`; numbers without exponents; a list's items one after another; an object as
-    JSON. Text comes back as it is, Markup as Markup. Raises UndefinedVariable for what is not there.
+    JSON. Text comes back as it is, Markup as Markup. Raises UndefinedVariable for what is not
+    there, ValueError for what is no number.
     """
     match value:
         case str():
@@ -28,8 +31,10 @@ def liquid_text(value: object) -> str:
             return json_text(value)
         case range():
             return f"{value.start}..{value.stop - 1}"
-        case _:
+        case int() | Undefined():
             return str(value)
+        case _:  # a loop's own object, `empty` and `blank` are no data: as text they would show the library's names
+            return ""
 
 
 def join_text(separator: str, pieces: Iterable[str]) -> str:
@@ -41,16 +46,25 @@ def join_text(separator: str, pieces: Iterable[str]) -> str:
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """The value as JSON; a range is a list. Raises TypeError or ValueError for what JSON cannot say."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_json_part)
+    """The value as JSON; a range is a list. Raises TypeError or ValueError for what JSON cannot say.
+
+    Raises UndefinedVariable for what is not there.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, default=_json_part)
 
 
 def _json_part(part: object) -> object:
-    if isinstance(part, range):
-        return list(part)
-    raise TypeError("JSON has nothing like it")
+    match part:
+        case range():
+            return list(part)
+        case Undefined():
+            return str(part) or None
+        case _:
+            raise TypeError("JSON has nothing like it")
 
 
 def _decimal_text(number: float) -> str:
+    if not isfinite(number):
+        raise ValueError("no number that people write")
     text = format(Decimal(repr(number or 0.0)), "f")
     return text if "." in text else f"{text}.0"

@@ -84,7 +84,11 @@ def test_a_filter_refuses_a_wrong_value_without_showing_it(template: str, filter
     assert "seventeen" not in str(refused)
 
 
-@pytest.mark.parametrize("value", ["\ud800", 10**5000], ids=["lone surrogate", "5001 digits"])
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", 10**5000, float("inf"), [float("nan")], {"a": float("nan")}],
+    ids=["lone surrogate", "5001 digits", "infinity", "nan in a list", "nan in JSON"],
+)
 def test_a_value_that_is_no_text_is_refused(value: object) -> None:
     assert refusal("{{ value }}", {"value": value}).code == RefusalCode.TEMPLATE_INVALID
 

@@ -161,6 +161,12 @@ def test_members_of_lists_are_written_alike() -> None:
     assert push("{{ v | map: 'a' | join: ',' }}", [{"a": True}, {}, None, {"a": None}]) == "true,,,"
 
 
+@pytest.mark.parametrize("write", ["{{ forloop }}", "{{ forloop | strip }}", "{{ empty }}", "{{ blank | append: '' }}"])
+def test_what_is_no_data_is_written_as_nothing(write: str) -> None:
+    assert push(f"[{{% for i in v %}}{write}{{{{ i }}}}{{% endfor %}}]", [7, 8]) == "[78]"
+    assert "TableRow" not in push("{% tablerow i in v %}{{ tablerowloop }}{% endtablerow %}", [7])
+
+
 def test_an_argument_that_is_null_is_nothing() -> None:
     assert push('{{ "Dear " | append: v }}!') == "Dear !"
     assert push("[{{ v | join: ', ' }}]") == "[]"
