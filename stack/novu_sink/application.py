@@ -59,7 +59,8 @@ def create_application(account: Account, record_file: RecordFile | None = None) 
     ]
     webhooks.silent = True
     memory.remember(journal, worker)
-    worker.catch_up()
+    # Steps may wait; but what webhooks told already must not be told again.
+    worker.catch_up(steps=account.settings.webhooks.url is not None)
     webhooks.silent = False
     control = ControlEndpoints(account, journal, faults, gate, worker, webhooks, memory)
     state = NovuStateEndpoints(account, worker, webhooks, memory)
