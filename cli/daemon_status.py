@@ -12,6 +12,7 @@ import typer
 from cli.aligned import aligned
 from cli.daemon_record import DaemonBook, DaemonRecord
 from cli.failure import failures_named
+from cli.feed_report import feed_lines, report_feed
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport, report_orchestration
 from cli.terminal import say
 from shared.settings import SettingsError, TemporalSettings
@@ -30,11 +31,13 @@ def status(
     daemon = DaemonBook().running()
     with failures_named():
         report = _report(daemon)
+    feed = report_feed(daemon) if daemon else None
     if as_json:
-        answer = {"daemon": daemon and asdict(daemon), "orchestration": report and _object(report)}
+        answer = {"daemon": daemon and asdict(daemon), "feed": feed, "orchestration": report and _object(report)}
         say(json.dumps(answer, indent=2))
     else:
-        say("\n".join([*_daemon_lines(daemon), *(_lines(report) if report else ())]))
+        told = feed_lines(feed) if daemon else ()
+        say("\n".join([*_daemon_lines(daemon), *told, *(_lines(report) if report else ())]))
     runs = daemon is not None or (report is not None and report.condition is OrchestrationCondition.RUNNING)
     raise typer.Exit(0 if runs else EXIT_NOT_RUNNING)
 

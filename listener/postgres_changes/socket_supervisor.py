@@ -210,7 +210,7 @@ class SocketSupervisor:
                 loss = _first(group)
                 if not client.is_connected:
                     raise SocketLost(loss.reason) from None
-                self._pulse.doubted(f"canary: {loss.reason}", next_beat=self._canary.next_beat)
+                self._pulse.doubted(loss.reason, next_beat=self._canary.next_beat)
                 self._observer.alarm("canary_refused", loss.reason)
             await asyncio.sleep(backoff.next_seconds(at_least=loss.wait_at_least_seconds))
 

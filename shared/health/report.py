@@ -112,6 +112,7 @@ class StatusReport:
                 },
                 "novu": {"status": self.health.condition_of(Part.NOVU), **self._novu()},
             },
+            "feed": self._feed(),
             "enterprises": {enterprise_id: self._enterprise(enterprise_id) for enterprise_id in self._enterprise_ids()},
             "task_queue": seen.temporal.task_queue,
             "task_queues": {
@@ -169,6 +170,18 @@ class StatusReport:
             "cron_last_pass_at": None,
             "scheduled_last_pass_at": None,
             **passes,
+        }
+
+    def _feed(self) -> dict[str, Any]:
+        """How row changes come: of all listeners together, the latest proof and the errors of each."""
+        listeners = self.observations.listeners
+        return {
+            "heard": self.health.subscriptions.active,
+            "total": self.health.subscriptions.total,
+            "last_proof_of_life_at": _text(_latest(each.last_proof_of_life for each in listeners)),
+            "reconnects": sum(each.reconnects for each in listeners),
+            "last_errors": sorted({each.last_error for each in listeners if each.last_error}),
+            "flaws": sorted({flaw for each in listeners for flaw in each.flaws}),
         }
 
     def _deliveries(self) -> dict[str, Any]:

@@ -147,6 +147,12 @@ class Bench:
         answer = await self._edge.post(f"/_faults/{name}", json=body)
         assert answer.status_code == 200, answer.text
 
+    async def end_faults(self) -> None:
+        (await self._edge.delete("/_faults")).raise_for_status()
+
+    async def execute(self, statement: str) -> None:
+        await self._connection.execute(statement)
+
     async def subscribed(self) -> None:
         """Wait until every enterprise is subscribed and has caught up."""
         await eventually(lambda: set(self.listener.states().values()) == {FeedState.SUBSCRIBED})
@@ -178,7 +184,11 @@ async def eventually(check: Callable[[], bool], *, within_seconds: float = 30.0)
 
 @asynccontextmanager
 async def listening(
-    stack: Mapping[str, str], *, timing: FeedTiming = IMPATIENT, look_seconds: float = NEVER
+    stack: Mapping[str, str],
+    *,
+    timing: FeedTiming = IMPATIENT,
+    look_seconds: float = NEVER,
+    unheard_sweep_seconds: float = NEVER,
 ) -> AsyncIterator[Bench]:
     key = stack["SUPABASE_SERVICE_ROLE_KEY"]
     supabase, http = await supabase_client.connect(stack["SUPABASE_URL"], key)
@@ -195,7 +205,7 @@ async def listening(
             bench.workflows,
             bench.enterprise_ids,
             sweep_interval_seconds=NEVER,
-            unheard_sweep_seconds=NEVER,
+            unheard_sweep_seconds=unheard_sweep_seconds,
             look_seconds=look_seconds,
         )
         stop = asyncio.Event()

@@ -119,3 +119,19 @@ def observed(
         temporal=temporal or a_temporal(),
         database=database or a_database(),
     )
+
+
+def a_feed_in_trouble() -> Observations:
+    """One of two enterprises is heard, and something at the server is to be mended."""
+    enterprises = {
+        "acme": EnterpriseObservation(state=SubscriptionState.SUBSCRIBED),
+        "globex": EnterpriseObservation(state=SubscriptionState.RECONNECTING),
+    }
+    listener = ListenerObservation(
+        enterprises=enterprises,
+        last_proof_of_life=before(30),
+        reconnects=3,
+        last_error="no beat of the canary came back for 6 s",
+        flaws=("notify.ent_notification is not published; mend it with: alter publication",),
+    )
+    return observed(a_report("listener-1", listener=listener), a_worker())

@@ -12,6 +12,7 @@ from tests.unit.health.builders import (
     IDLE_QUEUE,
     NOW,
     a_database,
+    a_feed_in_trouble,
     a_listener,
     a_novu,
     a_report,
@@ -59,6 +60,11 @@ def retried(age: float) -> Observations:
     )
 
 
+def unread_rules(age: float) -> Observations:
+    listener = replace(a_listener().listener, unread_rules={"acme": before(age)})  # type: ignore[type-var]
+    return observed(a_report("listener-1", listener=listener), a_worker())
+
+
 CASES = [
     Case(
         "deliveries that keep failing",
@@ -87,6 +93,21 @@ CASES = [
     Case("catching up", observed(a_listener(CATCHING_UP), a_worker()), Part.SUBSCRIPTIONS, DEGRADED, "catching_up"),
     Case("a seat failed", observed(a_listener(acme=FAILED), a_worker()), Part.SUBSCRIPTIONS, DEGRADED, "acme failed"),
     Case("all seats failed", observed(a_listener(FAILED), a_worker()), Part.SUBSCRIPTIONS, UNHEALTHY, "failed"),
+    Case(
+        "something at the server keeps changes from the listener",
+        a_feed_in_trouble(),
+        Part.SUBSCRIPTIONS,
+        DEGRADED,
+        "mend it with: alter publication",
+    ),
+    Case(
+        "a rule that its scheduler does not read",
+        unread_rules(31),
+        Part.RULE_ENGINE,
+        DEGRADED,
+        "cron-scheduling/acme has not read rules that changed 31 s ago",
+    ),
+    Case("a rule unread for long", unread_rules(301), Part.RULE_ENGINE, UNHEALTHY, "301 s ago"),
     Case("no listener", observed(a_worker()), Part.SUBSCRIPTIONS, UNHEALTHY, "no listener"),
     Case(
         "Supabase misses a call",

@@ -1,0 +1,159 @@
+"""What the real Realtime server was seen to lose in silence, played on its stand-in: the listener notices, says so, and
+brings what was lost (docs/decisions/0036, 0037).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+import asyncpg
+import pytest
+
+from listener.heartbeat import observe
+from listener.postgres_changes.timing import FeedTiming
+from shared.ports import FeedState
+from tests.integration.listener_bench import IMPATIENT, NEVER, Bench, eventually, listening
+
+pytestmark = pytest.mark.filterwarnings("ignore:ConnectionClosed:DeprecationWarning")  # the library's own use of it
+
+SHOWS_WITHIN_SECONDS = 20.0
+DEAF = replace(IMPATIENT, canary_every=NEVER, seat_probe_every=NEVER)
+"""A feed that sings once, and notices nothing by itself afterwards."""
+
+
+async def test_a_rule_whose_change_is_lost_in_silence_is_told_of_by_the_next_look(
+    local_stack: Mapping[str, str],
+) -> None:
+    async with listening(local_stack, timing=DEAF, look_seconds=1.0) as bench:
+        await bench.hears()
+        bench.rules_told.clear()
+        gaps = bench.listener.counters.gaps
+
+        await bench.fault("kill_slot")
+        rule = await bench.insert_rule()
+        await eventually(lambda: bench.rules_told == [bench.enterprise_ids[0]])
+        bench.rules_told.clear()
+        await bench.fault("lose_events", seconds=60.0)
+        await bench.update_rule(rule, "deactivated = true")
+
+        await eventually(lambda: bench.rules_told == [bench.enterprise_ids[0]])
+
+        assert bench.listener.counters.recovered_rules >= 1
+        assert bench.listener.counters.gaps == gaps, "the feed itself has noticed nothing"
+        await eventually(lambda: not bench.listener.lookout.unread_rules)
+
+
+async def test_health_says_so_within_seconds_when_the_poller_gave_up_and_says_nothing_else_until_it_is_back(
+    local_stack: Mapping[str, str],
+) -> None:
+    timing = FeedTiming(reconnect_delay=0.1, close_timeout=0.2)
+    async with listening(local_stack, timing=timing, unheard_sweep_seconds=1.0) as bench:
+        await bench.hears()
+        began = time.monotonic()
+
+        await bench.fault("poller_gives_up")
+        await bench.fault("kill_slot")
+        await eventually(lambda: not heard(bench), within_seconds=SHOWS_WITHIN_SECONDS)
+        assert "no beat of the canary came back" in (bench.feed.status.last_error or "")
+        [row] = await bench.insert()
+        await bench.starts(row)
+        socket_given_up_after = timing.canary_every + timing.silence_limit + 6
+        while time.monotonic() - began < socket_given_up_after:
+            assert not heard(bench)
+            await asyncio.sleep(0.05)
+        assert bench.feed.status.reconnects > 0, "a new socket was confirmed meanwhile, and proved nothing"
+
+        await bench.end_faults()
+        await bench.subscribed()
+
+
+async def test_nobody_is_heard_while_an_open_transaction_holds_up_the_slot(local_stack: Mapping[str, str]) -> None:
+    async with listening(local_stack, unheard_sweep_seconds=1.0) as bench, open_transaction(local_stack) as commit:
+        await bench.fault("kill_slot")
+        await eventually(lambda: not heard(bench))
+        [row] = await bench.insert()
+        await bench.starts(row)
+        until = time.monotonic() + 2 * IMPATIENT.silence_limit
+        while time.monotonic() < until:
+            assert not heard(bench)
+            await asyncio.sleep(0.05)
+
+        await commit()
+
+        await bench.subscribed()
+
+
+async def test_when_a_socket_has_room_for_one_enterprise_each_gets_a_socket(local_stack: Mapping[str, str]) -> None:
+    async with listening(local_stack) as bench:
+        await bench.fault("limit_channels", channels=2)
+        await bench.fault("drop")
+        rows = [await bench.insert(enterprise=number) for number in (0, 1)]
+
+        await eventually(lambda: bench.feed.status.reconnects >= 2)
+        await bench.starts(*rows[0], *rows[1])
+        await bench.subscribed()
+
+        for number in (0, 1):
+            [row] = await bench.insert(enterprise=number)
+            await bench.starts(row)
+        assert bench.listener.counters.changes >= 2
+
+
+async def test_what_is_no_longer_published_is_named_with_its_remedy_and_its_rows_are_swept(
+    local_stack: Mapping[str, str],
+) -> None:
+    async with listening(local_stack, look_seconds=0.5, unheard_sweep_seconds=1.0) as bench:
+        await bench.hears()
+        await bench.execute("alter publication supabase_realtime drop table notify.ent_notification")
+        try:
+            await eventually(lambda: not heard(bench), within_seconds=SHOWS_WITHIN_SECONDS)
+            [flaw] = bench.listener.lookout.flaws
+            assert flaw.what == "notify.ent_notification is not in publication supabase_realtime"
+            assert flaw.mend in observe(bench.listener).flaws[0]
+            [row] = await bench.insert()
+            await bench.starts(row)
+        finally:
+            await bench.execute("alter publication supabase_realtime add table notify.ent_notification")
+
+        await bench.subscribed()
+        [row] = await bench.insert()
+        await bench.starts(row)
+
+
+async def test_a_socket_that_was_proven_is_taken_again_at_once_however_often_it_is_cut(
+    local_stack: Mapping[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(local_stack, timing=replace(IMPATIENT, reconnect_cap=30.0)) as bench:
+        for _ in range(4):
+            lost = bench.feed.status.reconnects
+            await bench.fault("drop")
+            await eventually(partial(_has_lost_more_than, bench, lost))
+            await bench.subscribed()
+
+    failures = [vars(record)["failures"] for record in caplog.records if record.message == "realtime_socket_lost"]
+    assert failures == [1, 1, 1, 1]
+
+
+def _has_lost_more_than(bench: Bench, reconnects: int) -> bool:
+    return bench.feed.status.reconnects > reconnects
+
+
+def heard(bench: Bench) -> bool:
+    """Whether anybody is, as far as health says."""
+    return bool({FeedState.SUBSCRIBED, FeedState.CATCHING_UP} & set(bench.listener.states().values()))
+
+
+@asynccontextmanager
+async def open_transaction(stack: Mapping[str, str]) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """One that has written; yields what commits it."""
+    connection = await asyncpg.connect(stack["XNOVU_STACK_POSTGRES_URL"])
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("select pg_current_xact_id()")
+    try:
+        yield transaction.commit
+    finally:
+        await connection.close()
