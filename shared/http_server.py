@@ -21,15 +21,23 @@ LAST_ANSWERS_WITHIN_SECONDS = 1
 ANSWERED_AT_ONCE = 4
 """The event loop is also that of deliveries: this bounds what of its time one turn can give to callers."""
 
-ACCEPTED_AT_ONCE = 16
-"""Connections taken in one turn of the event loop, and those that wait in the kernel meanwhile. None of them is counted
-before the next turn, so it adds to the descriptors that callers can hold."""
+ACCEPTED_AT_ONCE = 4
+"""Connections taken in one turn of the event loop. None of them is counted before the next turn, and each takes some of
+this one's time."""
+
+WAITING_TO_BE_ACCEPTED = 128
+"""Connections that the kernel keeps meanwhile."""
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(WAITING_TO_BE_ACCEPTED)  # asyncio has told the kernel its own, smaller number
 
 
 def new_server(application: ASGIApp) -> uvicorn.Server:

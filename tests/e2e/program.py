@@ -50,6 +50,11 @@ class Program:
                 bound_command(command, signal.SIGKILL), stdout=log, stderr=errors, env=self._environment
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running.pid
+
     def signal(self, number: signal.Signals) -> None:
         """To this process alone."""
         self._running.send_signal(number)

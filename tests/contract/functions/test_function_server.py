@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,8 @@ from stack.processes import free_port
 from tests.contract.functions.bench import TENANT, Bench
 from tests.contract.functions.framework import running
 from tests.contract.functions.unfinished_call import begin_call
+from tests.integration.memory import peak_memory_bytes
+from tests.strangers import HELD_HEAD, hold, many, send_a_whole_head, send_headers
 from tests.workflows.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "functions"]
@@ -101,6 +103,27 @@ async def test_a_connection_kept_idle_is_there_for_the_next_call_and_does_not_ho
 
     assert code == 0
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("count", "attack"),
+    [(32, send_headers), (8, send_a_whole_head), (400, partial(hold, said=HELD_HEAD))],
+    ids=["headers", "whole heads", "half heads"],
+)
+async def test_strangers_take_little_memory_and_callers_are_answered_beside_them(
+    bench: Bench, tmp_path: Path, count: int, attack: Callable[[int], Awaitable[None]]
+) -> None:
+    async with serving(bench, tmp_path) as (process, client):
+        assert (await client.post("/trigger", json=bench.new(), headers=TENANT)).status_code == 200
+        [server] = psutil.Process(process.pid).children(recursive=True)
+        before_bytes, said_bytes = server.memory_info().rss, (tmp_path / "output").stat().st_size
+        async with many(count, partial(attack, client.base_url.port or 0), pause_seconds=0.2):
+            await asyncio.sleep(2)
+            answers = [await client.post("/trigger", json=bench.new(), headers=TENANT) for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert peak_memory_bytes(server.pid) - before_bytes < 64 * 2**20
+        assert (tmp_path / "output").stat().st_size - said_bytes < 64 * 1024
 
 
 @asynccontextmanager

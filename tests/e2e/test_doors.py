@@ -1,0 +1,125 @@
+"""Strangers at the daemon's port take little: deliveries go on, memory stays, the log does not fill.
+
+The daemon may have 256 descriptors, as on many machines, and the strangers come from this machine, without any pause.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+
+from stack.local import LocalStack
+from stack.processes import free_port
+from tests.e2e.program import Program
+from tests.e2e.system import SHORT_TIMES, System, eventually
+from tests.integration.memory import peak_memory_bytes
+from tests.strangers import HELD_HEAD, ask_without_pause, hold, many, send_a_whole_head, send_headers
+
+DESCRIPTORS = 256
+MOST_MEMORY_MORE_BYTES = 64 * 2**20
+MOST_LOG_MORE_BYTES = 256 * 1024
+MOST_DELAY_SECONDS = 1.0
+ATTACKED_FOR_SECONDS = 3.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+
+class Attacked:
+    """A daemon at work, and how long its deliveries take when nobody disturbs it."""
+
+    def __init__(self, system: System, program: Program, port: int) -> None:
+        self.system = system
+        self.program = program
+        self.port = port
+        self.undisturbed_seconds = 0.0
+
+    async def deliver(self) -> float:
+        """Write a row for each enterprise; seconds until Novu has the last."""
+        seen = len(await self.system.sink_calls())
+        wanted = seen + len(self.system.enterprises)
+        began = time.time()
+        await self.system.insert(len(self.system.enterprises))
+
+        async def have_come() -> bool:
+            return len(await self.system.sink_calls()) >= wanted
+
+        await eventually(have_come, within=30, what="the rows have come to Novu")
+        calls = (await self.system.sink_calls())[seen:wanted]
+        return max(int(call["received_at_ns"]) / 1e9 for call in calls) - began
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Attacked]:
+    directory = tmp_path_factory.mktemp("doors")
+    port = free_port()
+    async with LocalStack(directory) as stack:
+        system = System(stack, directory, SHORT_TIMES)
+        await system.seed()
+        with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
+            psutil.Process(program.pid).rlimit(psutil.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+            running = Attacked(system, program, port)
+            await eventually(partial(_is_ready, port), within=60, what="the daemon is ready")
+            await running.deliver()  # whatever is loaded for the first one
+            running.undisturbed_seconds = max([await running.deliver() for _ in range(3)])
+            yield running
+            program.require_running()
+        await system.stop()
+
+
+async def _is_ready(port: int) -> bool:
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=3) as client:
+            return (await client.get("/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@asynccontextmanager
+async def bounded(attacked: Attacked) -> AsyncIterator[None]:
+    """Around an attack: what it may cost, at the most."""
+    memory_bytes = psutil.Process(attacked.program.pid).memory_info().rss
+    log_bytes = attacked.program.log_file.stat().st_size
+    yield
+    attacked.program.require_running()
+    assert peak_memory_bytes(attacked.program.pid) - memory_bytes < MOST_MEMORY_MORE_BYTES
+    assert attacked.program.log_file.stat().st_size - log_bytes < MOST_LOG_MORE_BYTES
+    assert "Traceback" not in attacked.program.log_file.read_text()[log_bytes:]
+
+
+@pytest.mark.parametrize(
+    ("count", "attack"),
+    [
+        (32, send_headers),
+        (8, send_a_whole_head),
+        (300, partial(hold, said=b"")),
+        (200, partial(hold, said=HELD_HEAD)),
+        (32, partial(ask_without_pause, path="/status")),
+    ],
+    ids=["headers", "whole heads", "idle connections", "half heads", "calls"],
+)
+async def test_deliveries_beside_an_attack_are_not_delayed(
+    attacked: Attacked, count: int, attack: Callable[[int], Awaitable[None]]
+) -> None:
+    async with bounded(attacked), many(count, partial(attack, attacked.port)):
+        await asyncio.sleep(1)
+        ends_at = time.monotonic() + ATTACKED_FOR_SECONDS
+        took_seconds = []
+        while time.monotonic() < ends_at:
+            took_seconds.append(await attacked.deliver())
+
+    assert max(took_seconds) < attacked.undisturbed_seconds + MOST_DELAY_SECONDS, took_seconds
+    await eventually(partial(_is_ready, attacked.port), within=10, what="health answers again")
+
+
+async def test_health_answers_while_others_hold_every_connection_that_there_is(attacked: Attacked) -> None:
+    async with bounded(attacked), many(300, partial(hold, attacked.port, HELD_HEAD), pause_seconds=0.5):
+        await asyncio.sleep(1)
+        answered = [await _is_ready(attacked.port) for _ in range(10)]
+
+    assert answered.count(True) >= 8
