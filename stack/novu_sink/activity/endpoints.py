@@ -42,7 +42,7 @@ class ActivityEndpoints:
 
     async def notifications(self, asked: Asked) -> Response:
         """One entry per event and subscriber."""
-        self._worker.catch_up()
+        await self._worker.present()
         query = asked.request.query_params
         found = self._within_time(self._of_transactions(asked), asked.request)
         subscriber_ids = set(query.getlist("subscriberIds"))
@@ -61,7 +61,7 @@ class ActivityEndpoints:
 
     async def messages(self, asked: Asked) -> Response:
         """One entry per message."""
-        self._worker.catch_up()
+        await self._worker.present()
         query = asked.request.query_params
         messages = (job.message for one in self._of_transactions(asked) for job in one.jobs if job.message)
         subscriber_id, channel = query.get("subscriberId"), query.get("channel")

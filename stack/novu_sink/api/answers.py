@@ -74,6 +74,11 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def instant(text: str) -> float:
+    """The Unix seconds of what `timestamp` wrote."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def new_id() -> str:
     """An identifier as MongoDB makes them: 24 hexadecimal digits."""
     return secrets.token_hex(12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stack.novu_sink.account import Account, Environment
-from stack.novu_sink.api.answers import Refused, data, server_error, validation_error
+from stack.novu_sink.api.answers import Refused, data, instant, server_error, validation_error
 from stack.novu_sink.api.event_rules import (
     PAYLOAD_LIMIT_BYTES,
     choke_on_attachments,
@@ -113,7 +114,8 @@ class EventEndpoints:
             self._memory.workflow_changed(environment, event.workflow)
         tenant = content.get("tenant")
         choked = choke_on_attachments(content.get("payload"))
-        if workflow is None:
+        lag_seconds = settings.workflow_lag_seconds
+        if workflow is None or (lag_seconds and time.time() - instant(workflow["createdAt"]) < lag_seconds):
             event.status, event.error = ERROR, [_WORKFLOW_NOT_FOUND]
         elif (refused := payload_refusal(workflow, content)) is not None:
             event.status, event.error = ERROR, [str(refused.message)]

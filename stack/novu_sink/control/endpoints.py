@@ -61,7 +61,7 @@ class ControlEndpoints:
 
     async def calls(self, request: Request) -> Response:
         """Events in the order they came; `transaction_id_prefix`, `workflow` and `limit` choose, as text."""
-        self._worker.catch_up(steps=False)
+        await self._worker.present(steps=False)
         query = request.query_params
         limit = query.get("limit")
         if limit is not None and not limit.isdigit():
@@ -87,7 +87,7 @@ class ControlEndpoints:
         return AsciiJSONResponse({"requests": [_request(one) for one in found]})
 
     async def summary(self, _: Request) -> Response:
-        self._worker.catch_up(steps=False)
+        await self._worker.present(steps=False)
         return AsciiJSONResponse({**self._journal.summary(), "waiting": self._worker.waiting()})
 
     async def list_faults(self, _: Request) -> Response:

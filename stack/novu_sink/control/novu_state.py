@@ -30,6 +30,8 @@ class SampleOrder(_Order):
     """Make sample workflows (samples.py) of these identifiers, where there are none."""
 
     make: tuple[str, ...]
+    origin: Literal["novu-cloud", "external"] = "novu-cloud"
+    """`external` ones are written in code: they cannot be published."""
 
 
 class IntegrationOrder(_Order):
@@ -39,11 +41,14 @@ class IntegrationOrder(_Order):
     active: bool
 
 
+Mark = Literal["delivered", "seen", "read", "unread", "archived", "unarchived", "snoozed", "unsnoozed"]
+
+
 class MarkOrder(_Order):
     """What a person or a provider did with a message; webhooks tell of it."""
 
     message_id: str
-    marks: tuple[Literal["delivered", "seen", "read", "archived"], ...]
+    marks: tuple[Mark, ...]
 
 
 class NovuStateEndpoints:
@@ -67,7 +72,7 @@ class NovuStateEndpoints:
 
     async def truth(self, request: Request) -> Response:
         """See truth.py; the query's `transaction_id_prefix` and `by` are its parameters."""
-        self._worker.catch_up()
+        await self._worker.present()
         query = request.query_params
         environment = self._account.environment(query.get("environment", "Development"))
         if environment is None:
@@ -95,7 +100,8 @@ class NovuStateEndpoints:
         order = SampleOrder.model_validate_json(await request.body())
         environment = self._environment(order)
         for workflow_id in order.make:
-            environment.workflows.make_sample(workflow_id)
+            workflow = environment.workflows.make_sample(workflow_id)
+            environment.workflows.put({**workflow, "origin": order.origin})
             self._memory.workflow_changed(environment, workflow_id)
         return Response(status_code=204)
 
@@ -105,7 +111,7 @@ class NovuStateEndpoints:
         return Response(status_code=204)
 
     async def mark(self, request: Request) -> Response:
-        self._worker.catch_up()
+        await self._worker.present()
         order = MarkOrder.model_validate_json(await request.body())
         environment = self._environment(order)
         message = environment.activity.message(order.message_id)
@@ -120,8 +126,10 @@ class NovuStateEndpoints:
                     message.seen = True
                 case "read":
                     message.seen = message.read = True
-                case "archived":
-                    message.archived = True
+                case "unread":
+                    message.read = False
+                case "archived" | "unarchived":
+                    message.archived = mark == "archived"
             self._webhooks.tell(environment, f"message.{mark}", message, None, now)
         return Response(status_code=204)
 

@@ -65,6 +65,8 @@ class WebhookSettings(_Part):
     lose_share: Share = 0
     retry_seconds: tuple[Seconds, ...] = (0, 5, 300, 1800, 7200, 18000, 36000, 36000)
     timeout_seconds: float = Field(default=15, gt=0)
+    disabled_after_seconds: float = Field(default=5 * 86_400, gt=0)
+    """Of nothing but failures."""
     missing_address_fails: bool = False
     """Whether a missing address is told as message.failed: nobody has seen Novu do either."""
     chat_failures_as_sent: bool = True
@@ -80,6 +82,8 @@ class Settings(_Part):
     """`make`: the first trigger of an unknown workflow makes a sample one, as if it had been there."""
     workflow_identifiers: Literal["kept", "derived"] = "kept"
     """`derived`: POST ignores `workflowId`, as before August 2025."""
+    workflow_lag_seconds: Seconds = 0
+    """For so long after it was made, triggers do not find a workflow."""
     cancelling: Literal["held_back", "all_taken"] = "held_back"
     """`all_taken`: cancelling finds whatever was taken, which Novu never does."""
     addresses: Literal["required", "assumed"] = "required"

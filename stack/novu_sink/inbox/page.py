@@ -38,7 +38,7 @@ class Inbox:
 
     async def show(self, request: Request) -> Response:
         """The latest messages, of one `workflow`, `subscriber` or `channel` if the query names them."""
-        self._worker.catch_up()
+        await self._worker.present()
         query = request.query_params
         chosen = {name: query.get(name, "").strip() for name in ("workflow", "subscriber", "channel")}
         nonce = secrets.token_urlsafe(16)

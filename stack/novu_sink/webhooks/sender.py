@@ -17,9 +17,6 @@ from stack.novu_sink.activity.store import Message
 from stack.novu_sink.webhooks.events import message_event, workflow_event
 from stack.novu_sink.webhooks.signing import signed_headers
 
-DISABLED_AFTER_SECONDS = 5 * 86_400
-"""Of nothing but failures."""
-
 _AT_ONCE = 20
 _REORDERED_BY_SECONDS = 2.0
 
@@ -81,9 +78,10 @@ class Webhooks:
         ]
 
     def _is_on(self) -> bool:
+        settings = self._account.settings.webhooks
         failing = self._failing_since
-        disabled = failing is not None and time.time() - failing > DISABLED_AFTER_SECONDS
-        return self._account.settings.webhooks.url is not None and not self.silent and not disabled
+        disabled = failing is not None and time.time() - failing > settings.disabled_after_seconds
+        return settings.url is not None and not self.silent and not disabled
 
     def _send(self, event: dict[str, Any]) -> None:
         settings = self._account.settings.webhooks

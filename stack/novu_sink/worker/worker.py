@@ -76,6 +76,11 @@ class Worker:
                 return False
         return True
 
+    async def present(self, *, steps: bool = True) -> None:
+        """Catch up in slices, so that requests are answered meanwhile."""
+        while not self.catch_up(steps=steps, within_seconds=_SLICE_SECONDS):  # noqa: ASYNC110 (it does the work itself)
+            await asyncio.sleep(0)
+
     def resume(self) -> None:
         """The worker was stopped and is back: everything that fell due meanwhile happens now, all at once."""
         self._queue.release(time.time())
@@ -96,8 +101,8 @@ class Worker:
             settings = self._account.settings
             on_time = settings.worker.on_time or settings.webhooks.url is not None
             steps = on_time or time.time() - self._last_taken > _QUIET_SECONDS
-            done = self.catch_up(steps=steps, within_seconds=_SLICE_SECONDS)
-            await asyncio.sleep(_TICK_SECONDS if done else 0)
+            await self.present(steps=steps)
+            await asyncio.sleep(_TICK_SECONDS)
 
     def _look_for_duplicate(self, environment: Environment, event: TakenEvent, at: float) -> None:
         received = event.received

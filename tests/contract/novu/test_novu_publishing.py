@@ -81,6 +81,18 @@ async def test_a_wrong_target_is_refused(
     assert answer.status_code == status
 
 
+async def test_a_workflow_written_in_code_cannot_be_published(
+    api: httpx.AsyncClient, sink: SinkProcess, production: dict[str, Any]
+) -> None:
+    sink.order("workflows", make=["coded"], origin="external")
+
+    answer = await api.put("/v2/workflows/coded/sync", json={"targetEnvironmentId": production["id"]})
+    await api.post(f"/v2/environments/{production['id']}/publish", json={})
+
+    assert answer.status_code == 400
+    assert (await _there(api, production, "coded")).status_code == 404
+
+
 async def test_many_are_published_and_what_is_the_same_is_skipped(
     api: httpx.AsyncClient, production: dict[str, Any]
 ) -> None:

@@ -162,9 +162,11 @@ async def test_skipped_steps_and_dropped_duplicates_are_not_told(
     assert [event["data"]["object"]["channel"] for event in receiver.events(2)] == ["in_app", "in_app"]
 
 
-@pytest.mark.parametrize("mark", ["delivered", "seen", "read", "archived"])
+@pytest.mark.parametrize(
+    ("mark", "member"), [("delivered", "deliveredAt"), ("seen", "seen"), ("read", "read"), ("archived", "archived")]
+)
 async def test_what_a_person_does_is_told(
-    api: httpx.AsyncClient, sink: SinkProcess, receiver: Receiver, mark: str
+    api: httpx.AsyncClient, sink: SinkProcess, receiver: Receiver, mark: str, member: str
 ) -> None:
     await make(api, step("in_app", body="a"))
     await send(api, sink)
@@ -176,7 +178,23 @@ async def test_what_a_person_does_is_told(
     [event] = receiver.events(1)
     [marked] = await messages(api)
     assert event["type"] == f"message.{mark}"
-    assert marked["deliveredAt" if mark == "delivered" else mark]
+    assert marked[member]
+
+
+async def test_what_a_person_takes_back_is_told_too(
+    api: httpx.AsyncClient, sink: SinkProcess, receiver: Receiver
+) -> None:
+    await make(api, step("in_app", body="a"))
+    await send(api, sink)
+    [message] = await messages(api)
+    _listen(sink, receiver)
+    marks = ["read", "unread", "archived", "unarchived", "snoozed", "unsnoozed"]
+
+    sink.order("marks", message_id=message["_id"], marks=marks)
+
+    assert {event["type"] for event in receiver.events(6)} == {f"message.{mark}" for mark in marks}
+    [marked] = await messages(api)
+    assert (marked["seen"], marked["read"], marked["archived"]) == (True, False, False)
 
 
 async def test_workflows_are_told_of(api: httpx.AsyncClient, sink: SinkProcess, receiver: Receiver) -> None:
@@ -216,6 +234,21 @@ async def test_it_is_given_up_after_the_last_attempt(
 
     await send(api, sink)
     receiver.events(3)
+
+    assert _states(sink) == ["given_up"]
+
+
+async def test_after_nothing_but_failures_for_too_long_nothing_is_told_any_more(
+    api: httpx.AsyncClient, sink: SinkProcess, receiver: Receiver
+) -> None:
+    receiver.statuses = [500] * 10
+    await make(api, step("sms", body="a"))
+    _listen(sink, receiver, retry_seconds=[0], disabled_after_seconds=0.1)
+    await send(api, sink)
+    receiver.events(1)
+    time.sleep(0.15)  # noqa: ASYNC251 (the sink is another process)
+
+    await send(api, sink, transaction_id="t2")
 
     assert _states(sink) == ["given_up"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -111,6 +112,17 @@ async def test_a_step_that_put_leaves_out_is_removed(api: httpx.AsyncClient) -> 
 
 async def test_the_origin_in_the_body_is_ignored(api: httpx.AsyncClient) -> None:
     assert (await make(api, origin="external"))["origin"] == "novu-cloud"
+
+
+async def test_for_a_moment_triggers_may_not_find_a_new_workflow(api: httpx.AsyncClient, sink: SinkProcess) -> None:
+    sink.settings(workflow_lag_seconds=0.3)
+    await make(api, step("sms", body="a"))
+
+    at_once = await api.post("/v1/events/trigger", json={"name": "made", "to": "ada"})
+    await asyncio.sleep(0.35)
+    then = await api.post("/v1/events/trigger", json={"name": "made", "to": "ada"})
+
+    assert (at_once.status_code, then.status_code) == (422, 201)
 
 
 async def test_deleting_is_204_and_triggers_are_refused_again(api: httpx.AsyncClient) -> None:
