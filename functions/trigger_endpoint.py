@@ -25,6 +25,9 @@ from shared.supabase.trigger_store import SupabaseTriggerStore
 
 log = logging.getLogger("TemporalService")
 
+_STRANGERS = ""
+"""No caller has this name."""
+
 
 class TriggerEndpoint:
     """POST sends, GET tells how a run stands."""
@@ -47,11 +50,10 @@ class TriggerEndpoint:
         self, request: Request, answer: Callable[[Request, Caller, AuditEntry], Awaitable[Response]]
     ) -> Response:
         audit = AuditEntry(request.method)
+        caller = self._identify(request, audit)
         # Stays so if the deadline ends it, or a fault of ours.
         status, outcome = 503, "not_answered"
         try:
-            caller = self._callers.identify(request.headers)
-            audit.caller = caller.name
             self._rates.spend(caller.name)
             response = await answer(request, caller, audit)
             status, outcome = response.status_code, "answered"
@@ -61,6 +63,17 @@ class TriggerEndpoint:
         finally:
             audit.write(status, outcome)
         return response
+
+    def _identify(self, request: Request, audit: AuditEntry) -> Caller:
+        """Who calls. Strangers share one rate, above which their calls leave no line: they could fill the log."""
+        try:
+            caller = self._callers.identify(request.headers)
+        except Problem as problem:
+            self._rates.spend(_STRANGERS)
+            audit.write(problem.status, problem.code)
+            raise
+        audit.caller = caller.name
+        return caller
 
     async def _send(self, request: Request, caller: Caller, audit: AuditEntry) -> Response:
         dry_run = parse_dry_run(request)

@@ -292,6 +292,19 @@ async def test_where_the_platform_verifies_callers_its_word_is_taken(
     assert audit_log[-1]["caller"] == caller
 
 
+async def test_strangers_above_their_common_rate_leave_no_line_and_take_nothing_from_callers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, audit_log: list[dict[str, Any]]
+) -> None:
+    slow = {"FUNCTIONS_TRIGGER_CALLS_PER_SECOND": "0.01", "FUNCTIONS_TRIGGER_BURST": "2"}
+    async with open_function("trigger", {**bench.environment, **slow}, monkeypatch) as trigger:
+        unknown = [await trigger.post("/trigger", headers={"X-Api-Key": f"guess {number}"}) for number in range(5)]
+        ours = await trigger.post("/trigger", json=bench.new(), headers=TENANT)
+
+    assert [answer.status_code for answer in unknown] == [401, 401, 429, 429, 429]
+    assert ours.status_code == 200
+    assert [line["outcome"] for line in audit_log] == ["unauthenticated", "unauthenticated", "answered"]
+
+
 async def test_every_call_leaves_an_audit_line_without_payload_recipients_or_keys(
     bench: Bench, audit_log: list[dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
