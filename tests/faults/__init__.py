@@ -1,0 +1,1 @@
+"""The fault injector: raises an exception that nobody foresaw at any await of our code, with no hook in that code."""
