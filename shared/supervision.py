@@ -109,6 +109,7 @@ class Supervisor:
                 except Exception as error:
                     if _holds(error, passes):
                         raise
+                    _go_if_cancelled(self, part, error)
                     pause = backoff.next_seconds()
                     self._fails(key, part, error, restart_in_seconds=round(pause, 3))
                 restarting = True
@@ -131,6 +132,7 @@ class Supervisor:
         except Exception as error:
             if _holds(error, (SettingsError,)):
                 raise
+            _go_if_cancelled(self, part, error)
             self.note(part, error)
 
     def note(self, part: str, error: BaseException) -> None:
@@ -163,6 +165,14 @@ class Supervisor:
         for key in recovered:
             trouble = self._troubles.pop(key)
             log.info("part_recovered", extra={"part": trouble.part, "faults": trouble.faults})
+
+
+def _go_if_cancelled(supervisor: Supervisor, part: str, error: Exception) -> None:
+    """What is raised on the way out hides the cancellation that it came upon: it is told of, and the way is out."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        supervisor.note(part, error)
+        raise asyncio.CancelledError from None
 
 
 def _merge(part: str, troubles: list[_Trouble]) -> FailingPart:

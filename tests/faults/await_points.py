@@ -16,7 +16,7 @@ class AwaitPoint:
 
     `offsets` are the instructions before which to raise: an `async with` is left in several ways. Into what is not
     begun yet an exception comes in the place of the awaited; out of an `async with`, after it, because what it holds
-    is to be let go of in any case.
+    is to be let go of in any case. `leaving` are those at which it begins to be let go of.
     """
 
     file: str
@@ -25,6 +25,7 @@ class AwaitPoint:
     column: int
     kind: str
     offsets: frozenset[int] = field(compare=False)
+    leaving: frozenset[int] = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column} {self.function} ({self.kind})"
@@ -52,19 +53,18 @@ def _source(module: str) -> Path:
 
 def _points_of(file: Path) -> list[AwaitPoint]:
     name = str(file.relative_to(PROJECT))
-    found: dict[tuple[str, int, int, str], set[int]] = {}
+    found: dict[tuple[str, int, int, str], set[tuple[int, int]]] = {}
     for code in _code_objects(compile(file.read_text("utf-8"), name, "exec", dont_inherit=True)):
         for kind, offset, instruction in _awaits_in(code):
             position = instruction.positions
             assert position is not None
             key = (code.co_qualname, position.lineno or 0, position.col_offset or 0, kind)
-            found.setdefault(key, set()).add(offset)
-    return [AwaitPoint(name, *key, frozenset(offsets)) for key, offsets in sorted(found.items(), key=_by_place)]
-
-
-def _by_place(item: tuple[tuple[str, int, int, str], set[int]]) -> tuple[int, int, str]:
-    (_, line, column, kind), _ = item
-    return line, column, kind
+            found.setdefault(key, set()).add((offset, instruction.offset))
+    points = [
+        AwaitPoint(name, *key, frozenset(at for at, _ in offsets), frozenset(begun for _, begun in offsets))
+        for key, offsets in found.items()
+    ]
+    return sorted(points, key=lambda point: (point.line, point.column, point.kind))
 
 
 def _code_objects(code: CodeType) -> Iterator[CodeType]:

@@ -14,11 +14,14 @@ class Foreign(Exception):
 
 
 class Injection:
-    """`has_fired` once the point was reached."""
+    """`has_fired` once the point was reached. `was_left`: an `async with` was, by an exception of its own (a time-out,
+    a cancellation), in the place of which no other can come.
+    """
 
     def __init__(self, point: AwaitPoint) -> None:
         self.point = point
         self.has_fired = False
+        self.was_left = False
         self._file = str(PROJECT / point.file)
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -31,7 +34,11 @@ class Injection:
         return self._on_instruction
 
     def _on_instruction(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "opcode" and frame.f_lasti in self.point.offsets and not self.has_fired:
+        if event != "opcode" or self.has_fired:
+            return self._on_instruction
+        if self.point.kind == "async with, out" and frame.f_lasti in self.point.leaving:
+            self.was_left = True
+        if frame.f_lasti in self.point.offsets:
             self.has_fired = True
             raise Foreign("canary: ada@example.org")
         return self._on_instruction

@@ -116,6 +116,26 @@ async def test_once_the_process_ends_nothing_is_run_again_and_no_pause_is_waited
     assert part.runs == 1
 
 
+async def test_a_part_that_stumbles_on_its_way_out_goes_all_the_same() -> None:
+    supervisor, well = a_supervisor(), asyncio.Event()
+
+    async def run() -> None:
+        try:
+            well.set()
+            await asyncio.Event().wait()
+        finally:
+            raise Foreign  # in the place of the cancellation
+
+    keeping = asyncio.create_task(supervisor.keep("batcher", run))
+    await well.wait()
+    keeping.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({keeping})
+
+    assert keeping.cancelled()
+    assert [part.faults for part in supervisor.failing()] == [1]
+
+
 async def test_a_part_that_returns_has_ended() -> None:
     async def nothing() -> None:
         return

@@ -1,0 +1,134 @@
+"""Every await of the worker's activities meets a foreign exception in turn: another attempt ends well, rows go out."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from shared.notification.models import Channel
+from shared.notification.outcomes import Failed, RefusalCode, Sent
+from shared.ports import CronRules, TriggerAccepted, TriggerEvent, TriggerFault, TriggerResult
+from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
+from tests.faults.await_points import AwaitPoint, await_points
+from tests.faults.injector import raising_once_at
+from tests.unit.worker import test_retraction_cancelling as retraction
+from tests.unit.worker import test_rule_firing as firing
+from tests.unit.worker import test_scheduled_delivery as scheduled
+from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, recipients
+from worker.activities.internal_fault import MOST_FAULTS
+from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
+from worker.activities.retraction_cancelling import RetractionCancelling
+from worker.activities.rule_firing import RuleFiring
+from worker.activities.scheduled_delivery import ScheduledDelivery
+from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
+from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
+
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+
+ATTEMPTS = MOST_FAULTS + 4
+
+
+async def attempted(activity: Callable[..., Awaitable[Any]], argument: Any) -> Any:
+    """As Temporal runs it: again after each failure, all of which say what failed."""
+    for attempt in range(1, ATTEMPTS + 1):
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, attempt=attempt)
+        try:
+            return await environment.run(activity, argument)
+        except Exception:  # noqa: BLE001, S112 - Temporal takes any
+            continue
+    raise AssertionError("no attempt ended well")
+
+
+async def deliver() -> None:
+    """A batch of which a part is claimed at a time. Of its rows one has many chunks, one meets a fault of Novu's, and
+    over one the delivery stumbles for ever.
+    """
+    store = FakeStore(
+        a_notification(1),
+        a_notification(2, workflow=DYNAMIC, channels=(Channel.EMAIL,)),
+        a_notification(3, recipients=recipients(10_150)),
+        a_notification(5),
+        a_notification(6),
+    )
+    store.claims_at_most = 2
+    account = DeliveryAccount()
+    faults = [TriggerFault("502")]
+
+    def answer(event: TriggerEvent) -> TriggerResult:
+        if event.transaction_id == "xnovu.ent1.6":
+            raise KeyError("guilty")
+        return faults.pop() if faults and event.transaction_id == "xnovu.ent1.5" else TriggerAccepted()
+
+    trigger = FakeTrigger(answer)
+    subject = NotificationDelivery(
+        MeasuredClaims(AccountedClaims(store, account)),
+        MeasuredTrigger(AccountedTrigger(trigger, account)),
+        MeasuredRenderer(FakeRenderer()),
+        claim_lease_seconds=120,
+    )
+
+    await attempted(subject.deliver, NotificationProcessingInput("ent1", list(store.rows)))
+    await attempted(subject.give_up, GiveUpInput("ent1", [4], "cause"))
+
+    guilty = store.recorded.pop(6)
+    assert isinstance(guilty, Failed)
+    assert guilty.refusal.code is RefusalCode.INTERNAL_ERROR
+    assert [isinstance(store.recorded[key], Sent) for key in (1, 2, 3, 5)] == [True] * 4
+    assert {event.transaction_id for event in trigger.events} >= {"xnovu.ent1.1", "xnovu.ent1.2", "xnovu.ent1.3.101"}
+
+
+async def cancel() -> None:
+    store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.ent1.1")
+    await attempted(RetractionCancelling(store, novu).cancel_retracted, NotificationRetractionInput("ent1", [1]))
+    assert list(store.cancellations) == [1]
+
+
+class Clocked(firing.FakeStore):
+    """Its clock is a moment before noon at first."""
+
+    async def cron_rules(self, enterprise_id: str) -> CronRules:
+        rules = await super().cron_rules(enterprise_id)
+        return replace(rules, now=rules.now - timedelta(milliseconds=10)) if self.looks == 0 else rules
+
+
+async def fire() -> None:
+    store = Clocked(firing.rule(1, "0 12 * * *"))
+    await attempted(RuleFiring(store).fire_due_rules, "ent1")
+    assert [each.rule_id for each in store.firings][-1] == 1
+
+
+async def start_scheduled() -> None:
+    store, starter = scheduled.FakeStore(scheduled.due(1, 2, next_in=0.01), scheduled.due(3)), scheduled.FakeStarter()
+    await attempted(ScheduledDelivery(store, starter).start_due, "ent1")
+    assert {number for batch in starter.batches for number in batch} >= {3}
+
+
+SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
+    "deliver": (
+        deliver,
+        (
+            "worker.activities.notification_delivery",
+            "worker.activities.novu_fan_out",
+            "worker.delivery_account",
+            "worker.measured",
+        ),
+    ),
+    "cancel": (cancel, ("worker.activities.retraction_cancelling",)),
+    "fire": (fire, ("worker.activities.rule_firing",)),
+    "scheduled": (start_scheduled, ("worker.activities.scheduled_delivery",)),
+}
+POINTS = [(play, point) for play, modules in SCENES.values() for point in await_points(*modules)]
+
+
+@pytest.mark.parametrize(("play", "point"), POINTS, ids=lambda it: str(it) if isinstance(it, AwaitPoint) else "")
+async def test_an_await_of_an_activity_that_fails_costs_an_attempt(
+    play: Callable[[], Awaitable[None]], point: AwaitPoint
+) -> None:
+    with raising_once_at(point) as injection:
+        await play()
+
+    assert injection.has_fired or injection.was_left, "the scene does not come here"
