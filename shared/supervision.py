@@ -8,8 +8,8 @@ still end the process: a wrong setting, which no repetition mends, and the end i
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -105,11 +105,10 @@ class Supervisor:
                 try:
                     if restarting:
                         afresh()
-                    return await run()
+                    return await self._run(part, run)
                 except Exception as error:
                     if _holds(error, passes):
                         raise
-                    _go_if_cancelled(self, part, error)
                     pause = backoff.next_seconds()
                     self._fails(key, part, error, restart_in_seconds=round(pause, 3))
                 restarting = True
@@ -121,24 +120,34 @@ class Supervisor:
 
     async def attempt(self, part: str, run: Part) -> None:
         """Run it once. A fault that nobody foresaw is told of and counted; what follows is done all the same."""
-        with self.surviving(part):
-            await run()
-
-    @contextmanager
-    def surviving(self, part: str) -> Iterator[None]:
-        """The same, around a block."""
         try:
-            yield
+            await self._run(part, run)
         except Exception as error:
             if _holds(error, (SettingsError,)):
                 raise
-            _go_if_cancelled(self, part, error)
             self.note(part, error)
 
     def note(self, part: str, error: BaseException) -> None:
         """The part has met what nobody foresaw, and goes on by itself."""
         self._fails(part, part, error)
         self._runs(part)
+
+    async def _run(self, part: str, run: Part) -> None:
+        """In a task of its own: whatever a part raises on its way out, and whatever cancellations it leaves pending (as
+        a TaskGroup of Python 3.11 does when a member fails), a cancellation of ours is one and any other is none.
+        """
+        task = asyncio.ensure_future(run())
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.note(part, error)
+            raise
+        if task.cancelled():
+            raise RuntimeError("cancelled, and not by its supervisor")
+        task.result()
 
     def _fails(self, key: object, part: str, error: BaseException, **more: float) -> None:
         self._forget_recovered()
@@ -165,14 +174,6 @@ class Supervisor:
         for key in recovered:
             trouble = self._troubles.pop(key)
             log.info("part_recovered", extra={"part": trouble.part, "faults": trouble.faults})
-
-
-def _go_if_cancelled(supervisor: Supervisor, part: str, error: Exception) -> None:
-    """What is raised on the way out hides the cancellation that it came upon: it is told of, and the way is out."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        supervisor.note(part, error)
-        raise asyncio.CancelledError from None
 
 
 def _merge(part: str, troubles: list[_Trouble]) -> FailingPart:

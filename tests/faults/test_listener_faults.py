@@ -12,6 +12,7 @@ from shared.ports import (
     FeedGap,
     FeedLate,
     FeedState,
+    LookoutFindings,
     RowRetracted,
     RowScheduled,
     RuleChanged,
@@ -30,6 +31,7 @@ MODULES = (
     "listener.bell",
     "listener.dispatcher",
     "listener.intake",
+    "listener.lookout",
     "listener.orchestration_keeper",
     "listener.schedule_waker",
     "listener.sweeper",
@@ -70,6 +72,10 @@ class Table(FakeStore):
         self.next_scheduled_at = {"ent1": LATER}
         return await super().list_due(enterprise_ids, page_size=PAGE_SIZE, after_id=after_id)
 
+    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+        self.unread_rules = {} if "ent2" in self._temporal.rules_told else {"ent2": 1.0}
+        return await super().look_out(enterprise_ids)
+
 
 class Scene:
     """A listener as its process keeps it, and the world around it, which outlives it."""
@@ -92,7 +98,8 @@ class Scene:
                 ENTERPRISES,
                 sweep_interval_seconds=0.02,
                 unheard_sweep_seconds=0.01,
-                window_seconds=0.001,
+                look_seconds=0.02,
+                window_seconds=0.03,
                 parts=self.parts,
             )
             await listener.run(self.stop)
@@ -123,7 +130,8 @@ class Scene:
 
         self.table.rows["ent1"].add(300)
         self.feed.send(an_insert(300), RuleChanged("ent1"))
-        await asyncio.sleep(0)
+        for _ in range(20):  # turns of the loop: the row is held by now, and its window has not ended
+            await asyncio.sleep(0)
         self.stop.set()
         async with asyncio.timeout(5):
             await running

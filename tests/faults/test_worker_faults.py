@@ -1,6 +1,6 @@
 """Every await of the worker's activities meets a foreign exception in turn: another attempt ends well, rows go out."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
+from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
@@ -41,6 +42,18 @@ async def attempted(activity: Callable[..., Awaitable[Any]], argument: Any) -> A
         except Exception:  # noqa: BLE001, S112 - Temporal takes any
             continue
     raise AssertionError("no attempt ended well")
+
+
+class PutsOff(FakeRenderer):
+    """The rendering of anything is put off at first, in more attempts than end in another fault."""
+
+    put_off = 0
+
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        self.put_off += 1
+        if self.put_off <= 3:
+            return [RenderDelayed(0.001) for _ in requests]
+        return await super().render(requests)
 
 
 async def deliver() -> None:
@@ -67,7 +80,7 @@ async def deliver() -> None:
     subject = NotificationDelivery(
         MeasuredClaims(AccountedClaims(store, account)),
         MeasuredTrigger(AccountedTrigger(trigger, account)),
-        MeasuredRenderer(FakeRenderer()),
+        MeasuredRenderer(PutsOff()),
         claim_lease_seconds=120,
     )
 

@@ -136,6 +136,38 @@ async def test_a_part_that_stumbles_on_its_way_out_goes_all_the_same() -> None:
     assert [part.faults for part in supervisor.failing()] == [1]
 
 
+async def test_a_part_whose_members_fail_together_runs_again_as_often_as_that_happens() -> None:
+    """A TaskGroup of Python 3.11 leaves its task marked as cancelled when a member fails while it is waited for."""
+    runs = 0
+
+    async def member() -> None:
+        await asyncio.sleep(0)
+        raise Foreign
+
+    async def run() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            return
+        async with asyncio.TaskGroup() as members:
+            members.create_task(member())
+
+    async with asyncio.timeout(5):
+        await a_supervisor().keep("sweeper", run)
+
+    assert runs == 3
+
+
+async def test_a_part_that_is_cancelled_by_itself_is_not_taken_for_one_that_ended() -> None:
+    part = Part(asyncio.CancelledError())
+    supervisor = a_supervisor()
+
+    async with asyncio.timeout(5), kept(supervisor.keep("feed", part.run)):
+        await part.well.wait()
+
+        assert [failing.last_fault for failing in supervisor.failing()] == ["RuntimeError"]
+
+
 async def test_a_part_that_returns_has_ended() -> None:
     async def nothing() -> None:
         return
