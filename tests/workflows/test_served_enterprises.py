@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,11 @@ import pytest_asyncio
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
+from shared.ports import SchedulerPass, Unaccounted
 from shared.temporal.messages import (
     NotificationProcessingInput,
     NotificationProcessingResult,
@@ -20,10 +23,12 @@ from shared.temporal.messages import (
     NotificationRetractionResult,
     SchedulerInput,
 )
+from shared.temporal.names import cron_scheduling_id, scheduled_notification_id
 from tests.unit.telemetry.conftest import Recorded, recorded  # noqa: F401 - a fixture
 from worker.activities.notification_delivery import GiveUpInput
 from worker.activities.rule_firing import CronPass
 from worker.activities.scheduled_delivery import ScheduledPass
+from worker.activities.scheduler_watch import SchedulerWatch
 from worker.registry import WORKFLOWS
 from worker.served_enterprises import ServedEnterprises
 
@@ -129,3 +134,28 @@ async def test_work_for_its_own_goes_on(temporal: Client, task_queue: str, activ
 async def test_without_a_list_everybody_is_served() -> None:
     assert ServedEnterprises([]).serves("anybody")
     assert not ServedEnterprises(["acme"]).serves("acme.1")
+
+
+class NoRows:
+    """Nothing is unaccounted for, and no scheduler has looked yet."""
+
+    async def unaccounted(self, enterprise_ids: Collection[str], *, older_than_seconds: int) -> Unaccounted:
+        return Unaccounted(0, 0.0)
+
+    async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:
+        return []
+
+
+async def test_the_orchestration_starts_no_scheduler_that_would_be_refused(temporal: Client, task_queue: str) -> None:
+    ours, victim = f"acme-{uuid.uuid4()}", f"victim-{uuid.uuid4()}"
+    watch = SchedulerWatch(temporal, task_queue, NoRows(), serves=ServedEnterprises([ours]).serves)
+
+    observed = await ActivityEnvironment().run(watch.observe_schedulers, [ours, victim])
+
+    assert set(observed.passes) == {ours}
+    assert sorted(observed.restarted) == [cron_scheduling_id(ours), scheduled_notification_id(ours)]
+    with pytest.raises(RPCError) as missing:
+        await temporal.get_workflow_handle(cron_scheduling_id(victim)).describe()
+    assert missing.value.status is RPCStatusCode.NOT_FOUND
+    for workflow_id in observed.restarted:
+        await temporal.get_workflow_handle(workflow_id).terminate()

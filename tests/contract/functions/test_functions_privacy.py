@@ -39,6 +39,9 @@ async def call_in_every_way(url: str, bench: Bench) -> list[int]:
         (TENANT, {**good, "recipients": [{"subscriberId": PERSONAL}]}),
         (TENANT, {**good, "payload": PERSONAL}),
         (TENANT, {**good, PERSONAL: PERSONAL}),
+        (TENANT, {**good, "recipients": [f"{PERSONAL} on sea"]}),
+        (TENANT, {**good, "overrides": {"email": {"bcc": PERSONAL}}}),
+        (TENANT, {**good, "overrides": {"email": {"headers": {PERSONAL: f"a\r\n{PERSONAL}"}}}}),
         (TENANT, {**good, "payload": {"name": PERSONAL * 40_000}}),
     ]
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
