@@ -120,8 +120,9 @@ def _read_notification(event: _NotificationEvent, enterprise_id: str, now: datet
     record = event.record
     if record.was_sent_and_retracted():
         return RowRetracted(enterprise_id, record.id)
-    if not record.is_to_be_sent() or record.scheduled_for == "infinity":
+    if not record.is_to_be_sent():
         return None
+    # One scheduled for an infinity is handed on at once: its claim ends it, and says why.
     if isinstance(record.scheduled_for, datetime) and record.scheduled_for > event.seen_at(now):
         return RowScheduled(enterprise_id, record.scheduled_for)
     return RowChange(enterprise_id, record.id, ChangeType(event.type), event.commit_timestamp)

@@ -63,6 +63,10 @@ class Program:
         """Its children, and theirs."""
         return psutil.Process(self._running.pid).children(recursive=True)
 
+    def family(self) -> list[psutil.Process]:
+        """It and its descendants."""
+        return [psutil.Process(self._running.pid), *self.descendants()]
+
     def require_running(self) -> None:
         """Fail with its last words if it has ended."""
         code = self._running.poll()

@@ -29,6 +29,21 @@ async def test_a_row_that_exists_is_sent_by_the_workflow_the_answer_names(bench:
     assert run.status is WorkflowExecutionStatus.RUNNING
 
 
+@pytest.mark.parametrize("scheduled_for", ["infinity", "20000-01-01Z", "-infinity", "0044-03-15 00:00Z BC"])
+async def test_a_row_of_an_instant_that_no_program_knows_is_handed_on_to_be_sent_or_ended(
+    bench: Bench, scheduled_for: str
+) -> None:
+    row_id = await bench.insert(bench.ours)
+    await bench.connection.execute(
+        f"update notify.ent_notification set scheduled_for = '{scheduled_for}' where id = $1", row_id
+    )
+
+    answer = await bench.trigger.post("/trigger", json={"notificationId": row_id}, headers=TENANT)
+
+    assert (answer.status_code, answer.json()["notificationIds"]) == (200, [row_id])
+    assert answer.json()["workflowId"] == f"notification-processing/{bench.ours.enterprise_id}/{row_id}"
+
+
 async def test_rows_of_one_enterprise_are_sent_by_one_workflow(bench: Bench) -> None:
     ids = [await bench.insert(bench.ours) for _ in range(3)]
 

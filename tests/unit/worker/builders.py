@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
-from shared.notification.outcomes import Outcome, Refusal
+from shared.notification.outcomes import Failed, Outcome, Refusal
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
@@ -34,13 +34,23 @@ class FakeStore:
         self.lost: set[int] = set()
         self.faults: dict[int, tuple[str, int]] = {}
         self.claims_at_most = 100
+        self.unreadable: list[Failed] = []
+        self.template_places = 100
+        self.claimed: list[list[int]] = []
 
     async def claim(
         self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
     ) -> ClaimedBatch:
         held = [self.rows[key] for key in notification_ids if key in self.rows and key not in self.recorded]
         deferred = tuple(row.id for row in held[self.claims_at_most :])
-        return ClaimedBatch(tuple(held[: self.claims_at_most]), self.templates, deferred)
+        self.claimed.append(list(notification_ids))
+        return ClaimedBatch(
+            tuple(held[: self.claims_at_most]),
+            dict(list(self.templates.items())[: self.template_places]),
+            deferred,
+            tuple(each for each in self.unreadable if each.notification_id in notification_ids),
+            templates_withheld=self.template_places < len(self.templates),
+        )
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]

@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from shared.notification.models import Channel, ClaimedBatch
+from shared.notification.models import Channel, ClaimedBatch, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
@@ -245,3 +245,50 @@ async def test_rows_that_novu_does_not_answer_for_are_noted_as_such() -> None:
         await deliver(delivery(store, FakeTrigger(lambda event: TriggerFault("502"))), 1)
 
     assert store.faults == {1: ("novu_fault", 1)}
+
+
+async def test_a_row_that_cannot_be_read_fails_and_its_batch_mates_are_sent() -> None:
+    refusal = Refusal(RefusalCode.ROW_UNREADABLE, "payload nests deeper than 200", {"column": "payload"})
+    store = FakeStore(a_notification(1), a_notification(3))
+    store.unreadable = [Failed(2, refusal)]
+
+    result = await deliver(delivery(store), 1, 2, 3)
+
+    assert result == NotificationProcessingResult(sent=2, failed={"2": "row_unreadable"})
+    assert store.recorded[2] == Failed(2, refusal)
+
+
+async def test_a_row_of_which_novu_has_taken_every_chunk_is_sent_and_one_with_more_is_unreadable() -> None:
+    store = FakeStore(a_notification(1, chunks_sent=1), a_notification(2, chunks_sent=2))
+    trigger = FakeTrigger()
+
+    result = await deliver(delivery(store, trigger), 1, 2)
+
+    assert result == NotificationProcessingResult(sent=1, failed={"2": "row_unreadable"})
+    assert trigger.events == []
+
+
+async def test_rows_whose_templates_are_too_many_for_one_answer_are_claimed_by_workflow() -> None:
+    missing = Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "not there")
+    other = dataclasses.replace(DYNAMIC, key="other")
+    store = FakeStore(
+        *(a_notification(number, workflow=DYNAMIC, channels=(Channel.EMAIL,)) for number in (1, 2)),
+        a_notification(3, workflow=other, channels=(Channel.EMAIL,)),
+        templates=[Template(1, "a", Channel.EMAIL, None, "a"), Template(2, "b", Channel.EMAIL, None, "b")],
+    )
+    store.template_places = 1
+
+    result = await deliver(delivery(store, renderer=FakeRenderer(missing)), 1, 2, 3)
+
+    assert store.claimed == [[1, 2, 3], [1, 2], [3]]
+    assert set(result.failed.values()) == {"template_limit_exceeded"}
+
+
+async def test_a_template_that_is_not_there_is_not_there_if_none_was_withheld() -> None:
+    missing = Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "not there")
+    store = FakeStore(a_notification(1, workflow=DYNAMIC, channels=(Channel.EMAIL,)))
+
+    result = await deliver(delivery(store, renderer=FakeRenderer(missing)), 1)
+
+    assert result.failed == {"1": "template_not_found"}
+    assert store.claimed == [[1]]

@@ -93,3 +93,15 @@ async def test_rules_that_changed_meanwhile_are_looked_at_again() -> None:
 
     assert store.looks == 2
     assert result.sleep_seconds == 1800.0
+
+
+async def test_a_rule_whose_configuration_is_not_sent_along_says_why_and_the_others_fire() -> None:
+    reason = "trigger_config holds a number of 300 digits"
+    store = FakeStore(rule(1, "0 12 * * *", trigger_config=None, unreadable=reason), rule(2, "0 12 * * *"))
+
+    await run(store)
+
+    assert [(firing.rule_id, firing.instants, firing.error) for firing in store.firings] == [
+        (1, (), reason),
+        (2, (NOON,), None),
+    ]

@@ -1,0 +1,270 @@
+"""Random rows, rules, templates and workflows of an enterprise, and what must become of each."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from stack.sample_data import SampleEnterprise, sample_payload
+from tests.e2e import fuzz_values as values
+from tests.e2e.fuzz_values import TEMPLATE_CODES, Leads, Value, any_text, as_json, bad, either, good, idle, quoted
+
+SETTLED_LEASES = ("null", "now()", "'-infinity'", "'infinity'", "'20000-01-01Z'", "now() + interval '3 days'")
+
+RULE_CONFIGS = {
+    True: (
+        '{"cron": "0 0 29 2 *"}',
+        '{"cron": "0 0 29 2 *", "timezone": "Europe/Berlin", "catch_up": "all"}',
+        '{"enabled": false, "cron": "* * * * * *"}',
+    ),
+    False: (
+        *("null", "[]", "7", '"* * * * *"', "{}", '{"cron": 5}', '{"cron": ""}', '{"cron": "61 * * * *"}'),
+        *('{"cron": "* * * * *", "timezone": "Mars/Base"}', '{"cron": "* * * * *", "timezone": "../../etc/passwd"}'),
+        *('{"cron": "* * * * *", "enabled": "yes"}', '{"cron": "* * * * *", "catch_up": []}'),
+        *('{"cron": "* * * * *", "tz": "UTC"}', '{"cron": ["* * * * *"]}', '{"cron": "0 0 31 2 *"}'),
+    ),
+}
+UNREADABLE_CONFIGS = (
+    values.DEEP,
+    values.HUGE,
+    "jsonb_build_object('cron', repeat('9', 5000)::jsonb)",
+    "jsonb_build_object('cron', repeat('* ', 60000))",
+    "to_jsonb(repeat('x', 3000000))",
+    "null",
+)
+REFUSED_RULE_PAYLOADS = (
+    *("null", "'[]'", "'{}'", "'{\"recipients\": []}'", '\'{"recipients": [["ada"]]}\'', '\'{"recipients": "ada"}\''),
+    *('\'{"recipients": ["ada"], "payload": 7}\'', '\'{"recipients": ["ada"], "channels": ["FAX"]}\''),
+    "jsonb_build_object('recipients', array['ada'], 'payload', jsonb_build_object('x', repeat('x', 6000000)))",
+    values.DEEP,
+)
+TEMPLATE_BODIES = (
+    *("", "{{ name }}", "{% if name %}", "{{", "{% xnovu_render 'nobody' %}", "{{ a.b.c.d }}", "{% raw %}"),
+    *("{% for i in (1..9999999) %}x{% endfor %}", "{{ name | no_such_filter }}", "<script>alert(1)</script>"),
+    "{% assign x = name %}{{ x }}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as SQL, by column, and what must become of it."""
+
+    columns: Mapping[str, str]
+    statuses: frozenset[str]
+    codes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Value]) -> "Row":
+        """The worst that any of its values leads to."""
+        leads = {value.leads for value in columns.values()}
+        codes = frozenset[str]().union(*(value.codes for value in columns.values()))
+        if Leads.NOWHERE in leads:
+            statuses, codes = {columns["notification_status"].sql.strip("'")}, frozenset()
+        elif Leads.TO_FAILED in leads:
+            statuses = {"FAILED"}
+        elif Leads.TO_EITHER in leads:
+            statuses = {"SENT", "FAILED"}
+        else:
+            statuses, codes = {"SENT"}, frozenset()
+        return cls({name: value.sql for name, value in columns.items()}, frozenset(statuses), codes)
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written: rows by id, and rules by id with whether they must bear a `schedule_error`."""
+
+    good: dict[int, Row] = field(default_factory=dict)
+    random: dict[int, Row] = field(default_factory=dict)
+    rules: dict[int, bool] = field(default_factory=dict)
+    firing_rules: list[int] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[int, Row]:
+        return self.good | self.random
+
+
+async def insert(connection: asyncpg.Connection, table: str, columns: Mapping[str, str]) -> int:
+    """Returns the id; one that is given stands, although the column is an identity."""
+    statement = (
+        f"insert into notify.{table} ({', '.join(columns)}) overriding system value"
+        f" values ({', '.join(columns.values())}) returning id"
+    )
+    identity: int = await connection.fetchval(statement)
+    return identity
+
+
+def good_row(enterprise: SampleEnterprise, number: int) -> Row:
+    dynamic = number % 2 == 1
+    return Row.of(_base(enterprise, f"good {number}", dynamic=dynamic, number=number))
+
+
+def random_row(rng: random.Random, enterprises: list[SampleEnterprise], name: str, big_id: int) -> Row:
+    """A good row of which one to three columns, and any of those that decide nothing, are something else."""
+    enterprise, other = rng.sample(enterprises, 2)
+    dynamic = rng.random() < 0.3
+    row = _base(enterprise, name, dynamic=dynamic, number=rng.randrange(1000))
+    mutations = {
+        "payload": lambda: values.payloads(rng),
+        "overrides": lambda: values.overrides(rng),
+        "recipients": lambda: values.recipients(rng),
+        "channels": lambda: values.channels(rng, dynamic=dynamic),
+        "scheduled_for": lambda: values.scheduled_for(rng),
+        "deliver_before": lambda: values.deliver_before(rng),
+        "chunks_sent": lambda: values.chunks_sent(rng),
+        "publish_status": lambda: values.publish_status(rng),
+        "deactivated": lambda: idle("true"),
+        "notification_workflow_id": lambda: rng.choice(
+            [bad("null", "workflow_not_found"), bad(str(other.static), "workflow_not_found")]
+        ),
+        "notification_status": lambda: rng.choice(
+            [idle("'SENT'"), idle("'FAILED'"), idle("'RETRACTED'"), good("'PROCESSING'"), good("'PROCESSING'")]
+        ),
+        "enterprise_id": lambda: idle(rng.choice(["null", quoted(any_text(rng) + "?"), "''", quoted("é" * 500)])),
+        "id": lambda: good(str(rng.choice([big_id, -big_id]))),
+    }
+    for column in rng.sample(sorted(mutations), rng.choice([1, 1, 1, 2, 3])):
+        row[column] = mutations[column]()
+        if column == "payload" and dynamic and row[column].leads is Leads.TO_SENT:
+            row[column] = either(row[column].sql, *TEMPLATE_CODES, "payload_too_large")
+    if rng.random() < 0.5:
+        row |= _indifferent(rng)
+    if row["notification_status"].sql == "'PROCESSING'":
+        row["lease_expires_at"] = good(rng.choice(SETTLED_LEASES))
+    return Row.of(row)
+
+
+async def write_rule(
+    rng: random.Random, connection: asyncpg.Connection, written: Written, rule: Mapping[str, str]
+) -> None:
+    """A rule of any configuration; some with progress that no scheduler has made."""
+    is_right = rng.random() < 0.3
+    config = quoted(rng.choice(RULE_CONFIGS[is_right]))
+    if not is_right and rng.random() < 0.5:
+        config = rng.choice(UNREADABLE_CONFIGS)
+    columns = {**rule, "trigger_config": config, "rule_payload": values.any_json_sql(rng)}
+    if rng.random() < 0.1:
+        is_right = False
+        columns |= {"trigger_config": '\'{"cron": "* * * * * *"}\'', "rule_payload": rng.choice(REFUSED_RULE_PAYLOADS)}
+    elif is_right:
+        columns |= {"rule_payload": '\'{"recipients": ["ada"]}\'', "schedule_error": quoted(any_text(rng))}
+    is_draft = rng.random() < 0.1
+    if is_draft:
+        columns |= {"publish_status": "'DRAFT'"}
+    rule_id = await insert(connection, "ent_notification_rule", columns)
+    if rng.random() < 0.3:
+        instant = rng.choice(values.INSTANTS[:-1])
+        await connection.execute(f"insert into notify.rule_progress values ({rule_id}, {instant})")
+        await connection.execute(
+            f"update notify.ent_notification_rule set schedule_changed_at = {instant} where id = {rule_id}"
+        )
+    if not is_draft:
+        written.rules[rule_id] = not is_right
+
+
+async def write_template(
+    rng: random.Random, connection: asyncpg.Connection, enterprise: SampleEnterprise, name: str
+) -> Row:
+    """A template of any text, and a row whose workflow names it."""
+    body = rng.choice(
+        [
+            *map(quoted, TEMPLATE_BODIES),
+            quoted(any_text(rng, 400)),
+            "repeat('x', 3000000)",
+            "repeat('{{ name }}', 30000)",
+        ]
+    )
+    template_id = await insert(
+        connection,
+        "ent_notification_template",
+        {
+            "name": quoted(name),
+            "template_key": quoted(name + any_text(rng)),
+            "enterprise_id": quoted(enterprise.enterprise_id),
+            "publish_status": "'PUBLISH'",
+            "channel_type": quoted(rng.choice(["EMAIL", "EMAIL", "EMAIL", "SMS"])),
+            "subject_template": rng.choice(["null", quoted(any_text(rng)), "'{{ name }}'", "repeat('s', 300000)"]),
+            "body_template": body,
+        },
+    )
+    references = rng.choice([{"emailTemplateId": template_id}, {"emailTemplateId": str(template_id)}])
+    return await _row_of_workflow(
+        connection, enterprise, name, {"workflow_type": "'DYNAMIC'", "template_overrides": as_json(references)}
+    )
+
+
+async def write_workflow(
+    rng: random.Random, connection: asyncpg.Connection, enterprise: SampleEnterprise, name: str
+) -> Row:
+    """A workflow of any columns, and a row that names it."""
+    return await _row_of_workflow(
+        connection,
+        enterprise,
+        name,
+        {
+            "workflow_key": rng.choice(
+                [quoted(name), quoted(name + any_text(rng)), f"{quoted(name)} || repeat('k', 2000)"]
+            ),
+            "workflow_type": quoted(rng.choice(["STATIC", "DYNAMIC"])),
+            "default_channels": rng.choice(["null", "'{}'", "'{NULL}'", "'{{EMAIL,SMS}}'", "'{EMAIL}'"]),
+            "template_overrides": rng.choice(
+                [values.any_json_sql(rng), "jsonb_build_object('emailTemplateId', repeat('t', 3000000))"]
+            ),
+            "payload_schema": values.any_json_sql(rng),
+            "control_schema": values.any_json_sql(rng),
+            "publish_status": rng.choice(["'PUBLISH'", "'PUBLISH'", "'DRAFT'"]),
+            "created_at": rng.choice(values.INSTANTS[:-1]),
+        },
+    )
+
+
+async def _row_of_workflow(
+    connection: asyncpg.Connection, enterprise: SampleEnterprise, name: str, columns: Mapping[str, str]
+) -> Row:
+    workflow = {
+        "name": quoted(name),
+        "workflow_key": quoted(name),
+        "enterprise_id": quoted(enterprise.enterprise_id),
+        "publish_status": "'PUBLISH'",
+        **columns,
+    }
+    workflow_id = await insert(connection, "ent_notification_workflow", workflow)
+    refusals = (*TEMPLATE_CODES, "row_unreadable", "workflow_not_found", "novu_refused")
+    return Row.of(
+        {
+            **_base(enterprise, name, dynamic=False, number=0),
+            "notification_workflow_id": either(str(workflow_id), *refusals),
+            "channels": good("'{EMAIL}'" if "template" in name else "null"),
+        }
+    )
+
+
+def _base(enterprise: SampleEnterprise, name: str, *, dynamic: bool, number: int) -> dict[str, Value]:
+    columns = {
+        "name": quoted(name),
+        "enterprise_id": quoted(enterprise.enterprise_id),
+        "notification_workflow_id": str(enterprise.dynamic if dynamic else enterprise.static),
+        "notification_status": "'PENDING'",
+        "publish_status": "'PUBLISH'",
+        "payload": as_json(sample_payload(number)),
+        "recipients": "'{ada}'",
+        "channels": "'{EMAIL}'",
+    }
+    return {column: good(sql) for column, sql in columns.items()}
+
+
+def _indifferent(rng: random.Random) -> dict[str, Value]:
+    """Columns that decide nothing, whatever they hold."""
+    columns = {
+        **{name: rng.choice(values.INSTANTS[:-1]) for name in ("created_at", "updated_at")},
+        **{name: rng.choice(values.INSTANTS) for name in ("processed_at", "retracted_at", "lease_expires_at")},
+        **{name: values.any_json_sql(rng) for name in ("error_details", "cancellation")},
+        **{name: quoted(any_text(rng)) for name in ("description", "retraction_reason", "claim_owner")},
+        "transaction_id": rng.choice(["null", quoted(any_text(rng)), "repeat('t', 100000)"]),
+        "attempts": rng.choice(values.INTEGERS),
+        "workflow_version": rng.choice(values.INTEGERS),
+        "tags": rng.choice(["null", "'{}'", "'{NULL}'", "'{{a,b},{c,d}}'", f"array[{quoted(any_text(rng))}]"]),
+        "business_id": rng.choice(["null", "gen_random_uuid()"]),
+    }
+    chosen = rng.sample(sorted(columns), rng.randrange(1, len(columns)))
+    return {name: good(columns[name]) for name in chosen}
