@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test soak soak-autoscale bench simulate bench-time observability lock clean
+.PHONY: setup demo up check test fuzz soak soak-autoscale bench simulate bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -28,6 +28,9 @@ check: $(SETUP) ## style, types, import rules
 
 test: $(SETUP) ## every test, in parallel
 	$(BIN)/pytest -n 2
+
+fuzz: $(SETUP) ## random rows, rules, templates and workflows among good rows; SEED=n, or several: SEED=4,5,6
+	XNOVU_FUZZ_SEEDS=$(SEED) $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 0
 
 soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
