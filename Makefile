@@ -30,7 +30,7 @@ test: $(SETUP) ## every test, in parallel
 	$(BIN)/pytest -n 2
 
 fuzz: $(SETUP) ## random rows, rules, templates and workflows among good rows; SEED=n, or several: SEED=4,5,6
-	XNOVU_FUZZ_SEEDS=$(SEED) $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 0
+	XNOVU_FUZZ_SEEDS=$(SEED) $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 0 --log-cli-level INFO
 
 soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons

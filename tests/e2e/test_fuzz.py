@@ -3,9 +3,11 @@ enterprises: each harms nobody but itself. `make fuzz SEED=n` runs any other see
 """
 
 import asyncio
+import logging
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -29,6 +31,8 @@ ROWS_IN_A_TRANSACTION = 100
 STUCK_AFTER_SECONDS = 60.0
 SETTLED_WITHIN_SECONDS = 150.0
 MOST_MEMORY_BYTES = 256 * 1024 * 1024
+
+log = logging.getLogger("fuzz")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 
@@ -86,6 +90,10 @@ async def test_what_anybody_may_write_harms_nobody_but_itself(bench: Bench, seed
         if not _is_as_it_must_be(row, rows[identity])
     }
     assert not wrong, f"seed {seed}: {len(wrong)} rows, such as {dict(list(wrong.items())[:3])}"
+    ends = Counter(rows[identity] for identity in written.random)
+    assert sum(count for (status, _), count in ends.items() if status == "FAILED") > 200, "the fuzz is worth its name"
+    log.info("seed %s: %s", seed, dict(ends))
+    assert len({code for status, code in ends if status == "FAILED"}) > 7, ends
     deliveries = await bench.system.deliveries()
     for identity, row in written.good.items():
         transaction_id = f"xnovu.{row.columns['enterprise_id'].strip(chr(39))}.{identity}"
