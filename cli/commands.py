@@ -29,6 +29,7 @@ class Commands(TyperGroup):
         "rule",
         "send",
         "tail",
+        "template",
         "trace",
         "worker",
     )

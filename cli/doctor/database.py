@@ -26,6 +26,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *(
             "begin_scaler_tick",
             "end_scaler_tick",
+            "preview_templates",
             "scheduler_passes",
             "self_check",
             "trace_notification",

@@ -29,12 +29,12 @@ _UNSENT = {
 
 def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
     """The answer of `claim_batch` (docs/database_functions.md); nothing that a row holds makes this raise."""
-    workflows = {int(key): _workflow_or_refusal(value) for key, value in answer["workflows"].items()}
+    workflows = {int(key): read_workflow(value) for key, value in answer["workflows"].items()}
     read = [_notification_or_failed(row, workflows) for row in answer["notifications"]]
     return ClaimedBatch(
         notifications=tuple(it for it in read if isinstance(it, Notification)),
         unreadable=tuple(it for it in read if isinstance(it, Failed)),
-        templates=_templates(answer["templates"]),
+        templates=read_templates(answer["templates"]),
         templates_withheld=answer["templates_withheld"],
         deferred=tuple(answer["deferred"]),
     )
@@ -71,7 +71,8 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
     )
 
 
-def _workflow_or_refusal(row: Mapping[str, Any]) -> NovuWorkflow | Refusal:
+def read_workflow(row: Mapping[str, Any]) -> NovuWorkflow | Refusal:
+    """A workflow's row, or why it cannot be read."""
     try:
         return _workflow(row)
     except Unreadable as unreadable:
@@ -98,7 +99,7 @@ def _name(column: str, text: str) -> str:
     return text
 
 
-def _templates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Template]:
+def read_templates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Template]:
     """By key. A channel that this release does not know is kept as it is named: no channel's template, then."""
     return {
         row["template_key"]: Template(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shared.notification.models import Channel, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
+from worker.rendering.removals import Removal
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderRequest
 
@@ -45,6 +46,7 @@ def item_frame(call: int, request: RenderRequest) -> bytes:
             "references": request.workflow.template_references,
             "channels": request.channels,
             "payload": request.payload,
+            "explain": request.explain,
         }
     )
 
@@ -63,17 +65,28 @@ def read_item(message: Mapping[str, Any], templates: Mapping[str, Template]) -> 
         tuple(Channel(channel) for channel in message["channels"]),
         templates,
         message["payload"],
+        explain=message["explain"],
     )
 
 
 def write_result(result: dict[Channel, RenderedContent] | Refusal) -> dict[str, Any]:
     if isinstance(result, Refusal):
         return {"refused": [result.code, result.message, result.details]}
-    return {"contents": {channel: [c.subject, c.body, c.segments] for channel, c in result.items()}}
+    return {"contents": {channel: _write_content(content) for channel, content in result.items()}}
 
 
 def read_result(answer: Mapping[str, Any]) -> dict[Channel, RenderedContent] | Refusal:
     if "refused" in answer:
         code, message, details = answer["refused"]
         return Refusal(RefusalCode(code), message, details)
-    return {Channel(channel): RenderedContent(*content) for channel, content in answer["contents"].items()}
+    return {Channel(channel): _read_content(content) for channel, content in answer["contents"].items()}
+
+
+def _write_content(content: RenderedContent) -> list[Any]:
+    removed = [[removal.line, removal.what] for removal in content.removed]
+    return [content.subject, content.body, content.segments, removed]
+
+
+def _read_content(content: list[Any]) -> RenderedContent:
+    subject, body, segments, removed = content
+    return RenderedContent(subject, body, segments, tuple(Removal(*removal) for removal in removed))

@@ -1,6 +1,8 @@
 """The HTML that an email and an in-app message may carry."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import nh3
@@ -59,6 +61,19 @@ _IN_APP: Final = nh3.Cleaner(
     url_schemes={"http", "https", "mailto"},
     link_rel=None,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlRules:
+    """What a channel carries: its elements, their attributes (`*`: of all), and one pass of its sanitiser."""
+
+    tags: frozenset[str]
+    attributes: Mapping[str, frozenset[str]]
+    clean: Callable[[str], str]
+
+
+EMAIL_RULES: Final = HtmlRules(EMAIL_TAGS, EMAIL_ATTRIBUTES, _EMAIL.clean)
+IN_APP_RULES: Final = HtmlRules(IN_APP_TAGS, IN_APP_ATTRIBUTES, _IN_APP.clean)
 
 
 def sanitize_email(html: str) -> str:

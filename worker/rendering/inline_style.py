@@ -1,6 +1,7 @@
 """Cleans the CSS of a `style` attribute."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -51,14 +52,21 @@ def clean_style(style: str) -> str:
     return _clean_cached(style) if len(style) <= _CACHED_CHARACTERS else _clean(style)
 
 
+def declarations(style: str) -> list[str]:
+    """The declarations of a style in the form in which a clean one has them."""
+    return [f"{name}: {value}" for name, value in _declarations(style)]
+
+
 def _clean(style: str) -> str:
-    kept = []
+    kept = ((name, value) for name, value in _declarations(style) if _is_known(name) and _is_harmless(name, value))
+    return "; ".join(f"{name}: {value}" for name, value in kept)
+
+
+def _declarations(style: str) -> Iterator[tuple[str, str]]:
     for declaration in _DECLARATION.findall(_COMMENT.sub("", style)):
         name, separator, value = declaration.partition(":")
-        name, value = name.strip().lower(), " ".join(value.split())
-        if separator and _is_known(name) and _is_harmless(name, value):
-            kept.append(f"{name}: {value}")
-    return "; ".join(kept)
+        if separator:
+            yield name.strip().lower(), " ".join(value.split())
 
 
 _clean_cached = lru_cache(maxsize=512)(_clean)

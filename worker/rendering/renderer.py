@@ -1,7 +1,7 @@
 """Renders one channel's template: Liquid, then what the channel may carry, then its limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from liquid.exceptions import LiquidError
@@ -16,6 +16,7 @@ from worker.rendering.environments import HTML_PARSER, TEXT_PARSER
 from worker.rendering.html_sanitizing import sanitize_email, sanitize_inapp
 from worker.rendering.plain_text import sanitize_push, sanitize_sms
 from worker.rendering.refusals import refusal_for, refuse
+from worker.rendering.removals import Removal, removals
 from worker.rendering.sms_segments import count_segments
 from worker.rendering.subject import clean_subject, split_subject
 from worker.rendering.template_errors import DATA_FAULTS
@@ -31,11 +32,15 @@ _SANITIZERS = {
 
 @dataclass(frozen=True, slots=True)
 class RenderedContent:
-    """What one channel sends: sanitised and within its limits. `segments` counts an SMS's, and is None elsewhere."""
+    """What one channel sends: sanitised and within its limits. `segments` counts an SMS's, and is None elsewhere.
+
+    `removed` is what the sanitiser took, where the request asks for it.
+    """
 
     subject: str | None
     body: str
     segments: int | None = None
+    removed: tuple[Removal, ...] = ()
 
 
 def resolve_template(workflow: NovuWorkflow, channel: Channel, templates: Mapping[str, Template]) -> Template:
@@ -70,12 +75,18 @@ def resolve_template(workflow: NovuWorkflow, channel: Channel, templates: Mappin
 
 
 def render_channel(
-    channel: Channel, template: Template, templates: Mapping[str, Template], variables: Mapping[str, Any]
+    channel: Channel,
+    template: Template,
+    templates: Mapping[str, Template],
+    variables: Mapping[str, Any],
+    *,
+    explain: bool = False,
 ) -> RenderedContent:
     """Render subject and body of `template`, which may include any of `templates`.
 
     The payload's members are the variables; the payload is there whole as `payload` too, unless it has a member of
-    that name. Raises RenderRefused, never with text of the template or of the payload.
+    that name. `explain` has the content say what the sanitiser took. Raises RenderRefused, never with text of the
+    template or of the payload.
     """
     limits = limits_for(channel)
     parser = HTML_PARSER if limits.is_html else TEXT_PARSER
@@ -87,7 +98,8 @@ def render_channel(
         if template.subject is not None and template.subject.strip():
             subject = _write(template.subject, values, Rendering(templates, limits, chain, TEXT_PARSER.parse, budget))
         text = _write(template.body, values, Rendering(templates, limits, chain, parser.parse, budget))
-        return _finish(channel, limits, subject, text)
+        content = _finish(channel, limits, subject, text)
+        return replace(content, removed=removals(channel, template.body, text)) if explain else content
     except LiquidError as error:
         raise refusal_for(error, template.key, chain) from error
     except DATA_FAULTS as error:

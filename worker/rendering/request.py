@@ -15,7 +15,7 @@ class RenderRequest:
     """One notification's content to render: the workflow's template for each of `channels`, with `payload`.
 
     `enterprise_id` is whose row it is, and who bears what it costs. `templates` holds, by key, all that the workflow's
-    templates may include.
+    templates may include. `explain` asks what the sanitisers take, for a preview.
     """
 
     enterprise_id: str
@@ -23,6 +23,7 @@ class RenderRequest:
     channels: tuple[Channel, ...]
     templates: Mapping[str, Template]
     payload: Mapping[str, Any]
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def render_request(request: RenderRequest) -> dict[Channel, RenderedContent] | R
     try:
         for channel in request.channels:
             template = resolve_template(request.workflow, channel, request.templates)
-            contents[channel] = render_channel(channel, template, request.templates, request.payload)
+            contents[channel] = render_channel(
+                channel, template, request.templates, request.payload, explain=request.explain
+            )
     except RenderRefused as refused:
         return refused.refusal
     return contents

@@ -21,11 +21,16 @@ def count_segments(text: str) -> int:
 
     Any character outside GSM-7 makes it UCS-2: one of 70 UTF-16 units, or many of 67.
     """
-    if all(character in _GSM_BASIC or character in _GSM_EXTENSION for character in text):
+    if not characters_outside_gsm(text):
         sizes = [2 if character in _GSM_EXTENSION else 1 for character in text]
         return _count(sizes, single=_SEPTETS_SINGLE, of_many=_SEPTETS_OF_MANY)
     sizes = [2 if ord(character) > 0xFFFF else 1 for character in text]
     return _count(sizes, single=_UNITS_SINGLE, of_many=_UNITS_OF_MANY)
+
+
+def characters_outside_gsm(text: str) -> list[str]:
+    """The characters, each once and in order, that make it UCS-2."""
+    return [it for it in dict.fromkeys(text) if it not in _GSM_BASIC and it not in _GSM_EXTENSION]
 
 
 def _count(sizes: Iterable[int], *, single: int, of_many: int) -> int:

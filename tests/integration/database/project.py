@@ -70,6 +70,7 @@ FUNCTIONS = {
     "notifications_to_trigger",
     "public_access",
     "publish_heartbeat",
+    "preview_templates",
     "readable_instant",
     "read_cron_rules",
     "record_cancellations",

@@ -1,0 +1,143 @@
+"""`xnovu template render`: what each channel would get, or why a row would fail, before there is a row."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
+from cli.supabase_session import supabase_session
+from cli.template_files import read_payload, request_from_files
+from cli.template_page import show
+from cli.template_preview import preview_json, print_preview
+from cli.terminal import say
+from shared.notification.models import Channel, NovuWorkflow, WorkflowType
+from shared.notification.outcomes import Refusal, RefusalCode
+from shared.settings import SupabaseSettings
+from shared.supabase.template_store import SupabaseTemplateStore, WorkflowTemplates
+from worker.render_pool.child_process import RenderPoolUnavailable
+from worker.render_pool.pool import RenderPool
+from worker.rendering.request import RenderRequest, RenderResult
+
+EXIT_NOT_RENDERED = 1
+
+app = typer.Typer(no_args_is_help=True, help="Templates (docs/templates.md).")
+
+
+@app.callback()
+def template() -> None:
+    """Look into templates."""
+
+
+@app.command()
+def render(
+    payload: Annotated[Path, typer.Option(metavar="FILE", help="The row's payload, a JSON object; - is stdin.")],
+    workflow: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The workflow_key of one in the database.")
+    ] = None,
+    enterprise: Annotated[str | None, typer.Option(help="With --workflow: whose it is.")] = None,
+    template_file: Annotated[
+        Path | None, typer.Option("--template", metavar="FILE", help="Instead of --workflow: the body's Liquid source.")
+    ] = None,
+    subject: Annotated[Path | None, typer.Option(metavar="FILE", help="With --template: the subject's source.")] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --template: what it may include; FOOTER.liquid has the key FOOTER."),
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="EMAIL, IN_APP, SMS, PUSH or CHAT; repeat it for more. Default: the workflow's."),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Show email and in-app in a browser.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help='{"channels": {...}} or {"refusal": {...}}.')] = False,
+) -> None:
+    """Render by the worker's own code and limits, from the database or from files.
+
+    Exit 0 rendered, 1 refused or not to be rendered, 2 nothing is known: usage, settings, no database.
+    """
+    channels = tuple(dict.fromkeys(_channel(name) for name in channel or ()))
+    values = read_payload(payload)
+    if template_file is not None and workflow is None and enterprise is None:
+        if len(channels) != 1:
+            exit_with_hint("--template is of one channel.", "say which by one --channel.", EXIT_NOTHING_KNOWN)
+        request = request_from_files(template_file, subject, templates, channels[0], values)
+    elif workflow is not None and enterprise is not None and template_file is subject is templates is None:
+        with failures_named():
+            found = asyncio.run(_read(SupabaseSettings.load(), enterprise, workflow))
+        request = RenderRequest(
+            enterprise, _renderable(found, enterprise, workflow), (), found.templates, values, explain=True
+        )
+        request = replace(request, channels=channels or tuple(dict.fromkeys(request.workflow.default_channels)))
+    else:
+        exit_with_hint(
+            "What is to be rendered?",
+            "--workflow KEY --enterprise ID from the database, or --template FILE --channel C from files; not both.",
+            EXIT_NOTHING_KNOWN,
+        )
+    result = asyncio.run(_render(request)) if request.channels else _NO_CHANNEL
+    if as_json:
+        say(json.dumps(preview_json(result), indent=2))
+    else:
+        print_preview(result)
+    if not isinstance(result, dict):
+        raise typer.Exit(EXIT_NOT_RENDERED)
+    if open_page:
+        say(show(request, result), err=True)
+
+
+_NO_CHANNEL = Refusal(
+    RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel; --channel names one"
+)
+
+
+async def _read(settings: SupabaseSettings, enterprise_id: str, workflow_key: str) -> WorkflowTemplates:
+    async with supabase_session(settings) as client:
+        return await SupabaseTemplateStore(client).read(enterprise_id, workflow_key)
+
+
+async def _render(request: RenderRequest) -> RenderResult:
+    pool = RenderPool()
+    try:
+        return (await pool.render([request]))[0]
+    except RenderPoolUnavailable as unavailable:
+        exit_with_hint(f"Nothing can be rendered: {unavailable}.", "try again.", EXIT_NOT_RENDERED)
+    finally:
+        await pool.close()
+
+
+def _renderable(found: WorkflowTemplates, enterprise_id: str, workflow_key: str) -> NovuWorkflow:
+    """The workflow, if the worker would render it; leaves with the reason otherwise."""
+    if found.workflow is None:
+        exit_with_hint(
+            f"--workflow: enterprise {enterprise_id} has no workflow {workflow_key}.",
+            _known(found.known_keys),
+            EXIT_NOT_RENDERED,
+        )
+    if isinstance(found.workflow, Refusal):
+        exit_with_hint(f"--workflow: {found.workflow.message}.", "mend that column.", EXIT_NOT_RENDERED)
+    if not found.active:
+        say(f"Workflow {workflow_key} is not published or is deactivated: rows that name it fail.", err=True)
+    if found.workflow.type is WorkflowType.STATIC:
+        exit_with_hint(
+            f"--workflow: {workflow_key} is STATIC: nothing is rendered here, Novu gets the payload as it is.",
+            "only DYNAMIC workflows have templates of ours.",
+            EXIT_NOT_RENDERED,
+        )
+    return found.workflow
+
+
+def _known(keys: Sequence[str]) -> str:
+    return (
+        f"its active ones: {', '.join(keys)}." if keys else "it has no active workflow at all; is --enterprise right?"
+    )
+
+
+def _channel(name: str) -> Channel:
+    try:
+        return Channel(name.upper().replace("-", "_"))
+    except ValueError:
+        raise typer.BadParameter(f"--channel {name}: there are {', '.join(Channel)}.") from None
