@@ -249,3 +249,29 @@ async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     async with asyncio.timeout(30):
         line: dict[str, Any] = json.loads(await process.stdout.readline())
         return line
+
+
+@pytest.mark.parametrize("status", ["PENDING", "PROCESSING", "FAILED"])
+async def test_a_row_of_impossible_instants_and_endless_texts_is_traced_and_replayed(bench: Bench, status: str) -> None:
+    notification_id = await bench.insert_failed("expired")
+    await bench.connection.execute(
+        "update notify.ent_notification set notification_status = $2, created_at = '0044-03-15 00:00Z BC',"
+        " updated_at = 'infinity', processed_at = '-infinity', retracted_at = '-infinity',"
+        " scheduled_for = '20000-01-01Z',"
+        " deliver_before = 'infinity', lease_expires_at = 'infinity', claim_owner = repeat('x', 5000),"
+        " error_details = jsonb_build_object('code', repeat('7', 5000)::jsonb, 'message', '[]'::jsonb),"
+        " cancellation = (repeat('[', 1500) || repeat(']', 1500))::jsonb, transaction_id = repeat('t', 5000),"
+        " attempts = 2147483647 where id = $1",
+        notification_id,
+        status,
+    )
+
+    traced = await bench.xnovu("trace", str(notification_id))
+    told = await bench.xnovu("trace", str(notification_id), "--json")
+
+    assert traced.errors == told.errors == ""
+    assert "9999-12-01" in traced.output
+    assert told.object["row"]["id"] == notification_id
+    if status == "FAILED":
+        replayed = await bench.xnovu("replay", "--enterprise", bench.enterprise_id, "--json", "--yes")
+        assert (replayed.code, replayed.object["notification_ids"]) == (0, [notification_id])

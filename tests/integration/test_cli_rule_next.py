@@ -127,3 +127,13 @@ def test_a_wrong_option_is_exit_code_2(local_stack: Mapping[str, str], options: 
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr != ""
+
+
+@pytest.mark.parametrize("config", ['{"cron": ' + "7" * 5_000 + "}", "[" * 1_500 + "]" * 1_500])
+def test_a_rule_whose_configuration_cannot_be_read_does_not_fire_and_says_why(
+    local_stack: Mapping[str, str], config: str
+) -> None:
+    result = rule_next(local_stack, insert_rule(local_stack, trigger_config=config))
+
+    assert result.exit_code == 1
+    assert "trigger_config " in result.stderr
