@@ -43,6 +43,30 @@ async def test_every_channel_is_rendered(system: System) -> None:
     }
 
 
+async def test_a_value_is_text_in_every_channel(system: System) -> None:
+    acme = system.enterprises[0]
+    name = "Ann <ann@x.example>, a<b and c>d, ?o=1&region=eu"
+    [order] = await rows.insert(
+        system,
+        acme.enterprise_id,
+        {
+            "notification_workflow_id": acme.dynamic,
+            "channels": list(CHANNELS),
+            "payload": {**sample_payload(7), "name": name},
+        },
+    )
+
+    await rows.settled(system, [order])
+
+    [call] = await rows.calls_for(system, "acme", order)
+    rendered = call["payload"]["rendered"]
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert rendered["SMS"]["body"] == f"Hello {name}, order A-00007 is on its way."
+    assert rendered["CHAT"]["body"] == f"Order *A-00007* is on its way to {name.replace('a<b', 'a< b')}."
+    assert rendered["EMAIL"]["body"].startswith(f"<h1>Hello {escaped}</h1>")
+    assert rendered["IN_APP"]["body"] == f"<p>Order <strong>A-00007</strong> is on its way, {escaped}.</p>"
+
+
 async def test_a_static_workflow_gets_the_payload_as_it_is(system: System) -> None:
     acme = system.enterprises[0]
     payload = {"text": "{{ not ours to read }} <b>&", "number": 12345678901234567890, "none": None}

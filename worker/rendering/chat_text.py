@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from worker.rendering.plain_text import strip_markup, tidy_lines
-from worker.rendering.text_marks import GREATER_THAN, LESS_THAN, VALUE_START, mark_text, unmark
+from worker.rendering.text_marks import AT, GREATER_THAN, LESS_THAN, VALUE_START, mark_text, unmark
 
 _FENCE: Final = re.compile(rf"{VALUE_START}?(?P<ticks>`{{3,}}|~{{3,}})(?P<info>[^`]*)")
 _CODE_SPAN: Final = re.compile(
@@ -17,17 +17,18 @@ _CODE_SPAN: Final = re.compile(
 # A `<` that a reader might take for a tag, or Slack for a call to a person (`<@U1>`) or to all (`<!channel>`). The
 # template's own `<@U1>` is its author's wish.
 _OPENING: Final = re.compile(
-    rf"(?P<less>[<{LESS_THAN}]{VALUE_START}|{LESS_THAN})(?=[a-zA-Z/!?@#])|(?P<own><)(?=[a-zA-Z/!?])"
+    rf"(?P<less>[<{LESS_THAN}]{VALUE_START}|{LESS_THAN})(?=[a-zA-Z/!?@{AT}#])|(?P<own><)(?=[a-zA-Z/!?])"
 )
-_OPENING_IN_CODE: Final = re.compile(rf"(?P<less>[<{LESS_THAN}]{VALUE_START}?)(?=[!@#])")
+_OPENING_IN_CODE: Final = re.compile(rf"(?P<less>[<{LESS_THAN}]{VALUE_START}?)(?=[!@{AT}#])")
+_CALL_TO_ALL: Final = re.compile(rf"(?<!\w){AT}(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
 _ADDRESS: Final = re.compile(
-    rf"[<{LESS_THAN}]{VALUE_START}?(?:https?://|mailto:|[\w.+%-]+@[\w-]+\.)"
+    rf"[<{LESS_THAN}]{VALUE_START}?(?:https?://|mailto:|[\w.+%-]+[@{AT}][\w-]+\.)"
     rf"[^\s<>{LESS_THAN}{GREATER_THAN}]*[>{GREATER_THAN}]",
     re.IGNORECASE,
 )
 
 # A link or a reference, and its target as far as a scheme may reach.
-_LINK: Final = re.compile(r"\](?=[(:]\s*(?:<(?P<angled>(?:&#|[^/?#\[\]()\n>])*)|(?P<bare>(?:&#|[^\s/?#\[\]()<])*)))")
+_LINK: Final = re.compile(r"\](?=[(:]\s*(?:<(?P<angled>(?:&#|[^/?#\[\]()\n>])*)|(?P<bare>(?:&#|[^ \n/?#\[\]()<])*)))")
 _NOT_IN_SCHEME: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\]+")
 _SAFE_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
@@ -89,9 +90,13 @@ def _closing(fences: list[re.Match[str] | None], opening: int) -> int | None:
 def _break_tags(text: str) -> str:
     parts, position = [], 0
     for found in _ADDRESS.finditer(text):
-        parts += [_OPENING.sub(_break, text[position : found.start()]), found.group()]
+        parts += [_break_calls(text[position : found.start()]), found.group()]
         position = found.end()
-    return "".join([*parts, _OPENING.sub(_break, text[position:])])
+    return "".join([*parts, _break_calls(text[position:])])
+
+
+def _break_calls(text: str) -> str:
+    return _CALL_TO_ALL.sub(_break, _OPENING.sub(_break, text))
 
 
 def _break(found: re.Match[str]) -> str:

@@ -16,12 +16,16 @@ VALUE_START: Final = "\ufdd1"
 
 GREATER_THAN: Final = "\ufdd2"
 
+AT: Final = "\ufdd7"
+"""Stands for a value's `@`: chats call everybody by `@everyone`."""
+
 _STAND_INS: Final = {
     "<": LESS_THAN,
     ">": GREATER_THAN,
     "&": "\ufdd3",
     '"': "\ufdd4",
     "'": "\ufdd5",
+    "@": AT,
     "\u00a0": "\ufdd6",  # HTML's serialiser is slow with it
 }
 _NONCHARACTERS: Final = dict.fromkeys(map(chr, range(0xFDD0, 0xFDF0)), "")

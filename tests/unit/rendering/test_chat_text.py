@@ -61,6 +61,9 @@ def test_a_chat_message_is_safe_markdown(text: str, clean: str) -> None:
         ("`<!channel>`", "`< !channel>`"),
         ("```\n<@U1> <b>\n```", "```\n< @U1> <b>\n```"),
         ("<script>x</script>", "< script>x< /script>"),
+        ("[x](java\tscript:alert(1))", "[x] (java\tscript:alert(1))"),
+        ("@everyone @Here, bob@here.example @allan", "@ everyone @ Here, bob@here.example @allan"),
+        ("`@all`", "`@all`"),
         ("`\n<script>`", "`\n< script>`"),
         ("~~~\n```\n~~~\n<script>\n```", "~~~\n```\n~~~\n< script>\n```"),
         ("- ```\n  code\n  ```\n<script>\n```", "- ```\n  code\n  ```\n< script>\n```"),
@@ -90,7 +93,7 @@ def test_the_templates_own_brackets_make_an_address_of_a_value() -> None:
 
 
 def test_a_call_written_by_the_template_stays() -> None:
-    assert chat("<@{{ v }}>", "U123") == "<@U123>"
+    assert chat("<@{{ v }}> @here", "U123") == "<@U123> @here"
 
 
 @given(VALUES)
