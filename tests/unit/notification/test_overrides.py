@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.notification.overrides import broken_line
@@ -54,6 +54,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["email", "sms", "providers", "steps", "x"]), max_size=4), JSON)
 def test_a_line_break_below_headers_is_found_however_deep(way: list[str], beside: Any) -> None:
     overrides: Any = {"headers": [{"beside": beside}, {"deeper": {"name": [INJECTED]}}]}

@@ -1,6 +1,6 @@
 """Novu drops what is no subscriber id without a word: we say so before."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.notification.recipients import not_taken
@@ -41,6 +41,7 @@ def test_the_first_twenty_are_named() -> None:
     assert not_taken(["u 1"] * 100) == list(range(20))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5))
 def test_any_text_is_either(texts: list[str]) -> None:
     assert set(not_taken(texts)) <= set(range(len(texts)))

@@ -3,7 +3,7 @@
 from itertools import combinations
 from urllib.parse import quote
 
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from shared.notification.transaction_id import transaction_id, transaction_ids
@@ -21,6 +21,7 @@ EVENTS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS, EVENTS)
 @example(("acme", 1, 2), ("acme.1", 2, 0))
 @example(("7", 1, 2), ("7.1", 2, 0))
@@ -43,11 +44,13 @@ def test_every_split_of_the_same_text_has_an_id_of_its_own() -> None:
     assert all(transaction_id(*one) != transaction_id(*other) for one, other in combinations(events, 2))
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_an_id_needs_no_quoting_in_a_path(event: Sent) -> None:
     assert quote(transaction_id(*event), safe="") == transaction_id(*event)
 
 
+@settings(deadline=None)
 @given(EVENTS, st.integers(1, 20))
 def test_the_ids_of_a_row_are_those_its_chunks_were_sent_under(event: Sent, chunks: int) -> None:
     enterprise_id, notification_id, _ = event

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.novu.refusal_reason import LONGEST_REASON, NOT_KEPT, reason_of_refused_item, reason_of_refused_request
@@ -191,6 +191,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(status=st.text(), answer=ANYTHING)
 @example(status="error", answer={"message": "to.123.payload.4821 must be an email"})
 def test_a_reason_is_made_of_our_words_alone_whatever_novu_answers(status: str, answer: Any) -> None:
