@@ -35,10 +35,14 @@ class Daemon:
         assert answer.status_code == (503 if health["status"] == "unhealthy" else 200)
         return health
 
+    async def status(self) -> dict[str, Any]:
+        """The body of /status."""
+        status: dict[str, Any] = (await self._http.get("/status")).json()
+        return status
+
     async def problems(self) -> dict[str, str]:
         """By component, as /status has them; the last of each."""
-        status = (await self._http.get("/status")).json()
-        return {problem["component"]: problem["reason"] for problem in status["problems"]}
+        return {problem["component"]: problem["reason"] for problem in (await self.status())["problems"]}
 
     async def is_ready(self) -> bool:
         try:
@@ -114,6 +118,34 @@ async def test_a_frozen_websocket_shows_and_heals(healthy: Daemon) -> None:
     await healthy.system.edge.delete("/_faults")
     await healthy.recovers()
     assert took < SHOWS_WITHIN_SECONDS
+
+
+async def test_a_feed_that_confirms_and_brings_nothing_shows_is_never_healthy_and_heals(healthy: Daemon) -> None:
+    await healthy.system.edge_fault("poller_gives_up")
+    await healthy.system.edge_fault("kill_slot")
+
+    await healthy.shows(lambda it: it["components"]["subscriptions"]["active"] == 0, "no subscription active")
+
+    assert "no beat of the canary came back" in (await healthy.problems())["subscriptions"]
+    watched_until = time.monotonic() + SHOWS_WITHIN_SECONDS
+    while time.monotonic() < watched_until:
+        assert not await healthy.is_healthy()
+        assert not await healthy.is_ready()
+    await healthy.system.edge.delete("/_faults")
+    await healthy.recovers()
+
+
+async def test_a_table_that_is_not_published_any_more_is_named_with_its_remedy_and_heals(healthy: Daemon) -> None:
+    await rows.execute(healthy.system, "alter publication supabase_realtime drop table notify.ent_notification_rule")
+
+    await healthy.shows(lambda it: it["status"] == "degraded", "degraded")
+
+    status = await healthy.status()
+    assert len(status["feed"]["flaws"]) == 1
+    what, remedy = status["feed"]["flaws"][0].split("; mend it with: ")
+    assert what == "notify.ent_notification_rule is not in publication supabase_realtime"
+    await rows.execute(healthy.system, remedy)
+    await healthy.recovers()
 
 
 async def test_temporal_away_shows_and_heals(healthy: Daemon) -> None:

@@ -1,5 +1,6 @@
 """CRON rules fire at their instants, once each; what is done to a rule counts from that moment on."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,7 @@ WATCHED = timedelta(seconds=3)
 
 RULES_PER_ENTERPRISE = 100
 TAKES_EFFECT_WITHIN_SECONDS = 30.0
+LOST_FIRES_WITHIN_SECONDS = 40.0
 LAST_OF_A_THOUSAND_WITHIN_SECONDS = 40.0
 """Generous, for a machine that does other things too: the figures are in the summary of the test run."""
 
@@ -43,6 +45,20 @@ async def companion(timed_system: System, acme: SampleEnterprise) -> int:
     [rule] = await rules.insert(timed_system, acme, EVERY_SECOND)
     await rules.fired_through(timed_system, rule, datetime.now(UTC))
     return rule
+
+
+async def test_a_rule_whose_insertion_realtime_loses_fires_all_the_same(
+    timed_system: System, acme: SampleEnterprise, record_property: Record
+) -> None:
+    began = time.monotonic()
+    await timed_system.edge_fault("kill_slot")
+    [rule] = await rules.insert(timed_system, acme, {"cron": "*/5 * * * * *"})
+
+    async def has_fired() -> bool:
+        return bool((await rules.fired(timed_system, [rule])).get(rule))
+
+    await eventually(has_fired, within=LOST_FIRES_WITHIN_SECONDS, what="a rule that Realtime did not tell of has fired")
+    record_property("a rule lost by Realtime fired after, s", round(time.monotonic() - began, 1))
 
 
 async def test_a_thousand_rules_due_at_one_instant_fire_once_each(

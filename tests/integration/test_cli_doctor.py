@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from cli.doctor.command import CHECKS
+from cli.doctor.realtime import check_realtime
 from stack.local import LocalStack
 
 HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -168,3 +169,35 @@ async def test_a_probe_that_does_not_come_back_is_found() -> None:
         code, output = await doctor({**stack.environment, "DAEMON_ENTERPRISE_IDS": "acme"}, "realtime")
 
     assert (code, output.startswith("realtime: subscribed, but a row")) == (1, True)
+
+
+async def test_what_is_wrong_with_the_project_s_realtime_is_named_with_what_to_do(
+    local_stack: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**local_stack, "DAEMON_ENTERPRISE_IDS": "acme,globex,initech"}.items():
+        monkeypatch.setenv(name, value)
+    found = {}
+    async with httpx.AsyncClient(base_url=local_stack["XNOVU_STACK_EDGE_URL"]) as edge:
+        for name, fault, order in (
+            ("full", "limit_channels", {"channels": 2}),
+            ("suspended", "tenant", {"becomes": "suspended"}),
+            ("deleted", "tenant", {"becomes": "deleted"}),
+            ("changed", "tenant", {"becomes": "changed"}),
+            ("crowded", "refuse_handshakes", {"status": 429, "body": '{"error":"Too many connected users"}'}),
+            ("poller gone", "poller_gives_up", {}),
+        ):
+            (await edge.post(f"/_faults/{fault}", json=order)).raise_for_status()
+            found[name] = await check_realtime()
+            (await edge.delete("/_faults")).raise_for_status()
+    assert await check_realtime() == []
+
+    for name, said in {
+        "full": "a socket has room for 2 channels, and 4 are wanted",
+        "suspended": "Realtime is switched off for this project",
+        "deleted": "check NEXT_PUBLIC_SUPABASE_URL",
+        "changed": "SUPABASE_SERVICE_ROLE_KEY is of another project",
+        "crowded": "a limit of the project's Realtime is reached",
+        "poller gone": "a transaction that stays open",
+    }.items():
+        [problem] = found[name]
+        assert said in f"{problem.message} {problem.hint}", name
