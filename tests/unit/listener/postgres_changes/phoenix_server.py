@@ -1,6 +1,7 @@
 """A scripted Realtime server: it speaks just enough Phoenix to misbehave in every way that was seen."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -161,14 +162,14 @@ class SingingStore:
         self._server = server
         self.mute = False
         self.swallow = 0
-        self.beats = 0
+        self.beats: Counter[str] = Counter()
 
     async def beat_canary(self, listener_id: str) -> int:
-        self.beats += 1
+        self.beats[listener_id] += 1
         if self.swallow:
             self.swallow -= 1
         elif not self.mute:
-            record = {"listener_id": listener_id, "beat": self.beats}
+            record = {"listener_id": listener_id, "beat": self.beats[listener_id]}
             with suppress(ConnectionClosed):
                 await self._server.send_change(self._server.canaries(listener_id)[-1], record, type="UPDATE")
-        return self.beats
+        return self.beats[listener_id]
