@@ -14,7 +14,7 @@ from cli.daemon_record import DaemonBook, StartOptions, record_of_this_process
 from cli.dev_stack import dev_stack, is_wanted
 from cli.extra_workers import keep_extra_workers
 from cli.failure import exit_with_hint
-from cli.health_server import LiveComponents, serving
+from cli.health_server import HealthPortTaken, LiveComponents, serving
 from cli.terminal import say
 from listener import bootstrap as listener
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
@@ -50,13 +50,21 @@ async def _run(
     with until_the_end:
         book.write(record_of_this_process(settings, options, _log_file(book)))
         live = LiveComponents(settings.daemon_enterprise_ids, ProcessUsage(settings.xnovu_build))
-        parts = Supervisor()
-        async with serving(settings, live, parts), asyncio.TaskGroup() as tasks:
-            hear = partial(listener.run, settings, stop, live.reporting)
-            work = partial(worker.run, settings, stop, live.reporting)
-            tasks.create_task(parts.keep("listener", hear, until=stop))
-            tasks.create_task(parts.keep("worker", work, until=stop))
-            tasks.create_task(keep_extra_workers(options.workers, stop, parts))
+        parts, drained = Supervisor(), asyncio.Event()
+
+        async def tell() -> None:
+            async with serving(settings, live, parts):
+                await drained.wait()
+
+        async with asyncio.TaskGroup() as telling:
+            telling.create_task(parts.keep("health", tell, passing=(HealthPortTaken,), until=drained))
+            async with asyncio.TaskGroup() as tasks:
+                hear = partial(listener.run, settings, stop, live.reporting)
+                work = partial(worker.run, settings, stop, live.reporting)
+                tasks.create_task(parts.keep("listener", hear, until=stop))
+                tasks.create_task(parts.keep("worker", work, until=stop))
+                tasks.create_task(keep_extra_workers(options.workers, stop, parts))
+            drained.set()
 
 
 def load_settings(options: StartOptions) -> DaemonSettings:

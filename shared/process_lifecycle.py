@@ -42,13 +42,20 @@ def run_process(
     telemetry.start(f"xnovu-{name}", prometheus=isinstance(settings, DaemonSettings))
     try:
         asyncio.run(_run_until_signalled(name, main, settings))
-    except SettingsError as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
-        leave_at_once(EXIT_BAD_SETTINGS)
-    except BaseException:
+    except BaseException as error:
+        if wrong := _wrong_settings(error):
+            print(f"{name}: {wrong}", file=sys.stderr)  # noqa: T201
+            leave_at_once(EXIT_BAD_SETTINGS)
         log.exception("process_failed", extra={"program": name})
         leave_at_once(EXIT_FAILED)
     leave_at_once(EXIT_OK)
+
+
+def _wrong_settings(error: BaseException) -> SettingsError | None:
+    """The one that ended the process, alone or among what ended with it."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_wrong_settings, error.exceptions)), None)
+    return error if isinstance(error, SettingsError) else None
 
 
 async def _run_until_signalled(
