@@ -13,6 +13,7 @@ log = logging.getLogger("EnhancedSubscriptionManager")
 LOOK_SECONDS = 10.0
 BREATH_SECONDS = 0.5
 """Between two looks, however many ask for one."""
+RETRY_SECONDS = 2.0
 
 
 def _utc_now() -> datetime:
@@ -62,8 +63,11 @@ class Lookout:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            with suppress(StoreUnavailable):  # health tells of the database; the next look is soon enough
+            try:
                 await self.look()
+            except StoreUnavailable:  # health tells of the database
+                await asyncio.sleep(min(RETRY_SECONDS, self._interval_seconds))
+                continue
             await asyncio.sleep(min(BREATH_SECONDS, self._interval_seconds))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._interval_seconds):

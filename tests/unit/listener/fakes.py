@@ -153,6 +153,9 @@ class FakeStore:
 
     async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
         self.looks += 1
+        if self.failures_to_come:
+            self.failures_to_come -= 1
+            raise StoreUnavailable("restarting")
         return LookoutFindings(dict(self.unread_rules), self.flaws)
 
     async def beat_canary(self, listener_id: str) -> int:
