@@ -125,8 +125,8 @@ def random_row(rng: random.Random, enterprises: list[SampleEnterprise], name: st
     }
     for column in rng.sample(sorted(mutations), rng.choice([1, 1, 1, 2, 3])):
         row[column] = mutations[column]()
-        if column == "payload" and dynamic and row[column].leads is Leads.TO_SENT:
-            row[column] = either(row[column].sql, *TEMPLATE_CODES, "payload_too_large")
+        if column == "payload" and dynamic and row[column].leads is not Leads.TO_FAILED:
+            row[column] = either(row[column].sql, *row[column].codes, *TEMPLATE_CODES, "payload_too_large")
     if rng.random() < 0.5:
         row |= _indifferent(rng)
     if row["notification_status"].sql == "'PROCESSING'":
