@@ -18,7 +18,7 @@ from shared.supervision import Supervisor
 
 LAST_ANSWERS_WITHIN_SECONDS = 1
 
-ANSWERED_AT_ONCE = 4
+ANSWERED_AT_ONCE = 2
 """The event loop is also that of deliveries: this bounds what of its time one turn can give to callers."""
 
 ACCEPTED_AT_ONCE = 4
