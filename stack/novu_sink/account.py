@@ -75,9 +75,6 @@ class Account:
         hours = self.settings.activity.retention_hours
         return (self.plan.retention_hours if hours is None else hours) * 3600
 
-    def change_settings(self, settings: Settings) -> None:
-        self.settings = settings
-
     def reset_settings(self) -> None:
         self.settings = self._started_with
 

@@ -123,6 +123,20 @@ class System:
         calls: list[dict[str, Any]] = response.json()["calls"]
         return calls
 
+    async def sink_settings(self, **changes: Any) -> None:
+        """Change what the Novu sink is like (docs/novu_sink.md)."""
+        (await self.sink.patch("/_sink/settings", json=changes)).raise_for_status()
+
+    async def sink_truth(self, **chosen: str) -> dict[str, Any]:
+        """What each person got in each channel, once Novu's worker has nothing left to do."""
+        while True:
+            response = await self.sink.get("/_sink/truth", params=chosen)
+            response.raise_for_status()
+            truth: dict[str, Any] = response.json()
+            if not truth["waiting"]:
+                return truth
+            await asyncio.sleep(0.1)
+
     async def deliveries(self) -> Counter[str]:
         """How often each transaction id reached people: what Novu recognises as a duplicate reaches nobody."""
         return Counter(

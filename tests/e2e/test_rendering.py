@@ -41,6 +41,9 @@ async def test_every_channel_is_rendered(system: System) -> None:
             "CHAT": {"body": "Order *A-00007* is on its way to Ada & 7."},
         },
     }
+    people = (await system.sink_truth(transaction_id_prefix=call["transaction_id"]))["people"]
+    sent = [one["channel"] for one in people if one["event"] == call["transaction_id"] and one.get("sent") == 1]
+    assert sent == ["email", "in_app", "sms", "push", "chat"]
 
 
 async def test_a_value_is_text_in_every_channel(system: System) -> None:

@@ -23,7 +23,7 @@ from stack.novu_sink.worker.steps import held_back_seconds, perform
 
 _TICK_SECONDS = 0.02
 _SLICE_SECONDS = 0.01
-_QUIET_SECONDS = 0.2
+_QUIET_SECONDS = 0.5
 
 
 class Worker:
