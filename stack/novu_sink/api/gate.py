@@ -86,10 +86,9 @@ class Gate:
             content = parse_object(body) if body or (category == "trigger" and request.method == "POST") else {}
             asked = Asked(request, environment, content, body, received_at_ns / 1e9)
             names = _workflow_names(asked.content) if category == "trigger" else set()
-            await self._be_slow(category, path, names)
             fault = self._faults.take_answer(path, names)
             fail_at_the_door(fault)
-            answer = await self._answer(asked, endpoint, fault)
+            answer = await self._answer(asked, endpoint, fault, self._slowness_seconds(category, path, names))
             fault = fault or self._lose(category)
         except Refused as refused:
             answer, fault = refusal(refused, path), None
@@ -108,10 +107,13 @@ class Gate:
         )
         return await answer_under(fault, request, answer)
 
-    async def _answer(self, asked: Asked, endpoint: Endpoint, fault: AnswerFault | None) -> Response:
+    async def _answer(
+        self, asked: Asked, endpoint: Endpoint, fault: AnswerFault | None, takes_seconds: float
+    ) -> Response:
         key = asked.request.headers.get("idempotency-key")
 
         async def serve() -> Response:
+            await asyncio.sleep(takes_seconds)
             fail_before_accepting(fault)
             if isinstance(fault, UnreadableAnswer) and not fault.accepted:
                 return Response()
@@ -152,11 +154,11 @@ class Gate:
     def _account_for(self, category: Category, cost: int) -> dict[str, str]:
         return self.tokens.take(self._account.settings.plan, category, cost, time.time())
 
-    async def _be_slow(self, category: Category, path: str, names: set[str]) -> None:
+    def _slowness_seconds(self, category: Category, path: str, names: set[str]) -> float:
         seconds = self._faults.take_latency_seconds(path, names)
         if category == "trigger":
             seconds += self._chance.uniform(*self._account.settings.answers.delay_seconds)
-        await asyncio.sleep(seconds)
+        return seconds
 
     def _lose(self, category: Category) -> AnswerFault | None:
         answers = self._account.settings.answers
