@@ -8,6 +8,9 @@ from typing import Any
 
 from tests.faults.await_points import PROJECT, AwaitPoint
 
+CANARY = "@".join(["ada", "foreign.example"])
+"""What a foreign exception quotes, and nobody may. Tracebacks show lines of our source: none has it in one piece."""
+
 
 class Foreign(Exception):
     """Known to nobody in our code."""
@@ -40,7 +43,7 @@ class Injection:
             self.was_left = True
         if frame.f_lasti in self.point.offsets:
             self.has_fired = True
-            raise Foreign("canary: ada@example.org")
+            raise Foreign(CANARY)
         return self._on_instruction
 
 

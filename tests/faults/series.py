@@ -11,11 +11,11 @@ from types import CodeType, FrameType
 from typing import Any
 
 from tests.faults.await_points import PROJECT, AwaitPoint, await_points, modules_of
-from tests.faults.injector import Foreign
+from tests.faults.injector import CANARY, Foreign
 
 FIRST_SECONDS = 0.5
-EVERY_SECONDS = 0.5
-FAULTS = 40
+EVERY_SECONDS = 0.4
+FAULTS = 30
 
 MODULES = (
     "cli.health_server.serving",
@@ -70,7 +70,7 @@ class Series:
             signal.setitimer(signal.ITIMER_REAL, 0)
         with self._told.open("a") as told:
             told.write(f"{point}\n")
-        raise Foreign("canary: ada@example.org")
+        raise Foreign(CANARY)
 
 
 def begin() -> None:
