@@ -1,9 +1,15 @@
 """Enterprises do not see each other, and do not wait for each other."""
 
-import pytest
+from datetime import timedelta
+from pathlib import Path
 
-from stack.sample_data import sample_payload
+import pytest
+from temporalio.client import Client, WorkflowFailureError
+
+from stack.sample_data import sample_payload, seed_enterprise
 from tests.e2e import rows
+from tests.e2e.logs import read_log
+from tests.e2e.program import Program
 from tests.e2e.system import System
 
 pytestmark = [
@@ -73,3 +79,33 @@ async def test_a_neighbours_flood_does_not_come_first(system: System) -> None:
     sent_after_single = set(order[order.index(f"xnovu.globex.{single}") + 1 :])
     assert set(flooded) <= set(order)
     assert len(sent_after_single.intersection(flooded)) >= 100, "the last batch of the flood, at least, comes later"
+
+
+async def test_who_reaches_temporal_cannot_have_rows_sent_of_an_enterprise_that_nobody_serves(
+    system: System, tmp_path: Path
+) -> None:
+    connection = await system.connect()
+    try:
+        victim = await seed_enterprise(connection, "victim")
+    finally:
+        await connection.close()
+    [notification_id] = await rows.insert(system, "victim", {"notification_workflow_id": victim.static})
+    temporal = await Client.connect(system.stack.temporal.address)
+    environment = {**system.environment, "TEMPORAL_TASK_QUEUE": "of-some-deployment", "WORKER_ENTERPRISE_IDS": "acme"}
+
+    with Program("worker", tmp_path, environment) as worker:
+        with pytest.raises(WorkflowFailureError) as failed:
+            await temporal.execute_workflow(
+                "NotificationProcessingWorkflow",
+                {"enterprise_id": "victim", "notification_ids": [notification_id]},
+                id="notification-processing/victim/forged",
+                task_queue="of-some-deployment",
+                execution_timeout=timedelta(seconds=30),
+            )
+        worker.require_running()
+
+    assert "EnterpriseNotServed" in str(failed.value.cause.__cause__)
+    assert (await rows.read(system, [notification_id]))[notification_id].is_untouched
+    refusals = [line for line in read_log(worker.log_file) if line["event"] == "enterprise_not_served"]
+    assert [line["enterprise_id"] for line in refusals] == ["victim"]
+    assert await rows.calls_for(system, "victim", notification_id) == []
