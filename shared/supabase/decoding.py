@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 Label = TypeVar("Label", bound=StrEnum)
 
-_MAY_BE_BEYOND_A_DOUBLE = re.compile(r"\d{300}")
+_MAY_BE_BEYOND_A_DOUBLE = re.compile(r"[0-9]{300}")
 """PostgreSQL writes numbers out, without exponents: shorter ones are within a double's range."""
 
 
@@ -64,9 +64,10 @@ def read_labels(column: str, values: Any, enum: type[Label]) -> tuple[Label, ...
 
 def read_label(column: str, value: Any, enum: type[Label]) -> Label:
     """One label; one that was added to the database's type later than to ours is refused."""
-    if not isinstance(value, str) or value not in tuple(enum):
-        raise Unreadable(column, f"holds something else than {', '.join(enum)}")
-    return enum(value)
+    try:
+        return enum(value)
+    except ValueError:
+        raise Unreadable(column, f"holds something else than {', '.join(enum)}") from None
 
 
 def read_count(column: str, value: Any) -> int:
