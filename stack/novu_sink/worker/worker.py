@@ -21,7 +21,7 @@ from stack.novu_sink.worker.queue import Queue, TakenEvent
 from stack.novu_sink.worker.recipients import resolve
 from stack.novu_sink.worker.steps import held_back_seconds, perform
 
-_TICK_SECONDS = 0.02
+_TICK_SECONDS = 0.05
 _SLICE_SECONDS = 0.01
 _QUIET_SECONDS = 0.5
 
