@@ -23,7 +23,7 @@ from stack.novu_sink.worker.steps import held_back_seconds, perform
 
 _TICK_SECONDS = 0.05
 _SLICE_SECONDS = 0.01
-_QUIET_SECONDS = 0.5
+_QUIET_SECONDS = 2.0
 
 
 class Worker:
@@ -101,8 +101,9 @@ class Worker:
             settings = self._account.settings
             on_time = settings.worker.on_time or settings.webhooks.url is not None
             steps = on_time or time.time() - self._last_taken > _QUIET_SECONDS
-            await self.present(steps=steps)
-            await asyncio.sleep(_TICK_SECONDS)
+            # One slice: an event that comes meanwhile ends the quiet.
+            done = self.catch_up(steps=steps, within_seconds=_SLICE_SECONDS)
+            await asyncio.sleep(0 if steps and not done else _TICK_SECONDS)
 
     def _look_for_duplicate(self, environment: Environment, event: TakenEvent, at: float) -> None:
         received = event.received
