@@ -23,6 +23,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("retried_deliveries",),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out", "mark_unread_rules", "read_cron_rules"),
+        *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *(
             "begin_scaler_tick",
             "end_scaler_tick",

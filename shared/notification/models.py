@@ -44,13 +44,15 @@ class Template:
 class NovuWorkflow:
     """The enterprise's active workflow configuration: which Novu workflow to trigger, and with what.
 
-    `template_references` gives, per channel, the template's id or key as the row names it.
+    `template_references` gives, per channel, the template's id or key as the row names it. `novu_channels` are those
+    that `xnovu novu apply` last gave it at Novu; None where it did not.
     """
 
     key: str
     type: WorkflowType
     default_channels: tuple[Channel, ...] = ()
     template_references: Mapping[Channel, str] = field(default_factory=dict)
+    novu_channels: frozenset[Channel] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class RefusalCode(StrEnum):
     ROW_UNREADABLE = "row_unreadable"
     INVALID_RECIPIENTS = "invalid_recipients"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
+    CHANNEL_NOT_IN_NOVU = "channel_not_in_novu"
     TEMPLATE_NOT_FOUND = "template_not_found"
     TEMPLATE_INVALID = "template_invalid"
     TEMPLATE_UNDEFINED_VARIABLE = "template_undefined_variable"

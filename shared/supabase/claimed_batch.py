@@ -29,7 +29,9 @@ _UNSENT = {
 
 def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
     """The answer of `claim_batch` (docs/database_functions.md); nothing that a row holds makes this raise."""
-    workflows = {int(key): read_workflow(value) for key, value in answer["workflows"].items()}
+    # A claim of a database that is older than this code knows nothing of Novu's channels.
+    at_novu = answer.get("novu_channels", {})
+    workflows = {int(key): read_workflow(value, at_novu.get(key)) for key, value in answer["workflows"].items()}
     read = [_notification_or_failed(row, workflows) for row in answer["notifications"]]
     return ClaimedBatch(
         notifications=tuple(it for it in read if isinstance(it, Notification)),
@@ -71,15 +73,15 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
     )
 
 
-def read_workflow(row: Mapping[str, Any]) -> NovuWorkflow | Refusal:
-    """A workflow's row, or why it cannot be read."""
+def read_workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None = None) -> NovuWorkflow | Refusal:
+    """A workflow's row, or why it cannot be read; `novu_channels` are those that it is noted to have at Novu."""
     try:
-        return _workflow(row)
+        return _workflow(row, novu_channels)
     except Unreadable as unreadable:
         return _refusal(unreadable)
 
 
-def _workflow(row: Mapping[str, Any]) -> NovuWorkflow:
+def _workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None) -> NovuWorkflow:
     references = {
         channel: row["templates"][name] for channel, name in _TEMPLATE_REFERENCE.items() if name in row["templates"]
     }
@@ -90,6 +92,7 @@ def _workflow(row: Mapping[str, Any]) -> NovuWorkflow:
         template_references={
             channel: _name("workflow.template_overrides", reference) for channel, reference in references.items()
         },
+        novu_channels=None if novu_channels is None else frozenset(it for it in Channel if it in novu_channels),
     )
 
 

@@ -43,9 +43,26 @@ def find_refusal(notification: Notification) -> Refusal | None:
             "chunks_sent is more than there are chunks of 100 recipients",
             {"column": "chunks_sent"},
         )
-    if notification.workflow.type is WorkflowType.DYNAMIC and not channels_of(notification, notification.workflow):
+    return _channel_refusal(notification, notification.workflow)
+
+
+def _channel_refusal(notification: Notification, workflow: NovuWorkflow) -> Refusal | None:
+    """Novu would say nothing of a channel for which its workflow has no step, and send nothing there."""
+    if workflow.type is not WorkflowType.DYNAMIC:
+        return None
+    channels = channels_of(notification, workflow)
+    if not channels:
         return Refusal(RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel")
-    return None
+    missing = (
+        [] if workflow.novu_channels is None else [it.value for it in channels if it not in workflow.novu_channels]
+    )
+    if not missing:
+        return None
+    return Refusal(
+        RefusalCode.CHANNEL_NOT_IN_NOVU,
+        f"Novu's workflow {workflow.key} has no step for {', '.join(missing)}: run xnovu novu apply",
+        {"workflow": workflow.key, "channels": missing},
+    )
 
 
 def templates_too_large(workflow: NovuWorkflow) -> Refusal:

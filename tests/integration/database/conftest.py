@@ -87,6 +87,7 @@ async def _delete_rows(project: Project) -> None:
             "component_heartbeat",
             "delivery_fault",
             "unread_rules",
+            "novu_workflow",
         ):
             await connection.execute(f"delete from notify.{table}")
 

@@ -58,6 +58,17 @@ def test_a_claim_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("noted", "channels"),
+    [({}, None), ({"novu_channels": {}}, None), ({"novu_channels": {"7": ["SMS", "FAX"]}}, {Channel.SMS})],
+)
+def test_what_a_workflow_has_at_novu_is_known_or_not(noted: dict[str, Any], channels: set[Channel] | None) -> None:
+    batch = read_claimed_batch({**an_answer(ROW), **noted})
+
+    assert batch.notifications[0].workflow is not None
+    assert batch.notifications[0].workflow.novu_channels == channels
+
+
+@pytest.mark.parametrize(
     ("columns", "column"),
     [
         ({"payload": "1" * 5_000}, "payload"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_refusal_says_where_and_quotes_nothing() -> None:
         assert refusal is not None
         assert refusal.details == details
         assert zanzibar not in str(refusal)
+
+
+def test_a_channel_that_novu_s_workflow_lacks_is_refused_by_the_command_that_mends_it() -> None:
+    applied = replace(DYNAMIC, novu_channels=frozenset({Channel.EMAIL, Channel.IN_APP}))
+
+    refusal = find_refusal(a_notification(workflow=applied, channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH)))
+
+    assert refusal is not None
+    assert refusal.code is RefusalCode.CHANNEL_NOT_IN_NOVU
+    assert "xnovu novu apply" in refusal.message
+    assert refusal.details == {"workflow": "receipt", "channels": ["SMS", "PUSH"]}
+
+
+@pytest.mark.parametrize(
+    ("known", "channels"),
+    [
+        (None, (Channel.EMAIL, Channel.SMS)),
+        (frozenset({Channel.EMAIL}), (Channel.EMAIL,)),
+    ],
+)
+def test_nothing_is_refused_of_what_novu_has_or_nobody_knows(
+    known: frozenset[Channel] | None, channels: tuple[Channel, ...]
+) -> None:
+    assert find_refusal(a_notification(workflow=replace(DYNAMIC, novu_channels=known), channels=channels)) is None
 
 
 def test_a_static_notification_passes_its_payload_through() -> None:
