@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection
+from functools import partial
 
 from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
@@ -126,7 +127,9 @@ class Listener:
             async with asyncio.TaskGroup() as tasks:
                 hearing = tasks.create_task(keep("feed", self._hear, afresh=self._catch_up_with_all, until=stop))
                 seeking = [
-                    tasks.create_task(keep("sweeper", self._sweeper.run, afresh=self._sweeper.start_afresh)),
+                    tasks.create_task(
+                        keep("sweeper", partial(self._sweeper.run, self.parts), afresh=self._sweeper.start_afresh)
+                    ),
                     tasks.create_task(keep("sweeper of the unheard", self._sweep_the_unheard)),
                     tasks.create_task(keep("lookout", self._lookout.run)),
                     tasks.create_task(keep("orchestration keeper", self._keeper.run)),

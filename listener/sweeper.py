@@ -12,10 +12,14 @@ from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.ports import DueNotifications, NotificationStore, StoreUnavailable
+from shared.supervision import Supervisor
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 PAGE_SIZE = 1000
+
+STUMBLED_AGAIN_SECONDS = 1.0
+"""After which an enterprise is swept again over which a sweep has stumbled."""
 
 
 class Sweeper:
@@ -85,8 +89,8 @@ class Sweeper:
         self._gaps_in_sweep = set()
         self.request_all()
 
-    async def run(self) -> None:
-        """Sweep for ever."""
+    async def run(self, parts: Supervisor) -> None:
+        """Sweep for ever. `parts` is told of what one enterprise's share of a sweep has met; it is swept again soon."""
         loop = asyncio.get_running_loop()
         all_due_at = loop.time() + self._interval_seconds
         while True:
@@ -99,23 +103,40 @@ class Sweeper:
             wanted, self._wanted = self._wanted, set()
             self._gaps_in_sweep, self._gaps_wanted = self._gaps_wanted, set()
             self._requested.clear()
-            await self._sweep(wanted)
+            stumbled = await self._sweep(wanted, parts)
             self._gaps_in_sweep = set()
+            if stumbled:
+                self._gaps_wanted |= stumbled
+                loop.call_later(STUMBLED_AGAIN_SECONDS, self.request, stumbled)
             if wanted.issuperset(self._batchers):
                 all_due_at = loop.time() + self._interval_seconds
 
-    async def _sweep(self, enterprise_ids: set[str]) -> None:
-        """Enterprises proceed side by side, each at the pace of its own batcher."""
+    async def _sweep(self, enterprise_ids: set[str], parts: Supervisor) -> set[str]:
+        """Enterprises proceed side by side, each at the pace of its own batcher; returns those over whose share the
+        sweep stumbled, which are not swept.
+        """
         self._counters.sweeps += 1
         first_pages = await self._list_due(enterprise_ids, after_id=0)
+        stumbled: set[str] = set()
+
+        async def keep_to_itself(page: DueNotifications, feed: Callable[[DueNotifications], Awaitable[None]]) -> None:
+            try:
+                await feed(page)
+            except Exception as error:  # noqa: BLE001 - of one enterprise, and no other's; told of
+                stumbled.add(page.enterprise_id)
+                parts.note("sweeper", error)
+
         async with asyncio.TaskGroup() as enterprises:
             for page in first_pages:
-                if page.next_scheduled_at is not None:
-                    self._on_earliest_scheduled(page.enterprise_id, page.next_scheduled_at)
-                enterprises.create_task(self._feed_retractions(page))
-                enterprises.create_task(self._feed(page))
-        for enterprise_id in enterprise_ids:
+                for feed in (self._feed_schedule, self._feed_retractions, self._feed):
+                    enterprises.create_task(keep_to_itself(page, feed))
+        for enterprise_id in enterprise_ids - stumbled:
             self._counters.enterprises[enterprise_id].note_sweep()
+        return stumbled
+
+    async def _feed_schedule(self, page: DueNotifications) -> None:
+        if page.next_scheduled_at is not None:
+            self._on_earliest_scheduled(page.enterprise_id, page.next_scheduled_at)
 
     async def _feed_retractions(self, page: DueNotifications) -> None:
         batcher = self._retraction_batchers[page.enterprise_id]

@@ -31,7 +31,8 @@ FAULTS = Metric(
     "xnovu.delivery.faults",
     Kind.COUNTER,
     "{notification}",
-    "Deliveries that met a fault and are tried again: `novu_fault`, or `internal_error` for what nobody foresaw.",
+    "Deliveries that met a fault and are tried again: `novu_fault`, `rendering_delayed`, or"
+    " `internal_error` for what nobody foresaw.",
     ("xnovu.enterprise.id", "xnovu.code"),
 )
 CLAIMS_LOST = Metric(

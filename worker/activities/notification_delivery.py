@@ -36,6 +36,11 @@ BULK_ATTEMPTS = 2
 NOVU_FAULT = "novu_fault"
 """What health calls rows that Novu did not answer for."""
 
+RENDERING_DELAYED = "rendering_delayed"
+"""What it calls rows whose rendering is put off, because what is like them cost too much. Each code is counted by
+itself: neither of these two brings a row nearer to `internal_error`.
+"""
+
 FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
 """Faults of others, which pass: every row would meet them."""
 
@@ -121,6 +126,7 @@ class NotificationDelivery:
             result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
             if delayed.chunks_sent:
                 await self._renew(input.enterprise_id, delayed.chunks_sent, delayed.seconds)
+                await self._note_faults(input.enterprise_id, delayed.chunks_sent, RENDERING_DELAYED)
             if stumbled or delayed.chunks_sent:
                 activity.heartbeat(result)
                 raise internal_fault(stumbled) if stumbled else delayed.fault()

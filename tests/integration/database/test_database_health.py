@@ -225,6 +225,8 @@ async def test_faults_of_deliveries_are_counted_while_the_rows_are_held_and_forg
     assert await _note(connection, [first, second, theirs]) == {str(first): 1, str(second): 1}
     assert await _note(connection, [first]) == {str(first): 2}
     assert await _note(connection, [first], "novu_fault") == {str(first): 1}
+    assert await _note(connection, [first]) == {str(first): 1}, "faults of Novu's do not count towards another code"
+    assert await _note(connection, [first], "novu_fault") == {str(first): 1}
     assert await _note(connection, [first], owner="another") == {}
     assert await _retried(connection) == [(OURS, "internal_error", 1), (OURS, "novu_fault", 1)]
 

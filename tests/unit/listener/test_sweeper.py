@@ -1,16 +1,19 @@
 """Due rows that nobody rang for are found, page by page, at the batchers' pace."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import pytest
 
 from listener.batcher import Batch, Batcher
 from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
 from listener.sweeper import Sweeper
 from listener.workflows import Work
+from shared.supervision import Supervisor
 from tests.unit.listener.fakes import FakeStore, eventually
 
 NEVER = 3600.0
@@ -27,6 +30,7 @@ class Bench:
     waiting: asyncio.Event
     scheduled: list[tuple[str, datetime]]
     retracted: list[int]
+    parts: Supervisor
 
 
 @asynccontextmanager
@@ -41,6 +45,7 @@ async def sweeping(
     retracted: list[int] = []
     useful, waiting = asyncio.Event(), asyncio.Event()
     useful.set()
+    parts = Supervisor()
 
     async def take(batch: Batch) -> None:
         await open_for[batch.enterprise_id].wait()
@@ -80,9 +85,9 @@ async def sweeping(
     for event in open_for.values():
         event.set()
     tasks = [asyncio.create_task(batcher.run()) for of_a_kind in batchers.values() for batcher in of_a_kind.values()]
-    tasks.append(asyncio.create_task(sweeper.run()))
+    tasks.append(asyncio.create_task(sweeper.run(parts)))
     try:
-        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting, scheduled, retracted)
+        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting, scheduled, retracted, parts)
     finally:
         for task in tasks:
             task.cancel()
@@ -227,3 +232,31 @@ async def test_retracted_rows_that_nobody_cancelled_are_found_once() -> None:
 
     assert bench.retracted == [1, 7, 8, 9], "whoever was just handed over is not handed over again"
     assert bench.counters.recovered_retractions == 4
+
+
+class Unreadable(tuple[int, ...]):
+    """Row ids that are none."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise KeyError("foreign")
+
+
+async def test_an_enterprise_over_which_a_sweep_stumbles_is_swept_again_and_the_others_are_swept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("listener.sweeper.STUMBLED_AGAIN_SECONDS", 0.01)
+    async with sweeping({"ent1": [1], "ent2": range(100, 109)}) as bench:
+        bench.store.uncancelled = {"ent1": Unreadable(), "ent2": (8,)}
+
+        bench.sweeper.catch_up({"ent1", "ent2"})
+
+        await eventually(lambda: bench.sweeper.catching_up == {"ent1"} and bench.counters.sweeps >= 2)
+        assert (bench.taken["ent1"], bench.taken["ent2"], bench.retracted) == ([1], list(range(100, 109)), [8])
+        assert bench.counters.enterprises["ent1"].last_sweep_at is None
+        assert [(each.part, each.last_fault) for each in bench.parts.failing()] == [("sweeper", "KeyError")]
+
+        bench.store.uncancelled = {"ent1": (7,)}
+
+        await eventually(lambda: bench.retracted == [8, 7] and not bench.sweeper.catching_up)
+
+    assert [ids for ids, after_id in bench.store.calls if after_id == 0][1:] == [{"ent1"}] * (bench.counters.sweeps - 1)

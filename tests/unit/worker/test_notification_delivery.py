@@ -121,6 +121,7 @@ async def test_a_row_whose_rendering_is_put_off_stays_ours_and_comes_again_while
     assert raised.value.next_retry_delay is not None
     assert raised.value.next_retry_delay.total_seconds() == 5
     assert set(store.recorded) == {3, 4}
+    assert store.faults == {1: ("rendering_delayed", 1), 2: ("rendering_delayed", 1)}
     assert store.renewed == [{1: 0, 2: 0}]
     assert store.leases[-1] >= 5 + LEASE_SECONDS
 
