@@ -25,6 +25,7 @@ class Commands(TyperGroup):
         "doctor",
         "function",
         "listener",
+        "novu",
         "replay",
         "rule",
         "send",

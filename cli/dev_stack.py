@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
+from cli.novu.sample import apply_to_stack
 from stack.processes import PartFailed, bound_command
 from stack.sample_data import seed_enterprise
 
@@ -50,7 +51,7 @@ def dev_stack(keep: Callable[[str], None]) -> Iterator[None]:
         environment = {**json.loads(answer), MARK: "1", ENTERPRISES: os.environ.get(ENTERPRISES) or SAMPLE_ENTERPRISE}
         os.environ.update(environment)
         if environment[ENTERPRISES] == SAMPLE_ENTERPRISE:
-            asyncio.run(_seed(environment["XNOVU_STACK_POSTGRES_URL"]))
+            asyncio.run(_seed(environment))
         keep(_for_a_shell(environment))
         yield
     finally:
@@ -58,12 +59,13 @@ def dev_stack(keep: Callable[[str], None]) -> Iterator[None]:
         stack.wait(STOPS_WITHIN_SECONDS)
 
 
-async def _seed(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+async def _seed(environment: Mapping[str, str]) -> None:
+    connection = await asyncpg.connect(environment["XNOVU_STACK_POSTGRES_URL"])
     try:
         await seed_enterprise(connection, SAMPLE_ENTERPRISE)
     finally:
         await connection.close()
+    await apply_to_stack(environment)
 
 
 def _for_a_shell(environment: Mapping[str, str]) -> str:

@@ -19,6 +19,6 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo(text.translate(_SHOWN), err=err)
 
 
-def say_line(text: str, *, err: bool = False) -> None:
-    """Print one line, and no more than one whatever it quotes."""
-    typer.echo(text.translate(_ONE_LINE), err=err)
+def say_line(text: str, *, err: bool = False, colour: str | None = None) -> None:
+    """Print one line, and no more than one whatever it quotes; coloured on a terminal only."""
+    typer.secho(text.translate(_ONE_LINE), err=err, fg=colour)

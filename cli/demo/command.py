@@ -21,6 +21,7 @@ from cli.demo.load import CONFIGURED, DemoLoad
 from cli.demo.sink import read_calls
 from cli.demo.table import show
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
+from cli.novu.sample import apply_to_stack
 from stack.local import LocalStack
 from stack.processes import ChildProcess, PartFailed, free_port
 
@@ -58,6 +59,7 @@ async def _run(console: Console, keep: bool) -> bool:
             ledger = Ledger()
             load = DemoLoad(connection, ledger, partial(_cut_websockets, stack))
             await load.seed()
+            await apply_to_stack(stack.environment)
             console.print("Starting the daemon ...")
             async with _daemon(stack, directory):
                 await _send_and_watch(console, stack, load, ledger)

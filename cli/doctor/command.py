@@ -10,7 +10,7 @@ import typer
 
 from cli.doctor.database import check_clock, check_publication, check_supabase
 from cli.doctor.network import check_network
-from cli.doctor.novu import check_novu
+from cli.doctor.novu import check_novu, check_novu_workflows
 from cli.doctor.problem import Check, Problem
 from cli.doctor.realtime import check_realtime
 from cli.doctor.settings import check_settings
@@ -37,6 +37,12 @@ CHECKS = (
         needs=("supabase", "publication"),
     ),
     Check("novu", "Novu believes the key.", check_novu),
+    Check(
+        "workflows",
+        "Novu has what DYNAMIC rows need: workflows, a step for each channel, integrations.",
+        check_novu_workflows,
+        needs=("supabase", "novu"),
+    ),
 )
 
 app = typer.Typer(invoke_without_command=True)

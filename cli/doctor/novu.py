@@ -1,12 +1,20 @@
-"""Novu: the key is believed."""
+"""Novu: the key is believed, and what DYNAMIC rows need is there."""
 
 from cli.doctor.problem import Problem
+from cli.novu.api import NovuFailed
+from cli.novu.check import check_workflows
+from cli.novu.findings import Finding
+from cli.novu.rows import Scope
+from cli.novu.session import novu_session
 from shared import novu
 from shared.ports import CancelFailed
-from shared.settings import NovuSettings
+from shared.settings import EnterpriseSettings, NovuSettings, SettingsError, SupabaseSettings
 
 UNKNOWN_TRANSACTION = "xnovu-doctor"
 """No notification's: ours begin with `xnovu.`"""
+
+MOST_PROBLEMS = 20
+"""Of workflows: where nothing was ever applied, each would be one."""
 
 
 async def check_novu() -> list[Problem]:
@@ -21,3 +29,31 @@ async def check_novu() -> list[Problem]:
             hint = "NOVU_SECRET_KEY and NOVU_API_URL must be of one region and environment."
             return [Problem(f"{settings.novu_api_url}: {failed.fault.reason}", hint, "novu")]
     return []
+
+
+async def check_novu_workflows() -> list[Problem]:
+    """Workflows, steps and integrations for the DYNAMIC rows of the enterprises that are served; of all, if nobody says
+    which. Novu is asked as often as for one row. Raises StoreUnavailable.
+    """
+    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+        try:
+            _, findings = await check_workflows(api, rows, _served())
+        except NovuFailed as failed:
+            return [Problem(str(failed), failed.hint, "workflows")]
+    problems = [_problem(finding) for finding in findings[:MOST_PROBLEMS]]
+    more = len(findings) - MOST_PROBLEMS
+    if more > 0:
+        problems.append(Problem(f"{more} more findings", "xnovu novu check names them all.", "workflows"))
+    return problems
+
+
+def _served() -> Scope:
+    try:
+        return Scope(EnterpriseSettings.load().daemon_enterprise_ids)
+    except SettingsError:
+        return Scope()
+
+
+def _problem(finding: Finding) -> Problem:
+    subject = f"{finding.key}: " if finding.key else ""
+    return Problem(f"{subject}{finding.message}", finding.hint, "workflows")

@@ -70,6 +70,12 @@ class Account:
         return PLANS[self.settings.plan]
 
     @property
+    def most_workflows(self) -> int | None:
+        """In one environment; None for no limit."""
+        allowed = self.settings.workflows_allowed
+        return self.plan.workflows if allowed is None else allowed
+
+    @property
     def retention_seconds(self) -> float:
         """How long jobs and messages are kept."""
         hours = self.settings.activity.retention_hours

@@ -1,6 +1,7 @@
 """The whole system from outside: the stack, a listener and a worker as processes that a test may kill."""
 
 import asyncio
+import os
 import sys
 import time
 from collections import Counter
@@ -64,6 +65,18 @@ class System:
             self.enterprises = [await seed_enterprise(connection, name) for name in self._enterprise_ids]
         finally:
             await connection.close()
+
+    async def says(self, *command: str) -> str:
+        """All that an `xnovu` command prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", *command),
+            env={**os.environ, **self.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return output.decode()
 
     async def insert(self, count: int) -> list[int]:
         """Insert `count` rows, shared out over the enterprises, half of them to render; each to one subscriber.

@@ -46,6 +46,38 @@ async def test_every_channel_is_rendered(system: System) -> None:
     assert sent == ["email", "in_app", "sms", "push", "chat"]
 
 
+async def test_a_row_for_one_channel_brings_one_message_there_and_nothing_else(system: System) -> None:
+    acme = system.enterprises[0]
+    # Other tests' rows have made the sink make workflows of its own under these keys.
+    applied = await system.says("novu", "apply", "--yes", "--enterprise", "acme", "--adopt", "acme-order")
+    assert "acme-order" in applied
+    key = {"Authorization": f"ApiKey {system.environment['NOVU_SECRET_KEY']}"}
+    workflow = (await system.sink.get("/v2/workflows/acme-order", headers=key)).json()["data"]
+    assert [step["stepId"] for step in workflow["steps"]] == [
+        f"xnovu-{channel.lower().replace('_', '-')}" for channel in CHANNELS
+    ]
+    orders = await rows.insert(
+        system,
+        acme.enterprise_id,
+        *(
+            {"notification_workflow_id": acme.dynamic, "channels": [channel], "payload": sample_payload(7)}
+            for channel in CHANNELS
+        ),
+    )
+
+    await rows.settled(system, orders)
+
+    for channel, order in zip(CHANNELS, orders, strict=True):
+        [call] = await rows.calls_for(system, "acme", order)
+        people = (await system.sink_truth(transaction_id_prefix=call["transaction_id"]))["people"]
+        ours = [one for one in people if one["event"] == call["transaction_id"]]
+        assert [(one["channel"], one["sent"]) for one in ours if one.get("sent")] == [(channel.lower(), 1)]
+        assert {key for one in ours for key, value in one.items() if isinstance(value, int) and value} <= {
+            "sent",
+            "skipped",
+        }
+
+
 async def test_a_value_is_text_in_every_channel(system: System) -> None:
     acme = system.enterprises[0]
     name = "Ann <ann@x.example>, a<b and c>d, ?o=1&region=eu"

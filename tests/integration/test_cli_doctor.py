@@ -88,7 +88,7 @@ async def test_the_anonymous_key_is_recognised_as_not_the_service_role_s(environ
     answer = await findings(wrong)
 
     [problem] = answer["problems"]
-    assert (problem["check"], answer["skipped"]) == ("supabase", ["publication", "clock", "realtime"])
+    assert (problem["check"], answer["skipped"]) == ("supabase", ["publication", "clock", "realtime", "workflows"])
     assert "not the service role's" in problem["hint"]
 
 
@@ -104,7 +104,7 @@ async def test_without_settings_each_is_named_once_and_the_rest_is_left_out() ->
         "SUPABASE_SERVICE_ROLE_KEY",
         "TEMPORAL_ADDRESS",
     ]
-    assert answer["skipped"] == ["temporal", "supabase", "publication", "clock", "realtime", "novu"]
+    assert answer["skipped"] == ["temporal", "supabase", "publication", "clock", "realtime", "novu", "workflows"]
 
 
 async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:

@@ -82,6 +82,8 @@ class Settings(_Part):
     """`make`: the first trigger of an unknown workflow makes a sample one, as if it had been there."""
     workflow_identifiers: Literal["kept", "derived"] = "kept"
     """`derived`: POST ignores `workflowId`, as before August 2025."""
+    workflows_allowed: Annotated[int, Field(ge=0)] | None = None
+    """In an environment; null: as many as the plan allows."""
     workflow_lag_seconds: Seconds = 0
     """For so long after it was made, triggers do not find a workflow."""
     cancelling: Literal["held_back", "all_taken"] = "held_back"

@@ -63,7 +63,7 @@ class WorkflowEndpoints:
 
     async def create(self, asked: Asked) -> Response:
         self._require_valid(asked.content, is_new=True)
-        limit = self._account.plan.workflows
+        limit = self._account.most_workflows
         if limit is not None and len(asked.environment.workflows.all()) >= limit:
             raise Refused(400, f"Workflow limit exceeded: the plan allows {limit} workflows", error="Bad Request")
         derived = self._account.settings.workflow_identifiers == "derived"
