@@ -128,8 +128,9 @@ async def test_a_row_that_changes_is_an_update_that_keeps_what_is_novus(
 
 
 async def test_what_others_made_is_refused_until_it_is_adopted(keeping: NovuApi, api: httpx.AsyncClient) -> None:
-    await make(api, step("sms", body="theirs"), workflow_id="acme-order", tags=["news"])
-    rows = KeptRows(a_row("acme-order", "SMS"))
+    theirs = [step("in_app", body="theirs", subject="{{payload.title}}"), {**step("sms", body="theirs"), "name": "SMS"}]
+    await make(api, *theirs, workflow_id="acme-order", tags=["news"])
+    rows = KeptRows(a_row("acme-order", "SMS", "IN_APP"))
 
     plan, applied = await apply(keeping, rows)
 
@@ -141,7 +142,7 @@ async def test_what_others_made_is_refused_until_it_is_adopted(keeping: NovuApi,
     for adopt in ("other", "acme-order"):
         await apply(keeping, rows, Wish(adopt=frozenset({adopt})))
     assert (await api.get("/v2/workflows/acme-order")).json()["data"]["tags"] == ["news", "xnovu"]
-    assert await todo(keeping, rows) == {}
+    assert await todo(keeping, rows, Wish(full=True)) == {}
 
 
 async def test_a_workflow_written_in_code_cannot_even_be_adopted(keeping: NovuApi, sink: SinkProcess) -> None:

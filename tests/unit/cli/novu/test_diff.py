@@ -87,6 +87,28 @@ def test_a_missing_condition_is_a_difference() -> None:
     assert (change.path, change.before) == ("steps.xnovu-sms.controlValues.skip", None)
 
 
+def test_a_workflow_that_is_taken_over_keeps_its_steps_and_none_of_their_controls() -> None:
+    theirs = {"subject": "{{payload.title}}", "body": "Hello", "from": {"name": "Acme"}}
+    steps = [
+        {"_id": "x", "stepId": "first", "name": "E", "type": "email", "controlValues": theirs},
+        {"_id": "y", "stepId": "second", "name": "E", "type": "email", "controlValues": theirs},
+    ]
+    document = observed(tags=["news"], steps=steps)
+
+    paths = {change.path: change.after for change in differences(DESIRED, document)}
+    [email, sms] = put_body(DESIRED, document)["steps"]
+
+    assert paths["tags"] == ["news", "xnovu"]
+    assert paths["steps.first.name"] == "Email"
+    assert paths["steps.first.controlValues.from"] is None
+    assert paths["steps.second"] is None
+    assert paths["steps.xnovu-sms"] == "sms"
+    assert (email["_id"], email["stepId"], "_id" in sms) == ("x", "first", False)
+    assert email["controlValues"] == DESIRED["steps"][0]["controlValues"]
+    saved = observed(tags=["news", "xnovu"], steps=[{**email}, {**sms, "_id": "z"}])
+    assert differences(DESIRED, saved) == []
+
+
 def test_a_step_of_another_type_is_made_anew() -> None:
     document = observed()
     document["steps"][1]["type"] = "chat"
