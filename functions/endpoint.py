@@ -1,7 +1,6 @@
 """What every function does around its own work: paths, methods, deadline, and problems in the documented form."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from opentelemetry import context
@@ -14,8 +13,7 @@ from starlette.responses import JSONResponse, Response
 from functions.openapi import openapi_document
 from functions.problems import Problem, ProblemCode
 from shared import telemetry
-
-log = logging.getLogger("Functions")
+from shared.supervision import Supervisor
 
 DEADLINE_SECONDS = 8.0
 """Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
@@ -38,22 +36,30 @@ class Endpoint:
         self._paths = ("/", f"/{name}")
         self._handlers = handlers
         self._flushes_telemetry = flushes_telemetry
+        self._parts = Supervisor()
 
     async def __call__(self, request: Request) -> Response:
         """The answer; every error is a problem object."""
         # Here and not before, as connections are opened: what sends spans would not survive the framework's fork.
         telemetry.start(f"xnovu-{self._name}")
+        try:
+            response = await self._traced(request)
+            if self._flushes_telemetry:
+                await asyncio.to_thread(telemetry.flush)
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it; told of
+            response = self._answer_fault(error)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _traced(self, request: Request) -> Response:
         token = context.attach(_caller_s_trace(request))
         try:
             with telemetry.span(self._name, {"http.request.method": request.method}, kind=SpanKind.SERVER) as span:
                 response = await self._answer(request)
                 span.set_attribute("http.response.status_code", response.status_code)
+                return response
         finally:
             context.detach(token)
-        if self._flushes_telemetry:
-            await asyncio.to_thread(telemetry.flush)
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
     async def _answer(self, request: Request) -> Response:
         try:
@@ -67,14 +73,17 @@ class Endpoint:
                 "no answer in time; it is unknown whether anything was done: repeat with the same Idempotency-Key",
                 headers={"Retry-After": "5"},
             ).response()
-        except Exception:
-            # Nobody foresaw it. The framework would log the exception's text, which may quote the call.
-            log.exception("call_failed", extra={"function": self._name})
-            return Problem(
-                ProblemCode.INTERNAL_ERROR,
-                "a fault of the function's; it is unknown whether anything was done",
-                headers={"Retry-After": "5"},
-            ).response()
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it; told of
+            return self._answer_fault(error)
+
+    def _answer_fault(self, error: Exception) -> Response:
+        """The framework would log the exception's text, which may quote the call."""
+        self._parts.note(f"function {self._name}", error)
+        return Problem(
+            ProblemCode.INTERNAL_ERROR,
+            "a fault of the function's; it is unknown whether anything was done",
+            headers={"Retry-After": "5"},
+        ).response()
 
     async def _dispatch(self, request: Request) -> Response:
         path = request.url.path.rstrip("/") or "/"

@@ -95,6 +95,7 @@ class Autoscaler:
         seen: Observation | None = None
         before: Memory | None = None
         decision: Decision | None = None
+        tick = Tick(Verdict.HOLD, error="it met what nobody foresaw")
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 begun = await self._begin()
@@ -108,8 +109,9 @@ class Autoscaler:
             tick = Tick(Verdict.HOLD, hold.reason, decision, seen, hold.error)
         except TimeoutError:
             tick = Tick(Verdict.HOLD, HoldReason.DEADLINE, decision, seen, f"no answer within {TICK_SECONDS:g} s")
-        if begun is not None:
-            await self._end(begun, tick)
+        finally:  # whatever it has met, the next tick need not wait for it
+            if begun is not None:
+                await self._end(begun, tick)
         return tick, before
 
     async def _begin(self) -> ScalerTick:

@@ -17,7 +17,7 @@ from stack.processes import free_port, is_free
 from tests.e2e import rows
 from tests.e2e.system import SHORT_TIMES, System, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 SEED = 20260101
 USERS = ("acme", "globex", "initech", "umbrella")

@@ -1,7 +1,7 @@
 """Raises at an await point by way of the interpreter's tracing: the code runs as it is, only this once it fails."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -55,5 +55,35 @@ def raising_once_at(point: AwaitPoint) -> Iterator[Injection]:
     sys.settrace(injection.on_call)
     try:
         yield injection
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def noting_points(points: Iterable[AwaitPoint]) -> Iterator[set[AwaitPoint]]:
+    """Those of these points to which this thread comes within the block, where nothing is raised."""
+    by_place: dict[tuple[str, str], list[AwaitPoint]] = {}
+    for point in points:
+        by_place.setdefault((str(PROJECT / point.file), point.function), []).append(point)
+    reached: set[AwaitPoint] = set()
+
+    def on_call(frame: FrameType, event: str, argument: Any) -> Any:
+        here = by_place.get((frame.f_code.co_filename, frame.f_code.co_qualname))
+        if here is None:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+
+        def on_instruction(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "opcode":
+                reached.update(point for point in here if frame.f_lasti in point.offsets | point.leaving)
+            return on_instruction
+
+        return on_instruction
+
+    before = sys.gettrace()
+    sys.settrace(on_call)
+    try:
+        yield reached
     finally:
         sys.settrace(before)

@@ -30,7 +30,7 @@ async def test_a_foreign_exception_is_an_internal_error_and_its_text_goes_nowher
     problem = json.loads(bytes(answer.body))
     assert (answer.status_code, problem["code"]) == (500, "internal_error")
     assert PERSON not in str(problem)
-    [line] = [json.loads(line) for line in caplog.text.splitlines() if '"call_failed"' in line]
+    [line] = [json.loads(line) for line in caplog.text.splitlines() if '"part_failed"' in line]
     assert line["exc_info"].endswith("ValueError")
     assert "in fail" in line["exc_info"]
     assert PERSON not in caplog.text
