@@ -105,7 +105,7 @@ class Supervisor:
                 try:
                     if restarting:
                         afresh()
-                    return await self._run(part, run)
+                    return await self._run(part, run, passes)
                 except Exception as error:
                     if _holds(error, passes):
                         raise
@@ -121,7 +121,7 @@ class Supervisor:
     async def attempt(self, part: str, run: Part) -> None:
         """Run it once. A fault that nobody foresaw is told of and counted; what follows is done all the same."""
         try:
-            await self._run(part, run)
+            await self._run(part, run, (SettingsError,))
         except Exception as error:
             if _holds(error, (SettingsError,)):
                 raise
@@ -132,9 +132,10 @@ class Supervisor:
         self._fails(part, part, error)
         self._runs(part)
 
-    async def _run(self, part: str, run: Part) -> None:
+    async def _run(self, part: str, run: Part, passes: tuple[type[Exception], ...]) -> None:
         """In a task of its own: whatever a part raises on its way out, and whatever cancellations it leaves pending (as
         a TaskGroup of Python 3.11 does when a member fails), a cancellation of ours is one and any other is none.
+        What it raises while it is cancelled is told of, unless it `passes`.
         """
         task = asyncio.ensure_future(run())
         try:
@@ -142,7 +143,8 @@ class Supervisor:
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait({task})
-            if not task.cancelled() and (error := task.exception()) is not None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not _holds(error, passes):
                 self.note(part, error)
             raise
         if task.cancelled():
@@ -193,7 +195,7 @@ def _kind(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _holds(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+def _holds(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
     return isinstance(error, kinds) or (isinstance(error, ExceptionGroup) and error.subgroup(kinds) is not None)
 
 

@@ -11,7 +11,7 @@ from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.outbox import Outbox
 from listener.postgres_changes.pulse import Pulse
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
-from listener.postgres_changes.socket_supervisor import SocketSupervisor
+from listener.postgres_changes.socket_supervisor import DEFECT, SocketSupervisor
 from listener.postgres_changes.timing import FeedTiming
 from shared.ports import FeedEvent, NotificationStore
 from shared.supervision import Supervisor
@@ -54,7 +54,8 @@ class PostgresChangesFeed:
         """Changes and gaps as they come, until closed."""
         if self._running is None:
             unreadable_frames.install()
-            self._running = asyncio.create_task(self._run(), name="postgres_changes")
+            sockets = self._parts.keep("realtime sockets", self._run, on_fault=self._note_fault)
+            self._running = asyncio.create_task(sockets, name="postgres_changes")
             self._running.add_done_callback(lambda _: self._outbox.close())
         while (event := await self._outbox.take()) is not None:
             yield event
@@ -65,6 +66,10 @@ class PostgresChangesFeed:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
+
+    def _note_fault(self) -> None:
+        """All sockets have ended by what nobody foresaw; they are opened anew."""
+        self._observer.lost(self._enterprise_ids, DEFECT, failures=1)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as sockets:

@@ -218,11 +218,18 @@ class SocketSupervisor:
         return Backoff(self._timing.reconnect_delay, cap_seconds=self._timing.reconnect_cap)
 
     async def _close(self, client: AsyncRealtimeClient) -> None:
-        """Say goodbye, but do not wait long for a peer that is gone; the library gives up on it after ten seconds."""
-        closing = asyncio.create_task(_close_quietly(client))
+        """Say goodbye, but do not wait long for a peer that is gone: the library would give it ten seconds, and nobody
+        reads meanwhile.
+        """
+        socket = client._ws_connection  # which closing the client forgets
+        closing = asyncio.create_task(self._parts.attempt("realtime socket", partial(_close_quietly, client)))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        await asyncio.wait({closing}, timeout=self._timing.close_timeout)
+        try:
+            await asyncio.wait({closing}, timeout=self._timing.close_timeout)
+        finally:
+            if socket is not None and not closing.done():
+                socket.transport.abort()
 
 
 def _first(group: BaseExceptionGroup[LossT]) -> LossT:

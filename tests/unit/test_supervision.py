@@ -106,6 +106,25 @@ async def test_what_concerns_the_caller_passes_however_it_is_wrapped() -> None:
             await a_supervisor().keep("seat", Part(error).run, passing=(KeyError,))
 
 
+async def test_what_concerns_the_caller_is_no_fault_in_a_part_that_is_cancelled_just_then() -> None:
+    supervisor, well = a_supervisor(), asyncio.Event()
+
+    async def run() -> None:
+        try:
+            well.set()
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError("x")
+
+    keeping = asyncio.create_task(supervisor.keep("seat", run, passing=(KeyError,)))
+    await well.wait()
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+    assert keeping.cancelled()
+    assert supervisor.failing() == ()
+
+
 async def test_once_the_process_ends_nothing_is_run_again_and_no_pause_is_waited_out() -> None:
     stop, part = asyncio.Event(), Part(Foreign(), Foreign())
     supervisor = Supervisor(first_backoff_seconds=1000.0, steady_seconds=2000.0)

@@ -46,6 +46,7 @@ class PhoenixServer:
     joins_refused: set[str] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
     handshakes: int = 0
+    probes: int = 0
     _server: Server | None = None
 
     @property
@@ -98,6 +99,7 @@ class PhoenixServer:
             frame = json.loads(text)
             if self.frozen:
                 continue
+            self.probes += frame["event"] == "broadcast"
             match frame["event"]:
                 case "phx_join":
                     await self._join(Join(connection, frame["topic"], frame["ref"], frame["payload"]))
