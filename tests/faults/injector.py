@@ -1,7 +1,8 @@
 """Raises at an await point by way of the interpreter's tracing: the code runs as it is, only this once it fails."""
 
+import asyncio
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -13,7 +14,11 @@ CANARY = "@".join(["ada", "foreign.example"])
 
 
 class Foreign(Exception):
-    """Known to nobody in our code."""
+    """Known to nobody in our code. `point` is where it came from."""
+
+    def __init__(self, text: str = CANARY, point: AwaitPoint | None = None) -> None:
+        super().__init__(text)
+        self.point = point
 
 
 class Injection:
@@ -62,28 +67,57 @@ def raising_once_at(point: AwaitPoint) -> Iterator[Injection]:
 @contextmanager
 def noting_points(points: Iterable[AwaitPoint]) -> Iterator[set[AwaitPoint]]:
     """Those of these points to which this thread comes within the block, where nothing is raised."""
+    reached: set[AwaitPoint] = set()
+
+    def note(point: AwaitPoint, at: int) -> None:
+        reached.add(point)
+
+    with _tracing(points, note):
+        yield reached
+
+
+@contextmanager
+def raising_once_at_each(points: Iterable[AwaitPoint]) -> Iterator[set[AwaitPoint]]:
+    """Each of these points meets an exception the first time that this thread comes to it within the block. For code
+    that is run again: each run comes one await further. The set is of those that have met theirs.
+    """
+    fired: set[AwaitPoint] = set()
+
+    def fire(point: AwaitPoint, at: int) -> None:
+        if at in point.offsets and point not in fired:
+            fired.add(point)
+            # What a trace function raises ends the tracing.
+            asyncio.get_running_loop().call_soon(sys.settrace, sys.gettrace())
+            raise Foreign(point=point)
+
+    with _tracing(points, fire):
+        yield fired
+
+
+@contextmanager
+def _tracing(points: Iterable[AwaitPoint], on_point: Callable[[AwaitPoint, int], None]) -> Iterator[None]:
+    """Call `on_point` with each of these points that is come to, and the offset of the instruction."""
     by_place: dict[tuple[str, str], list[AwaitPoint]] = {}
     for point in points:
         by_place.setdefault((str(PROJECT / point.file), point.function), []).append(point)
-    reached: set[AwaitPoint] = set()
 
     def on_call(frame: FrameType, event: str, argument: Any) -> Any:
-        here = by_place.get((frame.f_code.co_filename, frame.f_code.co_qualname))
-        if here is None:
+        if (frame.f_code.co_filename, frame.f_code.co_qualname) not in by_place:
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
+        return on_instruction
 
-        def on_instruction(frame: FrameType, event: str, argument: Any) -> Any:
-            if event == "opcode":
-                reached.update(point for point in here if frame.f_lasti in point.offsets | point.leaving)
-            return on_instruction
-
+    def on_instruction(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "opcode":
+            for point in by_place[frame.f_code.co_filename, frame.f_code.co_qualname]:
+                if frame.f_lasti in point.offsets | point.leaving:
+                    on_point(point, frame.f_lasti)
         return on_instruction
 
     before = sys.gettrace()
     sys.settrace(on_call)
     try:
-        yield reached
+        yield
     finally:
         sys.settrace(before)

@@ -24,6 +24,7 @@ from tests.cloud_run.serving import serving as serving_cloud_run
 from tests.cloud_run.worker_pools import WorkerPools
 from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_function
 from tests.faults.await_points import AwaitPoint, await_points
+from tests.faults.counted import Counted
 from tests.faults.injector import CANARY, noting_points, raising_once_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
@@ -193,23 +194,13 @@ async def serving(
         yield afresh
 
 
-class Counted:
-    """The counter xnovu.part.faults."""
-
-    def __init__(self) -> None:
-        self.faults: list[tuple[object, object]] = []
-
-    def add(self, amount: int, attributes: Mapping[str, object]) -> None:
-        self.faults += [(attributes["xnovu.part"], attributes["error.type"])] * amount
-
-
 @pytest.mark.parametrize("function", MODULES)
 async def test_an_await_of_a_function_that_fails_costs_one_answer(
     function: str, bench: Bench, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autoscaler, "HOLD_SECONDS", 1e-6)  # a tick whose end fails keeps off the next for so long
     monkeypatch.setattr(worker_pool, "OUTCOME_TIMEOUT_SECONDS", 0.02)
-    monkeypatch.setattr("shared.supervision._faults", counted := Counted())
+    counted = Counted.instead(monkeypatch)
     points = [point for point in await_points(*MODULES[function]) if point.function not in NOT_IN_ITS_CALLS[function]]
     async with serving(function, bench, temporal, monkeypatch) as afresh:
         first: dict[AwaitPoint, str] = {}
