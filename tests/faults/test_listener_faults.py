@@ -16,6 +16,7 @@ from shared.ports import (
     RowRetracted,
     RowScheduled,
     RuleChanged,
+    StoreUnavailable,
 )
 from shared.supervision import Supervisor
 from shared.temporal.orchestration import OrchestrationRun
@@ -61,6 +62,7 @@ class Table(FakeStore):
         self._temporal = temporal
         self.rows: dict[str, set[int]] = {enterprise_id: set() for enterprise_id in ENTERPRISES}
         self.retracted: set[int] = set()
+        self.looks_unanswered = 0
 
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
@@ -73,6 +75,10 @@ class Table(FakeStore):
         return await super().list_due(enterprise_ids, page_size=PAGE_SIZE, after_id=after_id)
 
     async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+        """The first look has no answer."""
+        if not self.looks_unanswered:
+            self.looks_unanswered += 1
+            raise StoreUnavailable("restarting")
         self.unread_rules = {} if "ent2" in self._temporal.rules_told else {"ent2": 1.0}
         return await super().look_out(enterprise_ids)
 
