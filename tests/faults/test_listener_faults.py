@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from listener.listener import Listener
+from listener.schedule_waker import ScheduleWaker
 from shared.ports import (
     DueNotifications,
     FeedGap,
@@ -148,6 +150,8 @@ async def test_an_await_of_the_listener_that_fails_costs_nothing(
     point: AwaitPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff
+    hasty = partial(ScheduleWaker, rules_window_seconds=0.02, rows_window_seconds=0.02)
+    monkeypatch.setattr("listener.listener.ScheduleWaker", hasty)
     scene = Scene()
 
     with raising_once_at(point) as injection:
