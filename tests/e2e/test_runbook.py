@@ -185,7 +185,7 @@ async def machine(
         system = System(stack, directory, {**SHORT_TIMES, **own, "TEMPORAL_MAX_CONCURRENT_ACTIVITIES": "1"})
         await system.seed()
         machine = Machine(system, {**_HARMLESS, **system.environment, "XDG_STATE_HOME": str(directory)})
-        assert (await machine.says("novu apply --yes")).endswith("6 of 6 done.\n")
+        assert (await machine.says("novu apply --yes")).endswith("9 of 9 done.\n")
         with Program("daemon", directory, system.environment) as program:
             yield machine
             program.require_running()
