@@ -88,6 +88,8 @@ async def _delete_rows(project: Project) -> None:
             "delivery_fault",
             "unread_rules",
             "novu_workflow",
+            "recipient",
+            "recipient_kept",
         ):
             await connection.execute(f"delete from notify.{table}")
 
