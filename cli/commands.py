@@ -26,6 +26,7 @@ class Commands(TyperGroup):
         "function",
         "listener",
         "novu",
+        "recipient",
         "replay",
         "rule",
         "send",

@@ -1,6 +1,6 @@
 """Every Protocol between our code and the outside. Adapters implement them; only bootstrap modules choose one."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from shared.health.observations import ComponentReport, DatabaseObservation, TemporalObservation
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, RefusalCode
+from shared.notification.recipient import KnownRecipients, Recipient
 
 
 class StoreUnavailable(Exception):
@@ -321,10 +322,10 @@ class TemporalObserving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TriggerEvent:
-    """One call to Novu for at most 100 recipients."""
+    """One call to Novu for at most 100 recipients: a subscriber's id, or what is known of a subscriber."""
 
     novu_workflow_key: str
-    recipients: tuple[str, ...]
+    recipients: tuple[str | Recipient, ...] = field(repr=False)
     payload: Mapping[str, Any]
     overrides: Mapping[str, Any]
     transaction_id: str
@@ -365,6 +366,29 @@ class NotificationTrigger(Protocol):
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         """Trigger the events in as few calls as the limits allow; one result for each, in order. Never raises."""
+        ...
+
+
+class RecipientStore(Protocol):
+    """What the project knows of subscribers. Both methods raise StoreUnavailable on a passing fault."""
+
+    async def find(self, enterprise_id: str, subscriber_ids: Iterable[str]) -> KnownRecipients:
+        """What is known of these subscribers of the enterprise, in as many calls as it takes."""
+        ...
+
+    async def note_kept(self, enterprise_id: str, kept: Mapping[str, tuple[str, str | None]]) -> None:
+        """Note, by subscriber id, the hash of the credentials that Novu was given, and why it refused them, if it did.
+
+        Safe to repeat.
+        """
+        ...
+
+
+class SubscriberCredentials(Protocol):
+    """Novu's keeping of push and chat credentials."""
+
+    async def give_credentials(self, recipient: Recipient) -> TriggerResult:
+        """Have Novu hold the recipient's credentials, and no others of the same providers. Never raises."""
         ...
 
 

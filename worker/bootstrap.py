@@ -11,6 +11,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.novu.subscribers import open_subscribers
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
@@ -18,6 +19,7 @@ from shared.supabase import client as supabase_client
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
+from shared.supabase.recipients import SupabaseRecipientStore
 from shared.supabase.retraction_store import SupabaseRetractionStore
 from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
@@ -25,6 +27,7 @@ from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
+from worker.activities.addressing import Addressing
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
@@ -80,6 +83,9 @@ async def run(
         novu_events = await stack.enter_async_context(
             novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
         )
+        subscribers = await stack.enter_async_context(
+            open_subscribers(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
+        )
         renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
         stack.push_async_callback(renderer.close)
         await renderer.start()
@@ -96,6 +102,7 @@ async def run(
                 MeasuredClaims(AccountedClaims(SupabaseNotificationStore(supabase), account)),
                 MeasuredTrigger(AccountedTrigger(novu_events, account)),
                 MeasuredRenderer(renderer),
+                Addressing(SupabaseRecipientStore(supabase), subscribers),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
             ),
             retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),

@@ -24,6 +24,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out", "mark_unread_rules", "read_cron_rules"),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
+        *("note_kept_credentials", "recipients_of"),
         *(
             "begin_scaler_tick",
             "end_scaler_tick",

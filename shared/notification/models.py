@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.notification.outcomes import Failed
+from shared.notification.recipient import KnownRecipients
 
 
 class Channel(StrEnum):
@@ -82,6 +83,7 @@ class ClaimedBatch:
     `unreadable` are claimed too, with the reason why they cannot be delivered, to be recorded as any outcome.
     `deferred` could have been claimed too, but would have made the answer too heavy: claim them next.
     `templates_withheld`: so would all the templates, and some are left out. Claim the rows that lack one by one.
+    `recipients` is what is known of them; None: they are too many to come along, ask for them.
     """
 
     notifications: tuple[Notification, ...]
@@ -89,3 +91,4 @@ class ClaimedBatch:
     deferred: tuple[int, ...] = ()
     unreadable: tuple[Failed, ...] = ()
     templates_withheld: bool = False
+    recipients: KnownRecipients | None = field(default_factory=KnownRecipients)

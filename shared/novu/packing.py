@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from shared.notification.recipient import Recipient
 from shared.ports import TriggerEvent
 
 EVENTS_PER_BULK_REQUEST = 100
 """Novu refuses more."""
 
 EVENT_LIMIT_BYTES = 512 * 1024
-"""Novu refuses an event above this size with 413 (docs.novu.co, "Payload limits")."""
+"""Novu refuses an event whose payload is larger with 413 (docs.novu.co, "Payload limits")."""
 
 BULK_LIMIT_BYTES = 500_000
 """Novu measures each event of a bulk request by itself; a body this size stays below what gateways let pass."""
@@ -32,7 +34,8 @@ class EncodedEvent:
 
     @property
     def is_too_large(self) -> bool:
-        return len(self.body) > EVENT_LIMIT_BYTES
+        """As Novu counts: the payload alone, its attachments excluded."""
+        return len(self.body) > EVENT_LIMIT_BYTES and _payload_bytes(self.event) > EVENT_LIMIT_BYTES
 
 
 def encode(position: int, event: TriggerEvent) -> EncodedEvent:
@@ -43,17 +46,28 @@ def encode(position: int, event: TriggerEvent) -> EncodedEvent:
     """
     fields = {
         "name": event.novu_workflow_key,
-        "to": event.recipients,
+        "to": [_to(recipient) for recipient in event.recipients],
         "payload": dict(event.payload),
         "overrides": dict(event.overrides),
         "transactionId": event.transaction_id,
     }
     try:
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return EncodedEvent(position, event, text.encode())
+        return EncodedEvent(position, event, _json(fields))
     except (TypeError, ValueError, RecursionError) as error:
         # The cause would quote the value, so only its kind is passed on.
         raise NotJson(type(error).__name__) from None
+
+
+def _to(recipient: str | Recipient) -> str | dict[str, Any]:
+    return recipient if isinstance(recipient, str) else {"subscriberId": recipient.subscriber_id, **recipient.members}
+
+
+def _payload_bytes(event: TriggerEvent) -> int:
+    return len(_json({name: value for name, value in event.payload.items() if name != "attachments"}))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def pack(events: Sequence[EncodedEvent]) -> Iterator[list[EncodedEvent]]:

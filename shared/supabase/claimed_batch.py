@@ -6,6 +6,7 @@ from typing import Any
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Failed, Refusal, RefusalCode
 from shared.supabase.decoding import Unreadable, read_count, read_json, read_label, read_labels
+from shared.supabase.recipients import read_recipients
 
 NAME_CHARACTERS = 500
 """Of a workflow's key, or a reference to a template: one more is sent of those that are longer."""
@@ -29,8 +30,9 @@ _UNSENT = {
 
 def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
     """The answer of `claim_batch` (docs/database_functions.md); nothing that a row holds makes this raise."""
-    # A claim of a database that is older than this code knows nothing of Novu's channels.
+    # A claim of a database that is older than this code knows nothing of Novu's channels, nor of recipients.
     at_novu = answer.get("novu_channels", {})
+    known = answer.get("recipients", {"known": {}})
     workflows = {int(key): read_workflow(value, at_novu.get(key)) for key, value in answer["workflows"].items()}
     read = [_notification_or_failed(row, workflows) for row in answer["notifications"]]
     return ClaimedBatch(
@@ -39,6 +41,7 @@ def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
         templates=read_templates(answer["templates"]),
         templates_withheld=answer["templates_withheld"],
         deferred=tuple(answer["deferred"]),
+        recipients=None if known is None else read_recipients(known),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel
 from shared.notification.outcomes import Failed, RefusalCode, Sent
+from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.ports import CronRules, TriggerAccepted, TriggerEvent, TriggerFault, TriggerResult
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
 from tests.faults.await_points import AwaitPoint, await_points
@@ -17,7 +19,17 @@ from tests.faults.injector import raising_once_at
 from tests.unit.worker import test_retraction_cancelling as retraction
 from tests.unit.worker import test_rule_firing as firing
 from tests.unit.worker import test_scheduled_delivery as scheduled
-from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, recipients
+from tests.unit.worker.builders import (
+    DYNAMIC,
+    FakeCredentials,
+    FakeRecipients,
+    FakeRenderer,
+    FakeStore,
+    FakeTrigger,
+    a_notification,
+    recipients,
+)
+from worker.activities.addressing import Addressing
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
@@ -30,6 +42,8 @@ from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
 ATTEMPTS = MOST_FAULTS + 4
+
+BOB = Recipient("bob", {"email": "bob@example.org"}, (ProviderCredentials("fcm", {"deviceTokens": ["t"]}),), "hash")
 
 
 async def attempted(activity: Callable[..., Awaitable[Any]], argument: Any) -> Any:
@@ -64,10 +78,11 @@ async def deliver() -> None:
         a_notification(1),
         a_notification(2, workflow=DYNAMIC, channels=(Channel.EMAIL,)),
         a_notification(3, recipients=recipients(10_150)),
-        a_notification(5),
+        a_notification(5, recipients=("bob",)),
         a_notification(6),
     )
     store.claims_at_most = 2
+    store.known = None
     account = DeliveryAccount()
     faults = [TriggerFault("502")]
 
@@ -81,6 +96,7 @@ async def deliver() -> None:
         MeasuredClaims(AccountedClaims(store, account)),
         MeasuredTrigger(AccountedTrigger(trigger, account)),
         MeasuredRenderer(PutsOff()),
+        Addressing(FakeRecipients(BOB), FakeCredentials(), clock=count(step=100).__next__),
         claim_lease_seconds=120,
     )
 
@@ -124,6 +140,7 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
     "deliver": (
         deliver,
         (
+            "worker.activities.addressing",
             "worker.activities.notification_delivery",
             "worker.activities.novu_fan_out",
             "worker.delivery_account",

@@ -15,9 +15,11 @@ from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
+from shared.notification.recipient import Recipient
 from shared.notification.transaction_id import transaction_id
 from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
+from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
 from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
@@ -63,23 +65,31 @@ class GiveUpInput:
 @dataclass(slots=True)
 class _Prepared:
     """A batch before it is sent. `lacking_templates` holds, by workflow, rows whose templates were withheld because
-    those of all workflows together were too large.
+    those of all workflows together were too large; `credentials`, by row, recipients whose credentials Novu lacks.
     """
 
     outcomes: list[Outcome]
     pending: list[PendingNotification] = field(default_factory=list)
     lacking_templates: dict[str, list[int]] = field(default_factory=dict)
+    credentials: dict[int, list[Recipient]] = field(default_factory=dict)
 
 
 class NotificationDelivery:
     """The activities that hold a claim. The claim's owner is the workflow's id, so every repeat is the same owner."""
 
     def __init__(
-        self, claims: NotificationClaims, trigger: NotificationTrigger, renderer: Renderer, *, claim_lease_seconds: int
+        self,
+        claims: NotificationClaims,
+        trigger: NotificationTrigger,
+        renderer: Renderer,
+        addressing: Addressing,
+        *,
+        claim_lease_seconds: int,
     ) -> None:
         self._claims = claims
         self._trigger = trigger
         self._renderer = renderer
+        self._addressing = addressing
         self._lease_seconds = claim_lease_seconds
 
     @activity.defn(name="deliver_notifications")
@@ -148,7 +158,9 @@ class NotificationDelivery:
 
         The lists are rows to be claimed again, each list for itself, because their templates did not come along.
         """
-        prepared = await self._prepare(enterprise_id, batch, delayed)
+        known = await self._addressing.find(enterprise_id, batch)
+        prepared = await self._prepare(enterprise_id, batch, known, delayed)
+        held_up = await self._keep_credentials(enterprise_id, prepared)
         fan_out_result = await fan_out(
             enterprise_id,
             prepared.pending,
@@ -157,10 +169,44 @@ class NotificationDelivery:
             renew_every_seconds=self._lease_seconds / 3,
             one_by_one=activity.info().attempt > BULK_ATTEMPTS,
         )
+        fan_out_result.faulted |= held_up.faulted
+        fan_out_result.fault = fan_out_result.fault or held_up.fault
         settled = await self._record(enterprise_id, [*prepared.outcomes, *fan_out_result.outcomes])
         return settled, fan_out_result, list(prepared.lacking_templates.values())
 
-    async def _prepare(self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows) -> "_Prepared":
+    async def _keep_credentials(self, enterprise_id: str, prepared: _Prepared) -> FanOutResult:
+        """Give Novu what it lacks. Takes those that a fault holds up, or that are not ours any more, off `pending`."""
+        held_up = FanOutResult()
+        if not prepared.credentials:
+            return held_up
+
+        async def renew() -> None:
+            held = await self._renew(
+                enterprise_id, {each.notification_id: each.chunks_sent for each in prepared.pending}
+            )
+            prepared.pending = [each for each in prepared.pending if each.notification_id in held]
+
+        wanted = {each.subscriber_id: each for recipients in prepared.credentials.values() for each in recipients}
+        kept = await self._addressing.keep(
+            enterprise_id, wanted.values(), renew, renew_every_seconds=self._lease_seconds / 3
+        )
+        if kept.fault is None:
+            return held_up
+        extra = {"enterprise_id": enterprise_id, "recipients": len(kept.faulted), "reason": kept.fault.reason}
+        log.warning("recipient_credentials_not_kept", extra=extra)
+        if activity.info().attempt > CREDENTIAL_ATTEMPTS:
+            return held_up
+        for pending in prepared.pending:
+            recipients = prepared.credentials.get(pending.notification_id, ())
+            if any(each.subscriber_id in kept.faulted for each in recipients):
+                held_up.faulted[pending.notification_id] = pending.chunks_sent
+        held_up.fault = kept.fault if held_up.faulted else None
+        prepared.pending = [each for each in prepared.pending if each.notification_id not in held_up.faulted]
+        return held_up
+
+    async def _prepare(
+        self, enterprise_id: str, batch: ClaimedBatch, known: Mapping[str, Recipient], delayed: DelayedRows
+    ) -> _Prepared:
         """Split the batch into what is settled and notifications ready to send."""
         prepared = _Prepared(outcomes=list(batch.unreadable))
         sendable: list[tuple[Notification, NovuWorkflow]] = []
@@ -184,8 +230,10 @@ class NotificationDelivery:
             if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
                 continue
-            events = trigger_events(enterprise_id, notification, workflow, content)
+            events = trigger_events(enterprise_id, notification, workflow, content, known)
             if events:
+                if recipients := list(whose_credentials(notification, workflow, known)):
+                    prepared.credentials[notification.id] = recipients
                 prepared.pending.append(PendingNotification(notification.id, notification.chunks_sent, deque(events)))
             else:
                 # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.

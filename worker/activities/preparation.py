@@ -6,6 +6,7 @@ from typing import Any
 from shared.notification.models import Channel, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.overrides import broken_line
+from shared.notification.recipient import Recipient
 from shared.notification.recipients import not_taken
 from shared.notification.transaction_id import transaction_id
 from shared.ports import TriggerEvent
@@ -89,9 +90,15 @@ def trigger_events(
     notification: Notification,
     workflow: NovuWorkflow,
     rendered: Mapping[Channel, RenderedContent],
+    known: Mapping[str, Recipient] = {},
 ) -> list[TriggerEvent]:
-    """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet."""
-    recipients = tuple(dict.fromkeys(notification.recipients))
+    """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet.
+
+    Those that are `known` go with their address; where a chunk begins does not depend on it.
+    """
+    recipients: tuple[str | Recipient, ...] = tuple(dict.fromkeys(notification.recipients))
+    if known:
+        recipients = tuple(_addressed(subscriber_id, known) for subscriber_id in dict.fromkeys(notification.recipients))
     payload = {**notification.payload, "rendered": _rendered_payload(rendered)} if rendered else notification.payload
     return [
         TriggerEvent(
@@ -104,6 +111,11 @@ def trigger_events(
         for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
         if chunk >= notification.chunks_sent
     ]
+
+
+def _addressed(subscriber_id: str, known: Mapping[str, Recipient]) -> str | Recipient:
+    recipient = known.get(subscriber_id)
+    return subscriber_id if recipient is None or not recipient.members else recipient
 
 
 def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, Any]:

@@ -138,7 +138,10 @@ async def test_the_documents_view_on_auth_users_serves_in_the_tables_place(separ
     ("view", "fault"),
     [
         ("select 'x' as nothing_of_use", "42703"),
-        ("select $${0}$$::text as enterprise_id, 'u' as subscriber_id, (1 / (random() * 0)::int)::text as email", "22012"),
+        (
+            "select $${0}$$::text as enterprise_id, 'u' as subscriber_id, (1 / (random() * 0)::int)::text as email",
+            "22012",
+        ),
     ],
 )
 async def test_a_view_that_fails_costs_the_addresses_and_not_the_notification(
@@ -156,7 +159,9 @@ async def test_a_view_that_fails_costs_the_addresses_and_not_the_notification(
     assert len(answer["notifications"]) == 1
 
 
-async def _insert_recipient(connection: Connection, subscriber: str, *, enterprise_id: str = OURS, **columns: Any) -> None:
+async def _insert_recipient(
+    connection: Connection, subscriber: str, *, enterprise_id: str = OURS, **columns: Any
+) -> None:
     row = {"enterprise_id": enterprise_id, "subscriber_id": subscriber, **columns}
     places = ", ".join(f"${position}" for position in range(1, len(row) + 1))
     await connection.execute(f"insert into notify.recipient ({', '.join(row)}) values ({places})", *row.values())

@@ -12,7 +12,15 @@ from shared.notification.outcomes import Refusal, RefusalCode
 from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused
 from shared.temporal.messages import NotificationProcessingInput
 from tests.unit.telemetry.conftest import Recorded
-from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, recipients
+from tests.unit.worker.builders import (
+    DYNAMIC,
+    FakeRenderer,
+    FakeStore,
+    FakeTrigger,
+    a_notification,
+    an_addressing,
+    recipients,
+)
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 
@@ -28,6 +36,7 @@ async def deliver(
         MeasuredClaims(store),
         MeasuredTrigger(trigger or FakeTrigger()),
         MeasuredRenderer(renderer or FakeRenderer()),
+        an_addressing(),
         claim_lease_seconds=120,
     )
     environment = ActivityEnvironment()

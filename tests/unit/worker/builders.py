@@ -1,11 +1,13 @@
 """Builders and small fakes of the ports: a test states only what matters to it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal
+from shared.notification.recipient import KnownRecipients, Recipient
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
+from worker.activities.addressing import Addressing
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
@@ -37,6 +39,7 @@ class FakeStore:
         self.unreadable: list[Failed] = []
         self.template_places = 100
         self.claimed: list[list[int]] = []
+        self.known: KnownRecipients | None = KnownRecipients()
 
     async def claim(
         self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
@@ -50,6 +53,7 @@ class FakeStore:
             deferred,
             tuple(each for each in self.unreadable if each.notification_id in notification_ids),
             templates_withheld=self.template_places < len(self.templates),
+            recipients=self.known,
         )
 
     async def record_outcomes(
@@ -93,6 +97,38 @@ class FakeTrigger:
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         self.calls.append(list(events))
         return [self._answer(event) for event in events]
+
+
+class FakeRecipients:
+    """What is known of subscribers, by enterprise, and what was noted of their credentials."""
+
+    def __init__(self, *known: Recipient) -> None:
+        self._known = {each.subscriber_id: each for each in known}
+        self.asked: list[str] = []
+        self.kept: dict[str, tuple[str, str | None]] = {}
+
+    async def find(self, enterprise_id: str, subscriber_ids: Iterable[str]) -> KnownRecipients:
+        self.asked += subscriber_ids
+        return KnownRecipients({key: self._known[key] for key in self.asked if key in self._known})
+
+    async def note_kept(self, enterprise_id: str, kept: Mapping[str, tuple[str, str | None]]) -> None:
+        self.kept |= kept
+
+
+class FakeCredentials:
+    """Takes credentials, or answers by subscriber id; records whose they were."""
+
+    def __init__(self, answers: Mapping[str, TriggerResult] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.given: list[str] = []
+
+    async def give_credentials(self, recipient: Recipient) -> TriggerResult:
+        self.given.append(recipient.subscriber_id)
+        return self.answers.get(recipient.subscriber_id, TriggerAccepted())
+
+
+def an_addressing(recipients: FakeRecipients | None = None, credentials: FakeCredentials | None = None) -> Addressing:
+    return Addressing(recipients or FakeRecipients(), credentials or FakeCredentials())
 
 
 class FakeRenderer:

@@ -11,7 +11,16 @@ from shared.notification.models import Channel, ClaimedBatch, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
-from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, recipients
+from tests.unit.worker.builders import (
+    DYNAMIC,
+    FakeRenderer,
+    FakeStore,
+    FakeTrigger,
+    a_notification,
+    an_addressing,
+    recipients,
+)
+from worker.activities.addressing import Addressing
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 
@@ -19,10 +28,17 @@ LEASE_SECONDS = 120
 
 
 def delivery(
-    store: FakeStore, trigger: FakeTrigger | None = None, renderer: FakeRenderer | None = None
+    store: FakeStore,
+    trigger: FakeTrigger | None = None,
+    renderer: FakeRenderer | None = None,
+    addressing: Addressing | None = None,
 ) -> NotificationDelivery:
     return NotificationDelivery(
-        store, trigger or FakeTrigger(), renderer or FakeRenderer(), claim_lease_seconds=LEASE_SECONDS
+        store,
+        trigger or FakeTrigger(),
+        renderer or FakeRenderer(),
+        addressing or an_addressing(),
+        claim_lease_seconds=LEASE_SECONDS,
     )
 
 
