@@ -17,6 +17,7 @@ from cli.template_preview import preview_json, print_preview
 from cli.terminal import say
 from shared.notification.models import Channel, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
+from shared.notification.payload_rules import refused_member
 from shared.settings import SupabaseSettings
 from shared.supabase.template_store import SupabaseTemplateStore, WorkflowTemplates
 from worker.render_pool.child_process import RenderPoolUnavailable
@@ -78,7 +79,7 @@ def render(
             "--workflow KEY --enterprise ID from the database, or --template FILE --channel C from files; not both.",
             EXIT_NOTHING_KNOWN,
         )
-    result = asyncio.run(_render(request)) if request.channels else _NO_CHANNEL
+    result = _refusal_of(request) or asyncio.run(_render(request))
     if as_json:
         say(json.dumps(preview_json(result), indent=2))
     else:
@@ -92,6 +93,14 @@ def render(
 _NO_CHANNEL = Refusal(
     RefusalCode.TEMPLATE_NOT_FOUND, "neither the notification nor its workflow names a channel; --channel names one"
 )
+
+
+def _refusal_of(request: RenderRequest) -> Refusal | None:
+    """What a delivery would refuse before it renders."""
+    if not request.channels:
+        return _NO_CHANNEL
+    member = refused_member(request.payload, request.workflow.type)
+    return None if member is None else Refusal(RefusalCode.PAYLOAD_INVALID, f"{member.path} {member.why}")
 
 
 async def _read(settings: SupabaseSettings, enterprise_id: str, workflow_key: str) -> WorkflowTemplates:

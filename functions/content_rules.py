@@ -8,6 +8,7 @@ from functions.callers import Caller
 from functions.problems import Problem, ProblemCode
 from functions.trigger_request import CreateAndSend
 from shared.notification.overrides import broken_line
+from shared.notification.payload_rules import refused_member
 from shared.notification.recipients import not_taken
 
 SEVERITIES = frozenset({"high", "medium", "low", "none"})
@@ -32,6 +33,9 @@ def check_content(request: CreateAndSend, caller: Caller) -> None:
     overrides = request.overrides or {}
     if (path := broken_line(overrides)) is not None:
         wrong = {"member": path, "reason": "must be one line, without control characters"}
+        raise Problem(ProblemCode.INVALID_REQUEST, "the request is not as documented", errors=[wrong])
+    if (member := refused_member(request.payload, None)) is not None:
+        wrong = {"member": member.path, "reason": member.why}
         raise Problem(ProblemCode.INVALID_REQUEST, "the request is not as documented", errors=[wrong])
     if caller.is_operator:
         return

@@ -46,7 +46,7 @@ class NovuWorkflow:
     """The enterprise's active workflow configuration: which Novu workflow to trigger, and with what.
 
     `template_references` gives, per channel, the template's id or key as the row names it. `novu_channels` are those
-    that `xnovu novu apply` last gave it at Novu; None where it did not.
+    that `xnovu novu apply` last gave it at Novu; None where it did not. `payload_schema` is the text of a JSON Schema.
     """
 
     key: str
@@ -54,6 +54,7 @@ class NovuWorkflow:
     default_channels: tuple[Channel, ...] = ()
     template_references: Mapping[Channel, str] = field(default_factory=dict)
     novu_channels: frozenset[Channel] | None = None
+    payload_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class RefusalCode(StrEnum):
     TEMPLATE_LIMIT_EXCEEDED = "template_limit_exceeded"
     PAYLOAD_INVALID = "payload_invalid"
     PAYLOAD_TOO_LARGE = "payload_too_large"
+    PAYLOAD_SCHEMA_INVALID = "payload_schema_invalid"
     NOVU_REFUSED = "novu_refused"
     DELIVERY_TIMED_OUT = "delivery_timed_out"
     INTERNAL_ERROR = "internal_error"

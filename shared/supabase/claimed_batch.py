@@ -96,7 +96,18 @@ def _workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None) -> No
             channel: _name("workflow.template_overrides", reference) for channel, reference in references.items()
         },
         novu_channels=None if novu_channels is None else frozenset(it for it in Channel if it in novu_channels),
+        payload_schema=_schema(row.get("payload_schema")),
     )
+
+
+def _schema(value: Any) -> str | None:
+    """A claim of a database that is older than this code knows none; a JSON null is none either."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Unreadable("workflow.payload_schema", "is larger than 64 KB")
+    text: str = value["text"]
+    return None if text == "null" else text
 
 
 def _name(column: str, text: str) -> str:

@@ -126,7 +126,8 @@ def random_row(rng: random.Random, enterprises: list[SampleEnterprise], name: st
     for column in rng.sample(sorted(mutations), rng.choice([1, 1, 1, 2, 3])):
         row[column] = mutations[column]()
         if column == "payload" and dynamic and row[column].leads is not Leads.TO_FAILED:
-            row[column] = either(row[column].sql, *row[column].codes, *TEMPLATE_CODES, "payload_too_large")
+            codes = (*row[column].codes, *TEMPLATE_CODES, "payload_too_large", "payload_invalid")
+            row[column] = either(row[column].sql, *codes)
     if rng.random() < 0.5:
         row |= _indifferent(rng)
     if row["notification_status"].sql == "'PROCESSING'":
@@ -229,7 +230,10 @@ async def _row_of_workflow(
         **columns,
     }
     workflow_id = await insert(connection, "ent_notification_workflow", workflow)
-    refusals = (*TEMPLATE_CODES, "row_unreadable", "workflow_not_found", "novu_refused")
+    refusals = (
+        *TEMPLATE_CODES,
+        *("row_unreadable", "workflow_not_found", "novu_refused", "payload_invalid", "payload_schema_invalid"),
+    )
     return Row.of(
         {
             **_base(enterprise, name, dynamic=False, number=0),

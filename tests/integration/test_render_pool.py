@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -405,3 +406,28 @@ async def test_a_child_that_cannot_start_is_a_passing_fault(monkeypatch: pytest.
 
     assert await bodies(pool, templates_of({"hello": "{{ n }}"}), 1) == ["0"]
     await pool.close()
+
+
+async def test_a_schema_is_kept_to_whatever_the_workflows_type(pool: RenderPool) -> None:
+    schema = '{"required": ["name"]}'
+    static = NovuWorkflow("w", WorkflowType.STATIC, payload_schema=schema)
+
+    refused, passed = await pool.render([RenderRequest("acme", static, (), {}, it) for it in ({}, {"name": "Ada"})])
+
+    assert isinstance(refused, Refusal)
+    assert refused.details == {"workflow": "w", "violations": ["payload: required name"]}
+    assert passed == {}
+
+
+async def test_a_schema_without_end_is_cut_short_and_named(strict_pool: RenderPool) -> None:
+    twice: dict[str, Any] = {"d0": {"type": "string"}}
+    for level in range(1, 21):
+        twice[f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 2}
+    schema = json.dumps({"$defs": twice, "properties": {"a": {"$ref": "#/$defs/d20"}}})
+    workflow = NovuWorkflow("w", WorkflowType.STATIC, payload_schema=schema)
+
+    (refused,) = await strict_pool.render([RenderRequest("acme", workflow, (), {}, {"a": 5})])
+
+    assert isinstance(refused, Refusal)
+    assert refused.code is RefusalCode.TEMPLATE_LIMIT_EXCEEDED
+    assert refused.details == {"templates": ["payload_schema of w"], "limit": "time"}

@@ -243,16 +243,23 @@ class NotificationDelivery:
     async def _render(
         self, enterprise_id: str, batch: ClaimedBatch, sendable: Sequence[tuple[Notification, NovuWorkflow]]
     ) -> list[RenderResult]:
-        """Contents of each notification, in order; none for a STATIC workflow, whose payload Novu renders itself."""
-        dynamic = [
+        """Contents of each notification, in order; none for a STATIC workflow, whose payload Novu renders itself.
+
+        Where a workflow has a schema, of whichever type, its payloads are held to it on the way.
+        """
+        requests = [
             RenderRequest(
-                enterprise_id, workflow, channels_of(notification, workflow), batch.templates, notification.payload
+                enterprise_id,
+                workflow,
+                channels_of(notification, workflow) if workflow.type is WorkflowType.DYNAMIC else (),
+                batch.templates,
+                notification.payload,
             )
             for notification, workflow in sendable
-            if workflow.type is WorkflowType.DYNAMIC
+            if _is_rendered(workflow)
         ]
-        rendered = iter(await self._renderer.render(dynamic) if dynamic else [])
-        return [next(rendered) if workflow.type is WorkflowType.DYNAMIC else {} for _, workflow in sendable]
+        rendered = iter(await self._renderer.render(requests) if requests else [])
+        return [next(rendered) if _is_rendered(workflow) else {} for _, workflow in sendable]
 
     async def _record(self, enterprise_id: str, outcomes: Sequence[Outcome]) -> NotificationProcessingResult:
         if not outcomes:
@@ -309,6 +316,10 @@ class NotificationDelivery:
         for notification_id in stumbled.keys() - (faults.keys() - set(guilty)):
             del stumbled[notification_id]  # or no longer ours
         return await self._record(enterprise_id, failed)
+
+
+def _is_rendered(workflow: NovuWorkflow) -> bool:
+    return workflow.type is WorkflowType.DYNAMIC or workflow.payload_schema is not None
 
 
 def _about(enterprise_id: str, notification_ids: Sequence[int]) -> dict[str, Any]:

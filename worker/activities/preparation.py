@@ -6,6 +6,7 @@ from typing import Any
 from shared.notification.models import Channel, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.overrides import broken_line
+from shared.notification.payload_rules import refused_member
 from shared.notification.recipient import Recipient
 from shared.notification.recipients import not_taken
 from shared.notification.transaction_id import transaction_id
@@ -38,6 +39,8 @@ def find_refusal(notification: Notification) -> Refusal | None:
         return Refusal(
             RefusalCode.PAYLOAD_INVALID, "overrides holds more than a line for a mail's head", {"member": path}
         )
+    if (member := refused_member(notification.payload, notification.workflow.type)) is not None:
+        return Refusal(RefusalCode.PAYLOAD_INVALID, f"{member.path} {member.why}", {"member": member.path})
     if notification.chunks_sent > chunk_count(notification):
         return Refusal(
             RefusalCode.ROW_UNREADABLE,

@@ -17,7 +17,8 @@ from worker.rendering.request import RenderRequest, RenderResult
 class Item:
     """One notification to render. `losses` counts the children lost while they were at it.
 
-    `fingerprint` stands for its templates, of its enterprise, with a payload of about its size.
+    `templates` names what of it is somebody's program, its schema too; `fingerprint` stands for these, of its
+    enterprise, with a payload of about its size.
     """
 
     call: "RenderCall"
@@ -59,8 +60,12 @@ class RenderCall:
             return place
         roots = _roots(request)
         contents = tuple((template.id, template.subject, template.body) for template in roots)
-        fingerprint = hash((self.enterprise_id, contents, len(frame).bit_length()))
-        self.waiting.append(Item(self, place, frame, [template.key for template in roots], fingerprint))
+        schema = request.workflow.payload_schema
+        fingerprint = hash((self.enterprise_id, contents, schema, len(frame).bit_length()))
+        named = [template.key for template in roots]
+        if schema is not None:
+            named.append(f"payload_schema of {request.workflow.key}")
+        self.waiting.append(Item(self, place, frame, named, fingerprint))
         self._results.append(None)
         self._unanswered += 1
         return place

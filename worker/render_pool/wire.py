@@ -44,6 +44,7 @@ def item_frame(call: int, request: RenderRequest) -> bytes:
             "enterprise": request.enterprise_id,
             "workflow": request.workflow.key,
             "references": request.workflow.template_references,
+            "schema": request.workflow.payload_schema,
             "channels": request.channels,
             "payload": request.payload,
             "explain": request.explain,
@@ -61,7 +62,12 @@ def read_item(message: Mapping[str, Any], templates: Mapping[str, Template]) -> 
     references = {Channel(channel): reference for channel, reference in message["references"].items()}
     return RenderRequest(
         message["enterprise"],
-        NovuWorkflow(message["workflow"], WorkflowType.DYNAMIC, template_references=references),
+        NovuWorkflow(
+            message["workflow"],
+            WorkflowType.DYNAMIC,
+            template_references=references,
+            payload_schema=message["schema"],
+        ),
         tuple(Channel(channel) for channel in message["channels"]),
         templates,
         message["payload"],

@@ -1,4 +1,7 @@
-"""All the channels of one notification, rendered together: they are sent together, or not at all."""
+"""All the channels of one notification, rendered together: they are sent together, or not at all.
+
+Before that its payload is held to its workflow's schema.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from typing import Any
 
 from shared.notification.models import Channel, NovuWorkflow, Template
 from shared.notification.outcomes import Refusal
+from worker.rendering.payload_schema import find_violation
 from worker.rendering.refusals import RenderRefused
 from worker.rendering.renderer import RenderedContent, render_channel, resolve_template
 
@@ -40,6 +44,11 @@ RenderResult = dict[Channel, RenderedContent] | Refusal | RenderDelayed
 
 def render_request(request: RenderRequest) -> dict[Channel, RenderedContent] | Refusal:
     """The content of every channel, or the first refusal."""
+    workflow = request.workflow
+    if workflow.payload_schema is not None and (
+        violation := find_violation(workflow.key, workflow.payload_schema, request.payload)
+    ):
+        return violation
     contents = {}
     try:
         for channel in request.channels:

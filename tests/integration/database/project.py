@@ -58,6 +58,7 @@ FUNCTIONS = {
     "due_scheduled",
     "ended_notifications",
     "end_scaler_tick",
+    "fill_channels",
     "find_trigger_request",
     "fire_rules",
     "forget_novu_workflows",

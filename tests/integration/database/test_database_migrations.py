@@ -90,7 +90,8 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
 
     await migrate(unmigrated)
 
-    assert shape_before <= {tuple(row) for row in await owner.fetch(_SHAPE)}
+    [lost] = shape_before - {tuple(row) for row in await owner.fetch(_SHAPE)}
+    assert lost[:2] == ("column", "ent_notification.channels"), "its default alone: a trigger fills it in"
     added = {
         "claim_owner": None,
         "lease_expires_at": None,

@@ -141,3 +141,22 @@ def test_a_template_of_a_channel_of_a_later_release_is_no_channels_template() ->
     answer["templates"] = [{**TEMPLATE, "channel_type": "FAX"}]
 
     assert read_claimed_batch(answer).templates["receipt-email"].channel == "FAX"
+
+
+@pytest.mark.parametrize(
+    ("column", "schema"),
+    [(None, None), ({"text": "null"}, None), ({"text": '{"type": "object"}'}, '{"type": "object"}')],
+)
+def test_a_payload_schema_travels_as_text(column: Any, schema: str | None) -> None:
+    batch = read_claimed_batch(an_answer(ROW, workflow={**WORKFLOW, "payload_schema": column}))
+
+    [notification] = batch.notifications
+    assert notification.workflow is not None
+    assert notification.workflow.payload_schema == schema
+
+
+def test_a_payload_schema_that_is_too_large_fails_the_workflows_rows() -> None:
+    batch = read_claimed_batch(an_answer(ROW, workflow={**WORKFLOW, "payload_schema": "too large"}))
+
+    [failed] = batch.unreadable
+    assert failed.refusal.details == {"column": "workflow.payload_schema"}

@@ -111,3 +111,11 @@ def test_chunks_that_novu_has_accepted_are_not_sent_again() -> None:
 
 def test_a_notification_s_own_channels_win_over_its_workflow_s_defaults() -> None:
     assert channels_of(a_notification(channels=(Channel.SMS, Channel.SMS)), DYNAMIC) == (Channel.SMS,)
+
+
+def test_a_payload_member_that_collides_is_refused_by_name() -> None:
+    refusal = find_refusal(a_notification(workflow=STATIC, payload={"step": "secret"}))
+
+    assert refusal is not None
+    assert (refusal.code, refusal.details) == (RefusalCode.PAYLOAD_INVALID, {"member": "payload.step"})
+    assert "secret" not in refusal.message
