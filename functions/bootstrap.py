@@ -53,6 +53,7 @@ def build(settings: FunctionsSettings) -> Functions:
         Rates(settings.functions_trigger_calls_per_second, settings.functions_trigger_burst),
         connections,
         settings.temporal_task_queue,
+        any_subscriber_id=settings.any_subscriber_id,
     )
     return Functions(
         health=Endpoint("health", {"GET": health.health}),

@@ -22,12 +22,13 @@ _MOST_NAMED = 20
 _LONGEST_PATH = 100
 
 
-def check_content(request: CreateAndSend, caller: Caller) -> None:
+def check_content(request: CreateAndSend, caller: Caller, *, any_subscriber_id: bool = False) -> None:
     """Raises Problem `invalid_recipients`, `invalid_request` or `override_not_allowed`."""
-    if places := not_taken(request.recipients):
+    if places := not_taken(request.recipients, any_id=any_subscriber_id):
         raise Problem(
             ProblemCode.INVALID_RECIPIENTS,
-            "a recipient is a subscriber id of letters, digits, '_', ':', '.', '-', or an email address",
+            "a recipient is a subscriber id of letters, digits, '_', ':', '.', '-', or an email address (or any that"
+            " is not blank, where NOVU_SUBSCRIBER_IDS=any)",
             recipients=places,
         )
     overrides = request.overrides or {}

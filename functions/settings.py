@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import EnterpriseSettings, Settings
+from shared.settings import EnterpriseSettings, Settings, SubscriberIdSettings
 
 _CALLER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -47,7 +47,7 @@ class ApiKey:
         return cls(caller, sha256, ids)
 
 
-class FunctionsSettings(Settings, EnterpriseSettings):
+class FunctionsSettings(Settings, EnterpriseSettings, SubscriberIdSettings):
     """The functions': the enterprises that callers may name at all, and how callers are known."""
 
     functions_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()

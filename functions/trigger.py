@@ -93,9 +93,10 @@ class Accepted:
 class Trigger:
     """Carries out a request for a caller; what it learns on the way goes to the audit entry."""
 
-    def __init__(self, store: TriggerStore, deliveries: TemporalDeliveries) -> None:
+    def __init__(self, store: TriggerStore, deliveries: TemporalDeliveries, *, any_subscriber_id: bool = False) -> None:
         self._store = store
         self._deliveries = deliveries
+        self._any_subscriber_id = any_subscriber_id
 
     async def carry_out(
         self, request: TriggerRequest, key: IdempotencyKey | None, caller: Caller, audit: AuditEntry
@@ -121,7 +122,7 @@ class Trigger:
         if request.enterprise_id not in caller.enterprise_ids:
             raise Problem(ProblemCode.ENTERPRISE_NOT_ALLOWED, "the caller may not act for this enterprise")
         audit.enterprise_id = request.enterprise_id
-        check_content(request, caller)
+        check_content(request, caller, any_subscriber_id=self._any_subscriber_id)
         created = await self._store.create(
             NewNotification(
                 enterprise_id=request.enterprise_id,

@@ -32,11 +32,20 @@ _STRANGERS = ""
 class TriggerEndpoint:
     """POST sends, GET tells how a run stands."""
 
-    def __init__(self, callers: Callers, rates: Rates, connections: Connections, task_queue: str) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        rates: Rates,
+        connections: Connections,
+        task_queue: str,
+        *,
+        any_subscriber_id: bool = False,
+    ) -> None:
         self._callers = callers
         self._rates = rates
         self._connections = connections
         self._task_queue = task_queue
+        self._any_subscriber_id = any_subscriber_id
 
     async def post(self, request: Request) -> Response:
         """Send rows that exist, or make one and send it."""
@@ -85,7 +94,8 @@ class TriggerEndpoint:
         # First of all, so that a call which finds Temporal away leaves no row behind.
         deliveries = await self._deliveries()
         store = SupabaseTriggerStore(await self._connections.supabase())
-        accepted = await Trigger(store, deliveries).carry_out(asked, key, caller, audit)
+        trigger = Trigger(store, deliveries, any_subscriber_id=self._any_subscriber_id)
+        accepted = await trigger.carry_out(asked, key, caller, audit)
         audit.workflow_id = None if accepted.run is None else accepted.run.workflow_id
         return JSONResponse(accepted.to_json(), 202 if accepted.is_left_to_the_sweep else 200)
 

@@ -166,6 +166,16 @@ class ListenerSettings(Settings, EnterpriseSettings, ProbeSettings):
     )
 
 
+class SubscriberIdSettings(Environment):
+    """Which subscriber ids are sent to Novu: those that every Novu takes, or all that are not blank."""
+
+    novu_subscriber_ids: Literal["strict", "any"] = "strict"
+
+    @property
+    def any_subscriber_id(self) -> bool:
+        return self.novu_subscriber_ids == "any"
+
+
 class NovuSettings(Environment):
     """Where notifications go, and the key to it."""
 
@@ -173,7 +183,7 @@ class NovuSettings(Environment):
     novu_api_url: str = "https://api.novu.co"
 
 
-class WorkerSettings(Settings, NovuSettings, ProbeSettings):
+class WorkerSettings(Settings, NovuSettings, SubscriberIdSettings, ProbeSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     worker_enterprise_ids: EnterpriseIds = ()

@@ -104,6 +104,7 @@ async def run(
                 MeasuredRenderer(renderer),
                 Addressing(SupabaseRecipientStore(supabase), subscribers),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
+                any_subscriber_id=settings.any_subscriber_id,
             ),
             retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),
             rules=RuleFiring(SupabaseRuleStore(supabase)),

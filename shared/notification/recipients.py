@@ -1,4 +1,4 @@
-"""Which subscriber ids Novu takes: others it drops without a word, and nobody is notified. Pure."""
+"""Which subscriber ids Novu takes for sure. Others it may drop without a word, and nobody is notified. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -12,10 +12,15 @@ _TAKEN = re.compile(PATTERN)
 _MOST_NAMED = 20
 
 
-def not_taken(recipients: Sequence[object]) -> list[int]:
-    """The places, from 0, of those that are no subscriber ids; the first twenty."""
-    places = (place for place, recipient in enumerate(recipients) if not _is_taken(recipient))
+def not_taken(recipients: Sequence[object], *, any_id: bool = False) -> list[int]:
+    """The places, from 0, of those that are no subscriber ids; the first twenty. `any_id`: only of blank ones."""
+    is_taken = _is_said if any_id else _is_taken
+    places = (place for place, recipient in enumerate(recipients) if not is_taken(recipient))
     return [place for place, _ in zip(places, range(_MOST_NAMED), strict=False)]
+
+
+def _is_said(recipient: object) -> bool:
+    return isinstance(recipient, str) and bool(recipient.strip())
 
 
 def _is_taken(recipient: object) -> bool:

@@ -85,12 +85,14 @@ class NotificationDelivery:
         addressing: Addressing,
         *,
         claim_lease_seconds: int,
+        any_subscriber_id: bool = False,
     ) -> None:
         self._claims = claims
         self._trigger = trigger
         self._renderer = renderer
         self._addressing = addressing
         self._lease_seconds = claim_lease_seconds
+        self._any_subscriber_id = any_subscriber_id
 
     @activity.defn(name="deliver_notifications")
     async def deliver(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
@@ -211,7 +213,7 @@ class NotificationDelivery:
         prepared = _Prepared(outcomes=list(batch.unreadable))
         sendable: list[tuple[Notification, NovuWorkflow]] = []
         for notification in batch.notifications:
-            refusal = find_refusal(notification)
+            refusal = find_refusal(notification, any_subscriber_id=self._any_subscriber_id)
             if refusal is None and notification.workflow is not None:
                 sendable.append((notification, notification.workflow))
             elif refusal is not None:

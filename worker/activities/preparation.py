@@ -17,7 +17,7 @@ RECIPIENTS_PER_EVENT = 100
 """Novu refuses more recipients in one event."""
 
 
-def find_refusal(notification: Notification) -> Refusal | None:
+def find_refusal(notification: Notification, *, any_subscriber_id: bool = False) -> Refusal | None:
     """Why this notification cannot be sent whatever its templates say; None if it can."""
     if notification.expired:
         return Refusal(RefusalCode.EXPIRED, "deliver_before had passed", {"chunks_sent": notification.chunks_sent})
@@ -27,9 +27,11 @@ def find_refusal(notification: Notification) -> Refusal | None:
         )
     if not notification.recipients:
         return Refusal(RefusalCode.INVALID_RECIPIENTS, "recipients is empty")
-    if places := not_taken(notification.recipients):
+    if places := not_taken(notification.recipients, any_id=any_subscriber_id):
         return Refusal(
-            RefusalCode.INVALID_RECIPIENTS, "recipients holds what Novu takes for no subscriber", {"recipients": places}
+            RefusalCode.INVALID_RECIPIENTS,
+            "recipients holds what Novu may take for no subscriber: see NOVU_SUBSCRIBER_IDS in docs/configuration.md",
+            {"recipients": places},
         )
     if not isinstance(notification.payload, dict):
         return Refusal(RefusalCode.PAYLOAD_INVALID, "payload must be a JSON object")

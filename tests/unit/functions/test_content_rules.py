@@ -99,3 +99,7 @@ def test_many_refused_members_are_bounded() -> None:
 
     assert len(refused.value.members["overrides"]) == 20
     assert all(len(path) == 100 for path in refused.value.members["overrides"])
+
+
+def test_other_ids_pass_where_the_project_says_so() -> None:
+    check_content(asking(recipients=["auth0|123"]), TENANT, any_subscriber_id=True)

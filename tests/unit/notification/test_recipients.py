@@ -46,3 +46,8 @@ def test_the_first_twenty_are_named() -> None:
 def test_any_text_is_either(texts: list[str]) -> None:
     assert set(not_taken(texts)) <= set(range(len(texts)))
     assert all(" " not in text and "/" not in text for place, text in enumerate(texts) if place not in not_taken(texts))
+
+
+def test_any_id_will_do_where_the_project_says_so_but_no_blank_one() -> None:
+    assert not_taken(["auth0|123", "ada"]) == [0]
+    assert not_taken(["auth0|123", "ada", "", "  ", "\t", None], any_id=True) == [2, 3, 4, 5]

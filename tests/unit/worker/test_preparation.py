@@ -119,3 +119,14 @@ def test_a_payload_member_that_collides_is_refused_by_name() -> None:
     assert refusal is not None
     assert (refusal.code, refusal.details) == (RefusalCode.PAYLOAD_INVALID, {"member": "payload.step"})
     assert "secret" not in refusal.message
+
+
+def test_an_id_of_another_form_goes_out_where_the_project_says_so_and_else_the_setting_is_named() -> None:
+    notification = a_notification(recipients=("auth0|123",))
+
+    refusal = find_refusal(notification)
+
+    assert find_refusal(notification, any_subscriber_id=True) is None
+    assert refusal is not None
+    assert "NOVU_SUBSCRIBER_IDS" in refusal.message
+    assert "auth0" not in refusal.message
