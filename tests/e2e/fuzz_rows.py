@@ -125,9 +125,12 @@ def random_row(rng: random.Random, enterprises: list[SampleEnterprise], name: st
     }
     for column in rng.sample(sorted(mutations), rng.choice([1, 1, 1, 2, 3])):
         row[column] = mutations[column]()
-        if column == "payload" and dynamic and row[column].leads is not Leads.TO_FAILED:
-            codes = (*row[column].codes, *TEMPLATE_CODES, "payload_too_large", "payload_invalid")
-            row[column] = either(row[column].sql, *codes)
+        if column == "payload" and dynamic:
+            value = row[column]
+            if value.leads is not Leads.TO_FAILED:
+                row[column] = either(value.sql, *value.codes, *TEMPLATE_CODES, "payload_too_large", "payload_invalid")
+            elif "payload_too_large" in value.codes:  # it may lack what its template uses, which is seen before
+                row[column] = bad(value.sql, *value.codes, *TEMPLATE_CODES)
     if rng.random() < 0.5:
         row |= _indifferent(rng)
     if row["notification_status"].sql == "'PROCESSING'":

@@ -94,6 +94,7 @@ def any_object(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     return {rng.choice(names): any_json(rng, depth + 1) for _ in range(rng.randrange(6))}
 
 
+SOON = "now() + interval '2 seconds'"
 INSTANTS = (
     "'infinity'",
     "'-infinity'",
@@ -202,9 +203,7 @@ def channels(rng: random.Random, *, dynamic: bool) -> Value:
 
 def scheduled_for(rng: random.Random) -> Value:
     never = [bad(instant, "row_unreadable") for instant in ("'infinity'", "'20000-01-01Z'", INSTANTS[2], INSTANTS[4])]
-    past = [
-        good(instant) for instant in ("'-infinity'", INSTANTS[5], INSTANTS[6], "now()", "now() + interval '2 seconds'")
-    ]
+    past = [good(instant) for instant in ("'-infinity'", INSTANTS[5], INSTANTS[6], "now()", SOON)]
     return rng.choice([*never, *past, idle("now() + interval '1 year'"), idle("'9000-01-01Z'")])
 
 

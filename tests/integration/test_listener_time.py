@@ -52,7 +52,9 @@ async def test_a_row_scheduled_for_later_rings_its_scheduler_and_starts_nothing(
         await bench.starts(row)
 
 
-async def test_rows_that_are_never_due_or_not_published_ring_nothing(local_stack: Mapping[str, str]) -> None:
+async def test_a_row_that_can_never_fall_due_rings_at_once_and_one_that_is_not_published_rings_nothing(
+    local_stack: Mapping[str, str],
+) -> None:
     later = now() + timedelta(hours=1)
     async with listening(local_stack) as bench:
         await bench.hears()
@@ -64,7 +66,7 @@ async def test_rows_that_are_never_due_or_not_published_ring_nothing(local_stack
         await bench.update([draft], "publish_status = 'PUBLISH'")
 
         await eventually(lambda: bench.rows_told == [(bench.enterprise_ids[1], later)])
-        assert bench.rows_started == [never]
+        assert bench.rows_started == [never, never], "its claim ends it, and says why"
 
 
 async def test_many_rows_scheduled_at_once_are_one_ring(local_stack: Mapping[str, str]) -> None:
