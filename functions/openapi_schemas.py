@@ -89,6 +89,20 @@ _PROCESS = {
     "cpu_percent": {"type": "number"},
 }
 
+_FAILING = {
+    "type": "array",
+    "description": "Parts that have met what nobody foresaw, and have not run for long enough since.",
+    "items": _object(
+        {
+            "part": {"type": "string"},
+            "faults": _COUNT,
+            "failing_since": _INSTANT,
+            "last_fault": {"type": "string"},
+            "running": {"type": "boolean"},
+        }
+    ),
+}
+
 STATUS = _object(
     {
         **_HEALTH_MEMBERS,
@@ -110,10 +124,31 @@ STATUS = _object(
                 "properties": {"status": _CONDITION},
             },
         },
+        "feed": _object(
+            {
+                "heard": _COUNT,
+                "total": _COUNT,
+                "last_proof_of_life_at": _INSTANT_OR_NULL,
+                "reconnects": _COUNT,
+                "last_errors": {"type": "array", "items": {"type": "string"}},
+                "flaws": {"type": "array", "items": {"type": "string"}},
+            }
+        ),
         "enterprises": {"type": "object", "additionalProperties": {"type": "object"}},
         "task_queue": {"type": "string"},
         "task_queues": {"type": "object", "additionalProperties": {"type": "object"}},
         "deliveries": _object({"sent": _COUNT, "failed": _MAP_OF_COUNTS}),
+        "retried": {
+            "type": "array",
+            "items": _object(
+                {
+                    "enterprise_id": {"type": "string"},
+                    "code": {"type": "string"},
+                    "rows": _COUNT,
+                    "oldest_age_seconds": {"type": "number", "minimum": 0},
+                }
+            ),
+        },
         "recent": {"type": "object"},
         "last_errors": {
             "type": "array",
@@ -129,9 +164,16 @@ STATUS = _object(
         "processes": {
             "type": "array",
             "items": _object(
-                {"component": {"type": "string"}, "id": {"type": "string"}, "reported_at": _INSTANT, **_PROCESS}
+                {
+                    "component": {"type": "string"},
+                    "id": {"type": "string"},
+                    "reported_at": _INSTANT,
+                    **_PROCESS,
+                    "failing": _FAILING,
+                }
             ),
         },
+        "failing": _FAILING,
     }
 )
 

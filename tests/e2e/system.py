@@ -104,6 +104,7 @@ class System:
                     OSError,
                     asyncpg.PostgresConnectionError,
                     asyncpg.InterfaceError,
+                    asyncpg.InternalClientError,  # cut off between two messages
                     asyncpg.OperatorInterventionError,
                 ):
                     await asyncio.sleep(0.1)

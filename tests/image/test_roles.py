@@ -194,12 +194,14 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
 
 async def test_what_operators_use_works_from_the_image_too(built: Built, system: System, tmp_path: Path) -> None:
     async with running(built, system, tmp_path):
-        with Container(
-            built.image, built.root, tmp_path / "doctor", ("doctor", "--json"), system.environment
-        ) as doctor:
-            code = await doctor.exit_code(within=30)
+        for name, command in (
+            ("apply", ("novu", "apply", "--yes", "--adopt", "all")),
+            ("doctor", ("doctor", "--json")),
+        ):
+            with Container(built.image, built.root, tmp_path / name, command, system.environment) as container:
+                code = await container.exit_code(within=30)
 
-    assert code == 0, doctor.log_file.read_text() + doctor.errors()
+            assert code == 0, container.log_file.read_text() + container.errors()
 
 
 async def test_a_function_tells_how_the_containers_are(built: Built, system: System, tmp_path: Path) -> None:

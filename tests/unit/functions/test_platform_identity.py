@@ -24,10 +24,19 @@ SETTINGS = {
 }
 
 
+NOW = int(time.time())
+"""When the tokens below are read, however long after their making these tests run."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: float(NOW))
+
+
 def claims(**changed: Any) -> dict[str, Any]:
     valid = {
         "iss": "https://accounts.google.com",
-        "exp": int(time.time()) + 600,
+        "exp": NOW + 600,
         "email": "job@example.org",
         "sub": "1",
     }
@@ -45,7 +54,7 @@ def token(payload: bytes | Mapping[str, Any], signature: str = SIGNATURE_TAKEN_A
     [
         (token(claims()), "job@example.org"),
         (token(claims(email=None)), "1"),
-        (token(claims(exp=int(time.time()) - 20)), "job@example.org"),
+        (token(claims(exp=NOW - 20)), "job@example.org"),
         (token({**claims(), "aud": ["x"], "email_verified": True}), "job@example.org"),
         (
             {**token(claims(email="forged")), "X-Serverless-Authorization": token(claims())["Authorization"]},
@@ -65,7 +74,7 @@ def test_a_token_that_cloud_run_has_verified_names_the_caller(headers: dict[str,
         ({"Authorization": "Basic a.b.c"}, "is needed"),
         (token(claims(), signature="c2lnbmF0dXJl"), "has not verified"),
         (token(claims(), signature=""), "has not verified"),
-        (token(claims(exp=int(time.time()) - 300)), "has expired"),
+        (token(claims(exp=NOW - 300)), "has expired"),
         (token(claims(exp=None)), "cannot be read"),
         (token(claims(exp="tomorrow")), "cannot be read"),
         (token(claims(exp=10**400)), "cannot be read"),
