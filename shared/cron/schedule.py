@@ -8,7 +8,6 @@ An expression says what a wall clock must show. Where the clock is moved:
   and at no other.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -20,6 +19,8 @@ from shared.cron.firing import Firing
 from shared.cron.stretches import FIRST_YEAR, LAST_YEAR, stretches_from
 
 _ONE_SECOND: Final = timedelta(seconds=1)
+_ENOUGH: Final = 2
+"""So many times the firings that are wanted are found rather than a closer look taken."""
 
 
 class CronSchedule:
@@ -28,6 +29,7 @@ class CronSchedule:
     def __init__(self, expression: CronExpression, zone: ZoneInfo) -> None:
         self.expression = expression
         self.zone = zone
+        self._remembered: tuple[datetime, Firing | None] = (datetime.max.replace(tzinfo=UTC), None)
 
     def after(self, instant: datetime) -> Iterator[Firing]:
         """The firings strictly after `instant`, in order, computed as they are asked for.
@@ -53,18 +55,40 @@ class CronSchedule:
         """The first `limit` firings after the one instant and not after the other."""
         return list(islice(takewhile(lambda it: it.instant <= end_inclusive, self.after(start_exclusive)), limit))
 
+    def first_after(self, instant: datetime) -> Firing | None:
+        """The first firing strictly after `instant`, None if there is none; raises as `after` does.
+
+        Remembered: who looks at a schedule every second asks for the same firing until it comes.
+        """
+        asked, first = self._remembered
+        if not asked <= instant or (first is not None and first.instant <= instant):
+            first = next(self.after(instant), None)
+            self._remembered = instant, first
+        return first
+
     def latest_between(self, start_exclusive: datetime, end_inclusive: datetime, limit: int) -> list[Firing]:
         """The last `limit` firings after the one instant and not after the other, in order.
 
-        Found by bisection: the cost does not grow with the firings before them.
+        Found by looking back twice as far each time, and then in between: the cost does not grow with the firings
+        before them. A firing lasts a second, so that some stretch holds enough of them and not many more.
         """
 
-        def from_second(second: int) -> list[Firing]:
-            return self.between(start_exclusive + _ONE_SECOND * second, end_inclusive, limit)
+        def of_the_last(seconds: int) -> list[Firing]:
+            back = max(start_exclusive, end_inclusive - _ONE_SECOND * seconds)
+            return self.between(back, end_inclusive, limit * _ENOUGH + 1)
 
-        seconds = range(max(0, (end_inclusive - start_exclusive) // _ONE_SECOND + 1))
-        second_too_late = bisect_left(seconds, True, key=lambda second: len(from_second(second)) < limit)
-        return from_second(max(0, second_too_late - 1))
+        all_seconds = max(1, (end_inclusive - start_exclusive) // _ONE_SECOND + 1)
+        too_few, seconds = 0, 1
+        while len(found := of_the_last(seconds)) < limit and seconds < all_seconds:
+            too_few, seconds = seconds, min(seconds * 2, all_seconds)
+        too_many = seconds
+        while len(found) > limit * _ENOUGH:
+            middle = (too_few + too_many) // 2
+            if len(closer := of_the_last(middle)) < limit:
+                too_few = middle
+            else:
+                too_many, found = middle, closer
+        return found[-limit:]
 
 
 class _FirstMatch:

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from shared.cron.refusals import CronRefusalCode, CronRefused
 
+LONGEST_NAME: Final = 64
+"""Characters; those of IANA are shorter."""
+
 _PLACEHOLDER: Final = "Factory"
 """In the list, but the name of no place: what a machine has before somebody sets its zone."""
 
@@ -35,12 +38,12 @@ def _read(name: str) -> ZoneInfo:
 
 
 def _quoted(name: object) -> str:
-    return f"`{name[:64]}`" if isinstance(name, str) else f"of type {type(name).__name__}"
+    return f"`{name[:LONGEST_NAME]}`" if isinstance(name, str) else f"of type {type(name).__name__}"
 
 
 def _suggestion(name: object) -> str:
     """A name that surely is meant, or none: a wrong one would be followed."""
-    wanted = _folded(name[:64]) if isinstance(name, str) else ""
+    wanted = _folded(name[:LONGEST_NAME]) if isinstance(name, str) else ""
     if offset := _OFFSET.fullmatch(wanted):
         fixed = f"Etc/GMT{'-' if offset['sign'] == '+' else '+'}{int(offset['hours'])}"
         if fixed in zone_names():

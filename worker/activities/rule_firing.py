@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +17,14 @@ log = logging.getLogger("RuleFiring")
 
 CHANGED_MEANWHILE_PAUSE_SECONDS = 0.5
 """A rule that changed while it was decided upon is looked at again after this."""
+
+TURN_SECONDS = 0.02
+"""After so much deciding, others on this process's event loop get their turn: an outage leaves a rule a tenth of a
+second's work, and an enterprise may have thousands."""
+
+MOST_DECIDING_SECONDS = 5.0
+MOST_INSTANTS = 1_000
+"""After either, what is decided is written, and the other rules are decided in another look."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +49,24 @@ class RuleFiring:
         progress moves only from where it was read. The sleep is reckoned by the database's clock.
         """
         fired = 0
-        waited = 0.0
+        began = time.monotonic()
         while True:
             looked = await self._fire(enterprise_id)
             fired += looked.fired
             sleep_seconds = looked.sleep_seconds
-            if sleep_seconds is None or sleep_seconds > SHORTEST_TIMER_SECONDS or waited > LONGEST_WAIT_SECONDS:
+            if sleep_seconds is None or sleep_seconds > SHORTEST_TIMER_SECONDS:
+                return CronPass(fired, sleep_seconds)
+            if time.monotonic() - began > LONGEST_WAIT_SECONDS:
                 return CronPass(fired, sleep_seconds)
             await asyncio.sleep(sleep_seconds)
-            waited += sleep_seconds
 
     async def _fire(self, enterprise_id: str) -> CronPass:
         """Look once."""
         rules = await self._store.cron_rules(enterprise_id)
-        decisions = [(rule, _decide(rule, rules.now)) for rule in rules.rules]
+        decisions = await _decide_in_turns(rules.rules, rules.now)
+        is_all = len(decisions) == len(rules.rules)
         following = [decision.next_due_at for _, decision in decisions if decision.next_due_at is not None]
-        next_due_at = min(following, default=None)
+        next_due_at = min(following, default=None) if is_all else rules.now
         fired = await self._store.fire_rules(
             enterprise_id,
             [
@@ -72,6 +84,26 @@ class RuleFiring:
         return CronPass(
             fired.fired, None if next_due_at is None else max(0.0, (next_due_at - rules.now).total_seconds())
         )
+
+
+async def _decide_in_turns(rules: Sequence[CronRule], now: datetime) -> list[tuple[CronRule, RuleDecision]]:
+    """Of all rules, or where that is too much at once, of those that have waited for a decision the longest."""
+    decisions: list[tuple[CronRule, RuleDecision]] = []
+    instants = 0
+    spent = 0.0
+    turn_began = time.monotonic()
+    for rule in sorted(rules, key=lambda it: it.fired_through):
+        decision = _decide(rule, now)
+        decisions.append((rule, decision))
+        instants += len(decision.instants)
+        turn = time.monotonic() - turn_began
+        if instants >= MOST_INSTANTS or spent + turn > MOST_DECIDING_SECONDS:
+            break
+        if turn > TURN_SECONDS:
+            spent += turn
+            await asyncio.sleep(0)
+            turn_began = time.monotonic()
+    return decisions
 
 
 def _decide(rule: CronRule, now: datetime) -> RuleDecision:

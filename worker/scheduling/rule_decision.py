@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from shared.cron import CronExpression, CronRefused, CronSchedule, load_zone
+from shared.cron import LONGEST_NAME, LONGEST_TEXT, CronExpression, CronRefused, CronSchedule, Firing, load_zone
 
 OUTAGE_AFTER = timedelta(seconds=30)
 """A rule whose oldest undecided instant is older than this was missed by an outage: its catch-up policy decides.
@@ -20,6 +20,9 @@ MOST_CAUGHT_UP = 100
 
 MOST_FIRED_LATE = int(OUTAGE_AFTER.total_seconds()) + 1
 """A rule cannot fire more often than once a second."""
+
+_QUOTED = 40
+"""Characters of a member's name that is not known."""
 
 _MEMBERS = ("cron", "timezone", "enabled", "catch_up")
 
@@ -59,10 +62,17 @@ def decide(trigger_config: object, fired_through: datetime, now: datetime) -> Ru
         config = _Config.read(trigger_config)
         if not config.enabled:
             return RuleDecision()
-        schedule = _schedule(config.cron, config.timezone)
-    except (ConfigRefused, CronRefused) as refused:
+    except ConfigRefused as refused:
         return RuleDecision(error=str(refused))
-    return RuleDecision(_due(schedule, config.catch_up, fired_through, now), _next(schedule, now))
+    # Cut, each is as much too long as it was, and what is remembered of anybody's rules is not large.
+    schedule = _schedule(config.cron[: LONGEST_TEXT + 1], config.timezone[: LONGEST_NAME + 1])
+    if isinstance(schedule, str):
+        return RuleDecision(error=schedule)
+    oldest = schedule.first_after(fired_through)
+    if oldest is None or oldest.instant > now:
+        return RuleDecision(next_due_at=_instant(oldest))
+    due = _due(schedule, config.catch_up, oldest.instant, fired_through, now)
+    return RuleDecision(due, _instant(schedule.first_after(now)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +102,11 @@ def _require_known(config: Mapping[str, Any]) -> None:
     """A member that nobody reads would change nothing in silence: `tz` would leave the rule in UTC."""
     for name in config:
         if name not in _MEMBERS:
-            plain = re.sub(r"[^a-z]", "", str(name).lower())
+            plain = re.sub(r"[^a-z]", "", name[:_QUOTED].lower())
             near = _MEANT.get(plain) or next(iter(get_close_matches(plain, _MEMBERS, n=1, cutoff=0.75)), None)
             meant = f"; did you mean {near}?" if near else "."
             raise ConfigRefused(
-                f"trigger_config has no member {str(name)[:40]!a}{meant} Its members are {', '.join(_MEMBERS)}."
+                f"trigger_config has no member {name[:_QUOTED]!a}{meant} Its members are {', '.join(_MEMBERS)}."
             )
 
 
@@ -117,19 +127,21 @@ def _catch_up(value: object) -> CatchUp:
 
 
 @lru_cache(maxsize=10_000)
-def _schedule(cron: str, timezone: str) -> CronSchedule:
-    return CronSchedule(CronExpression.parse(cron), load_zone(timezone))
+def _schedule(cron: str, timezone: str) -> CronSchedule | str:
+    """The schedule, or why there is none: that is remembered too, as each pass looks at all rules of its enterprise."""
+    try:
+        return CronSchedule(CronExpression.parse(cron), load_zone(timezone))
+    except CronRefused as refused:
+        return str(refused)
 
 
-def _next(schedule: CronSchedule, now: datetime) -> datetime | None:
-    firing = next(iter(schedule.after(now)), None)
-    return firing.instant if firing else None
+def _instant(firing: Firing | None) -> datetime | None:
+    return None if firing is None else firing.instant
 
 
-def _due(schedule: CronSchedule, catch_up: CatchUp, fired_through: datetime, now: datetime) -> tuple[datetime, ...]:
-    oldest = _next(schedule, fired_through)
-    if oldest is None or oldest > now:
-        return ()
+def _due(
+    schedule: CronSchedule, catch_up: CatchUp, oldest: datetime, fired_through: datetime, now: datetime
+) -> tuple[datetime, ...]:
     if now - oldest <= OUTAGE_AFTER:
         return _latest(schedule, fired_through, now, MOST_FIRED_LATE)
     match catch_up:

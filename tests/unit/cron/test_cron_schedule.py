@@ -116,6 +116,18 @@ def test_the_latest_of_a_month_of_seconds_are_found_without_walking_through_them
     assert search.call_count < 400
 
 
+@pytest.mark.parametrize("expression", ["0 0 29 2 1", "0 0 * * 0#5", "59 59 23 31 12 *", "*/59 * * * * *"])
+def test_the_latest_since_1970_are_found_by_few_looks(expression: str) -> None:
+    rule, start, end = schedule(expression, "Antarctica/Troll"), utc("1970-01-01T00:00"), utc("2026-11-28T00:00")
+
+    with patch.object(CronExpression, "first_match", autospec=True, side_effect=CronExpression.first_match) as search:
+        latest = rule.latest_between(start, end, limit=100)
+
+    assert search.call_count < 1_500
+    assert latest == rule.between(latest[0].instant - timedelta(seconds=1), end, limit=101)
+    assert len(latest) == 100 or latest[0] == next(rule.after(start))
+
+
 @pytest.mark.parametrize("expression", ["0 0 1 1 *", "0 0 29 2 *", "* * 29 2 *", "0 0 * 2 0#5"])
 def test_a_rare_rule_is_not_searched_minute_by_minute(expression: str) -> None:
     rare = schedule(expression, "America/New_York")
@@ -153,6 +165,16 @@ def test_firings_strictly_increase_and_are_never_in_the_past(rule: CronSchedule,
 
     assert all(earlier < later for earlier, later in pairwise([start, *firings]))
     assert all(firing.tzinfo is UTC and firing.microsecond == 0 for firing in firings)
+
+
+@settings(deadline=None)
+@given(schedules, st.lists(instants, min_size=2, max_size=6))
+def test_the_first_after_an_instant_is_the_same_whatever_was_asked_before(
+    rule: CronSchedule, asked: list[datetime]
+) -> None:
+    asked += [next(rule.after(asked[0])).instant + timedelta(seconds=offset) for offset in (-1, 0, 1)]
+
+    assert [rule.first_after(instant) for instant in asked] == [next(rule.after(instant)) for instant in asked]
 
 
 @settings(deadline=None)

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from shared.cron import CronExpression
 from worker.scheduling.rule_decision import MOST_CAUGHT_UP, RuleDecision, decide
 
 NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
@@ -128,3 +130,23 @@ def test_a_member_that_nobody_reads_is_refused_by_name(member: str, hint: str) -
     assert decision.error.startswith(f"trigger_config has no member {member[:40]!r}")
     assert hint in decision.error
     assert len(decision.error) < 300
+
+
+def test_a_schedule_is_read_once_whether_it_is_refused_or_not() -> None:
+    for cron in ("17 4 5 6 *", "17 4 31 2 *", "17 4 5 6 * * * *", "9" * 5_000):
+        with patch.object(CronExpression, "parse", side_effect=CronExpression.parse) as parse:
+            decisions = {decide(config(cron), NOON, NOON) for _ in range(3)}
+
+        assert len(decisions) == 1
+        assert parse.call_count == 1
+        assert len(parse.call_args.args[0]) <= 201
+
+
+def test_while_nothing_is_due_no_firing_is_looked_for_twice() -> None:
+    yearly = config("31 4 5 6 *")
+    decide(yearly, NOON, NOON)
+
+    with patch.object(CronExpression, "first_match", side_effect=AssertionError):
+        later = [decide(yearly, NOON, NOON + timedelta(days=day)).next_due_at for day in range(30)]
+
+    assert set(later) == {datetime(2027, 6, 5, 4, 31, tzinfo=UTC)}

@@ -1,10 +1,15 @@
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
 from shared.ports import CronRule, CronRules, FiredRules, RuleFirings
+from worker.activities import rule_firing
 from worker.activities.rule_firing import CronPass, RuleFiring
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -26,15 +31,19 @@ class FakeStore:
         self.looks = 0
         self.firings: list[RuleFirings] = []
         self.next_due_at: datetime | None = None
+        self.due: list[datetime | None] = []
 
     async def cron_rules(self, enterprise_id: str) -> CronRules:
-        return CronRules(NOON, tuple(self._rules))
+        decided = {firing.rule_id: firing.decided_through for firing in self.firings}
+        rules = [replace(rule, fired_through=decided.get(rule.id, rule.fired_through)) for rule in self._rules]
+        return CronRules(NOON, tuple(rules))
 
     async def fire_rules(
         self, enterprise_id: str, firings: Sequence[RuleFirings], *, next_due_at: datetime | None
     ) -> FiredRules:
         self.firings += firings
         self.next_due_at = next_due_at
+        self.due.append(next_due_at)
         self.looks += 1
         skipped, self._skipped = self._skipped, ()
         return FiredRules(
@@ -105,3 +114,45 @@ async def test_a_rule_whose_configuration_is_not_sent_along_says_why_and_the_oth
         (1, (), reason),
         (2, (NOON,), None),
     ]
+
+
+async def test_while_many_rules_are_decided_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_firing, "TURN_SECONDS", 0.0)
+    store = FakeStore(*(rule(number, "0 * * * *", fired_through=NOON - timedelta(days=400)) for number in range(50)))
+    turns = 0
+
+    async def work_beside() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(work_beside())
+    await run(store)
+    beside.cancel()
+    with suppress(asyncio.CancelledError):
+        await beside
+
+    assert len(store.firings) == 50
+    assert turns >= 50
+
+
+async def test_what_is_too_much_for_one_look_is_written_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_firing, "MOST_INSTANTS", 4)
+    store = FakeStore(*(rule(number, "*/10 * * * * *") for number in range(5)))
+
+    result = await run(store)
+
+    assert sorted(firing.rule_id for firing in store.firings) == [0, 1, 2, 3, 4]
+    assert store.due == [NOON, NOON, NOON + timedelta(seconds=10)]
+    assert result == CronPass(10, 10.0)
+
+
+async def test_rules_that_always_fire_keep_no_other_from_being_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_firing, "MOST_INSTANTS", 1)
+    every_second = [rule(number, "* * * * * *", fired_through=NOON - timedelta(seconds=1)) for number in range(3)]
+    store = FakeStore(*every_second, rule(9, "0 12 * * *"))
+
+    await run(store)
+
+    assert store.firings[0].rule_id == 9
