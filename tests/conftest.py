@@ -17,6 +17,7 @@ from stack.processes import bound_command
 
 SYSTEMS = {
     "tests/e2e/test_autoscale.py": "autoscale",
+    "tests/e2e/test_doors.py": "doors",
     "tests/e2e/test_isolation.py": "system",
     "tests/e2e/test_privacy.py": "system",
     "tests/e2e/test_processes.py": "processes",
@@ -24,6 +25,7 @@ SYSTEMS = {
     "tests/e2e/test_rendering.py": "system",
     "tests/e2e/test_runbook.py": "runbook",
     "tests/e2e/test_survival.py": "survival",
+    "tests/e2e/test_telemetry.py": "telemetry",
     "tests/e2e/test_time_daemons.py": "daemons",
     "tests/e2e/test_time_retraction.py": "timed",
     "tests/e2e/test_time_rules.py": "timed",

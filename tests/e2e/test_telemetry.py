@@ -206,11 +206,26 @@ async def test_a_failed_attempt_s_line_names_its_trace_and_its_workflow(observed
 
 
 async def test_every_line_of_note_about_a_row_or_workflow_names_a_trace(observed: Observed) -> None:
-    logs = [process.log_file for process in (observed.system.listener, observed.system.worker)]
-    lines = [line for log in logs for line in read_log(log) if line["level"] in ("warn", "error")]
-    of_rows = [line for line in lines if "notification_id" in line or "workflow_id" in line]
+    system = observed.system
+    acme = system.enterprises[0]
+    await system.sink_faults({"kind": "server_error", "status": 503, "requests": 1, "workflow": "acme-welcome"})
+    ids = await rows.insert(
+        system,
+        "acme",
+        *({"notification_workflow_id": each, "channels": ["EMAIL"]} for each in (acme.static, acme.broken_template)),
+    )
+    for row in ids:
+        await observed.trace_of(row)
 
-    assert of_rows != []
+    lines = [
+        line
+        for process in (system.listener, system.worker)
+        for line in read_log(process.log_file)
+        if line["level"] in ("warn", "error")
+    ]
+
+    of_rows = [line for line in lines if "notification_id" in line or "workflow_id" in line]
+    assert {line["event"] for line in of_rows} >= {"notification_failed", "temporal_sdk"}
     assert [line for line in of_rows if "trace_id" not in line] == []
 
 
