@@ -3,11 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from listener.handed_over import HandedOver
 from listener.workflows import Work
+from shared.notification.priority import NORMAL
 from shared.ports import RowChange, RowRetracted
 from shared.temporal.messages import MAX_BATCH_SIZE
 
@@ -16,18 +17,32 @@ WINDOW_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one enterprise that one workflow will process; `committed_at` is the earliest commit known of them."""
+    """Rows of one enterprise and priority that one workflow will process; `committed_at` is the earliest commit known
+    of them.
+    """
 
     work: Work
     enterprise_id: str
     notification_ids: tuple[int, ...]
     committed_at: datetime | None = None
+    priority: int = NORMAL
+
+
+@dataclass(slots=True)
+class _Held:
+    """What waits of one priority."""
+
+    ids: deque[int] = field(default_factory=deque)
+    earliest_commit: datetime | None = None
+    changes: int = 0
+    batch_fits: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Batcher:
-    """Holds ids for a short window, or until a batch is full, then hands them over.
+    """Holds ids for a short window, or until a batch is full, then hands them over; the first priority first.
 
-    Row changes never wait: `offer` says no when there is no room. Sweeps do wait, in `add`.
+    Priorities share neither a batch nor room: what comes first never waits behind what comes later. Row changes never
+    wait: `offer` says no when there is no room. Sweeps do wait, in `add`.
     """
 
     def __init__(
@@ -51,34 +66,36 @@ class Batcher:
         self._window_seconds = window_seconds
         self._batch_size = batch_size
         self._room = batch_size * room_for_batches
-        self._held: deque[int] = deque()
-        self._earliest_commit: datetime | None = None
-        self._changes_held = 0
+        self._held: dict[int, _Held] = {}
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
-        self._batch_fits = asyncio.Event()
-        self._batch_fits.set()
 
-    def has_room(self) -> bool:
-        """Whether a row change may be offered."""
-        return len(self._held) < self._room
+    def has_room(self, priority: int = NORMAL) -> bool:
+        """Whether a row change of this priority may be offered."""
+        held = self._held.get(priority)
+        return held is None or len(held.ids) < self._room
 
     def offer(self, change: RowChange | RowRetracted) -> bool:
         """Hold the row of a change; False if it was handed over already. Call only when there is room."""
         if not self._handed_over.take_change(change):
             return False
-        self._changes_held += 1
+        held = self._held_of(change.priority)
+        held.changes += 1
         if isinstance(change, RowChange) and change.committed_at is not None:
-            self._earliest_commit = min(self._earliest_commit or change.committed_at, change.committed_at)
-        self._hold(change.notification_id)
+            held.earliest_commit = min(held.earliest_commit or change.committed_at, change.committed_at)
+        held.ids.append(change.notification_id)
+        self._note_how_full()
         return True
 
-    async def add(self, notification_id: int) -> bool:
-        """Hold a row that a sweep found, waiting while a batch is full; False if it was handed over already."""
-        await self._batch_fits.wait()
+    async def add(self, notification_id: int, priority: int = NORMAL) -> bool:
+        """Hold a row that a sweep found, waiting while a batch of its priority is full; False if it was handed over
+        already.
+        """
+        await self._held_of(priority).batch_fits.wait()
         if not self._handed_over.take_due(notification_id):
             return False
-        self._hold(notification_id)
+        self._held_of(priority).ids.append(notification_id)
+        self._note_how_full()
         return True
 
     async def run(self) -> None:
@@ -90,38 +107,50 @@ class Batcher:
                     await self._full.wait()
             except TimeoutError:
                 pass  # the window ended before the batch was full
-            await self._hand_over_one_batch()
+            await self._hand_over_each()
 
     async def flush(self) -> None:
         """Hand over all that is held, without waiting for the window."""
-        while self._held:
-            await self._hand_over_one_batch()
+        while any(held.ids for held in self._held.values()):
+            await self._hand_over_each()
 
-    def _hold(self, notification_id: int) -> None:
-        self._held.append(notification_id)
-        self._note_how_full()
+    def _held_of(self, priority: int) -> _Held:
+        if priority not in self._held:
+            self._held[priority] = _Held()
+            self._note_how_full()
+        return self._held[priority]
 
     def _note_how_full(self) -> None:
-        _set_if(self._arrived, bool(self._held))
-        _set_if(self._full, len(self._held) >= self._batch_size)
-        _set_if(self._batch_fits, len(self._held) < self._batch_size)
+        counts = [len(held.ids) for held in self._held.values()]
+        _set_if(self._arrived, any(counts))
+        _set_if(self._full, max(counts, default=0) >= self._batch_size)
+        for held in self._held.values():
+            _set_if(held.batch_fits, len(held.ids) < self._batch_size)
 
-    async def _hand_over_one_batch(self) -> None:
+    async def _hand_over_each(self) -> None:
+        """A batch of each priority, so that none waits for ever; before each, what has come in ahead of it."""
+        handed: set[int] = set()
+        while waiting := [it for it, held in self._held.items() if held.ids and it not in handed]:
+            await self._hand_over_one_batch(min(waiting))
+            handed.add(min(waiting))
+
+    async def _hand_over_one_batch(self, priority: int) -> None:
         """Nothing if nothing is held: a flush may have come while `run` waited for the window to end."""
-        count = min(len(self._held), self._batch_size)
+        held = self._held_of(priority)
+        count = min(len(held.ids), self._batch_size)
         if count == 0:
             return
-        ids = tuple(self._held.popleft() for _ in range(count))
-        batch = Batch(self._work, self._enterprise_id, ids, self._earliest_commit)
-        if count == self._batch_size and self._changes_held:
+        ids = tuple(held.ids.popleft() for _ in range(count))
+        batch = Batch(self._work, self._enterprise_id, ids, held.earliest_commit, priority)
+        if count == self._batch_size and held.changes:
             self._on_full_batch()
-        self._changes_held = 0
-        self._earliest_commit = None
+        held.changes = 0
+        held.earliest_commit = None
         self._note_how_full()
         try:
             await self._hand_over(batch)
         except Exception:
-            self._held.extendleft(reversed(ids))
+            held.ids.extendleft(reversed(ids))
             self._note_how_full()
             raise
 

@@ -90,7 +90,9 @@ class Dispatcher:
 
     async def _start_one(self, batch: Batch) -> None:
         with handing_over(batch):
-            started = await self._start[batch.work](batch.enterprise_id, batch.notification_ids)
+            started = await self._start[batch.work](
+                batch.enterprise_id, batch.notification_ids, priority=batch.priority
+            )
         self._counters.batches += 1
         if started:
             self._counters.workflows_started += 1

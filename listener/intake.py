@@ -47,7 +47,7 @@ class Intake:
         """Take a row of an event; never waits."""
         work = Work.PROCESSING if isinstance(change, RowChange) else Work.RETRACTION
         batcher = self.batchers[work][change.enterprise_id]
-        if not batcher.has_room():
+        if not batcher.has_room(change.priority):
             self._counters.queue_full += 1
             self._sweep_soon(change.enterprise_id)
         elif not batcher.offer(change):

@@ -11,6 +11,7 @@ from listener.batcher import Batcher
 from listener.counters import ListenerCounters
 from listener.handed_over import HandedOver
 from listener.workflows import Work
+from shared.notification.priority import NORMAL
 from shared.ports import DueNotifications, NotificationStore, StoreUnavailable
 from shared.supervision import Supervisor
 
@@ -146,6 +147,7 @@ class Sweeper:
             self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
     async def _feed(self, page: DueNotifications) -> None:
+        await self._feed_urgent(page)
         while True:
             await self._feed_page(page)
             if not page.has_more or self._handed_over.is_full:
@@ -155,11 +157,20 @@ class Sweeper:
                 return
             page = following[0]
 
+    async def _feed_urgent(self, page: DueNotifications) -> None:
+        """The urgent rows of the whole backlog, before any other; in their pages they count as handed over."""
+        batcher = self._batchers[page.enterprise_id]
+        taken = 0
+        for notification_id, priority in page.urgent:
+            taken += await batcher.add(notification_id, priority)
+        self._counters.recovered_pending += taken
+        self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
+
     async def _feed_page(self, page: DueNotifications) -> None:
         batcher = self._batchers[page.enterprise_id]
         taken = 0
         for notification_id in page.notification_ids:
-            taken += await batcher.add(notification_id)
+            taken += await batcher.add(notification_id, page.priorities.get(notification_id, NORMAL))
         expired = min(page.expired, taken)
         self._counters.swept += len(page.notification_ids)
         self._counters.recovered_expired += expired

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
+from shared.notification.priority import NORMAL
 from shared.temporal.orchestration import OrchestrationRun
 
 
@@ -15,8 +17,12 @@ class Work(StrEnum):
     RETRACTION = "retraction"
 
 
-StartWork = Callable[[str, Sequence[int]], Awaitable[bool]]
-"""Starts work on an enterprise's rows; False if that very work runs already. Raises RPCError."""
+class StartWork(Protocol):
+    """Starts work on an enterprise's rows; False if that very work runs already. Raises RPCError."""
+
+    def __call__(
+        self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL
+    ) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)

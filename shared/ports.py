@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from shared.health.observations import ComponentReport, DatabaseObservation, TemporalObservation
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, RefusalCode
+from shared.notification.priority import NORMAL
 from shared.notification.recipient import KnownRecipients, Recipient
 
 
@@ -31,7 +32,8 @@ class DueNotifications:
     `has_more` says that the page was full: ask again after the last id.
 
     With the first page come the next instant for which a row is scheduled, and retracted rows that Novu is still to
-    be asked to cancel; a page may hold nothing else.
+    be asked to cancel; a page may hold nothing else. So do the `urgent` ones of the whole backlog, in order of their
+    priority, each with its own; `priorities` has those of the page that are not the normal one.
     """
 
     enterprise_id: str
@@ -41,6 +43,8 @@ class DueNotifications:
     has_more: bool
     next_scheduled_at: datetime | None = None
     uncancelled: tuple[int, ...] = ()
+    priorities: Mapping[int, int] = field(default_factory=dict)
+    urgent: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +199,15 @@ class RuleStore(Protocol):
 class DueScheduled:
     """Scheduled rows that are due, earliest first, and when the next will be; `now` is the database's clock.
 
-    `has_more` says that the page was full: ask again once these are claimed.
+    `has_more` says that the page was full: ask again once these are claimed. `priorities` has those of the rows whose
+    priority is not the normal one.
     """
 
     now: datetime
     notification_ids: tuple[int, ...]
     has_more: bool
     next_due_at: datetime | None
+    priorities: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def seconds_until_next(self) -> float | None:
@@ -395,7 +401,7 @@ class SubscriberCredentials(Protocol):
 class ProcessingStarter(Protocol):
     """Starts the processing of rows, wherever workflows run."""
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         """Start one workflow for all the ids; False if that very work runs already."""
         ...
 
@@ -525,6 +531,7 @@ class RowChange:
     notification_id: int
     change: ChangeType
     committed_at: datetime | None = None
+    priority: int = NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,6 +548,7 @@ class RowRetracted:
 
     enterprise_id: str
     notification_id: int
+    priority: int = NORMAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
 )
 
+from shared.notification.priority import read_priority
 from shared.ports import ChangeType, RowChange, RowRetracted, RowScheduled, RuleChanged
 
 NOTIFICATIONS = "ent_notification"
@@ -27,6 +28,7 @@ NOTIFICATION_COLUMNS = (
     "deactivated",
     "scheduled_for",
     "transaction_id",
+    "delivery_priority",
 )
 RULES = "ent_notification_rule"
 RULE_COLUMNS = ("id", "enterprise_id")
@@ -60,6 +62,7 @@ class _Notification(_Row):
     deactivated: StrictBool
     scheduled_for: AwareDatetime | Literal["infinity", "-infinity"] | None
     transaction_id: StrictStr | None
+    delivery_priority: StrictInt | None = None
 
     def is_to_be_sent(self) -> bool:
         """Now or later, as far as the event tells; the claim has the last word."""
@@ -125,7 +128,8 @@ def _read_notification(event: _NotificationEvent, enterprise_id: str, now: datet
     # One scheduled for an infinity is handed on at once: its claim ends it, and says why.
     if isinstance(record.scheduled_for, datetime) and record.scheduled_for > event.seen_at(now):
         return RowScheduled(enterprise_id, record.scheduled_for)
-    return RowChange(enterprise_id, record.id, ChangeType(event.type), event.commit_timestamp)
+    priority = read_priority(record.delivery_priority)
+    return RowChange(enterprise_id, record.id, ChangeType(event.type), event.commit_timestamp, priority)
 
 
 def _describe(error: ValidationError) -> str:

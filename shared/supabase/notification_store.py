@@ -7,6 +7,7 @@ from supabase import AsyncClient
 
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
+from shared.notification.priority import read_priority
 from shared.notification.transaction_id import transaction_id
 from shared.ports import DueNotifications, FeedFlaw, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
@@ -90,6 +91,8 @@ class SupabaseNotificationStore:
                 has_more=page["has_more"],
                 next_scheduled_at=read_instant(page["next_scheduled_at"]),
                 uncancelled=tuple(page["uncancelled"]),
+                priorities={int(key): read_priority(value) for key, value in page["priorities"].items()},
+                urgent=tuple((key, read_priority(value)) for key, value in page["urgent"]),
             )
             for page in answer
         ]

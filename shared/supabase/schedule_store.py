@@ -4,6 +4,7 @@ from datetime import datetime
 
 from supabase import AsyncClient
 
+from shared.notification.priority import read_priority
 from shared.ports import DueScheduled
 from shared.supabase.decoding import read_instant
 from shared.supabase.sql_function import call_function
@@ -22,4 +23,5 @@ class SupabaseScheduleStore:
             notification_ids=tuple(answer["due"]),
             has_more=answer["has_more"],
             next_due_at=read_instant(answer["next_due_at"]),
+            priorities={int(key): read_priority(value) for key, value in answer["priorities"].items()},
         )

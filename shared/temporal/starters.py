@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from shared.notification.priority import NORMAL
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
 from shared.temporal.names import (
     NOTIFICATION_PROCESSING_WORKFLOW,
@@ -43,14 +44,16 @@ class _RowWorkflowStarter:
         self._workflow_id = workflow_id
         self._workflow_input = workflow_input
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         """Start one workflow for all the ids; False if that very work is already running.
+
+        All that it does takes its turn by `priority`, 1 first and 5 last, and within that by enterprise.
 
         Raises:
             RPCError: Temporal did not answer within about ten seconds, or refused.
         """
         try:
-            await self._start(enterprise_id, notification_ids, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            await self._start(enterprise_id, notification_ids, WorkflowIDReusePolicy.ALLOW_DUPLICATE, priority)
         except WorkflowAlreadyStartedError:
             return False
         return True
@@ -75,7 +78,11 @@ class _RowWorkflowStarter:
         return StartedRun(self._workflow_id(enterprise_id, notification_ids), run_id)
 
     async def _start(
-        self, enterprise_id: str, notification_ids: Sequence[int], id_reuse_policy: WorkflowIDReusePolicy
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        id_reuse_policy: WorkflowIDReusePolicy,
+        priority: int = NORMAL,
     ) -> WorkflowHandle[Any, Any]:
         return await self._client.start_workflow(
             self._workflow,
@@ -84,7 +91,7 @@ class _RowWorkflowStarter:
             task_queue=self._task_queue,
             id_reuse_policy=id_reuse_policy,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            priority=Priority(fairness_key=enterprise_id),
+            priority=Priority(priority_key=priority, fairness_key=enterprise_id),
             request_eager_start=True,
         )
 

@@ -64,6 +64,7 @@ class Table(FakeStore):
         self._temporal = temporal
         self.rows: dict[str, set[int]] = {enterprise_id: set() for enterprise_id in ENTERPRISES}
         self.retracted: set[int] = set()
+        self.priorities = {5: 1}
         self.looks_unanswered = 0
 
     async def list_due(

@@ -18,6 +18,7 @@ from listener.listener import Listener
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
 from listener.workflows import Work, Workflows
+from shared.notification.priority import NORMAL
 from shared.ports import FeedState
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
@@ -62,11 +63,11 @@ class Bench:
         self._scheduler = scheduler
         self._edge = edge
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         self.started.append((enterprise_id, tuple(notification_ids)))
         return True
 
-    async def retract(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def retract(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         self.retracted.append((enterprise_id, tuple(notification_ids)))
         return True
 

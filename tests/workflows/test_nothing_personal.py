@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 
 from shared import json_logs
 from shared.notification.models import Channel
+from shared.notification.priority import NORMAL
 from shared.ports import CronRules, DueScheduled, FiredRules, RetractedNotification
 from shared.temporal.discreet import DATA_CONVERTER
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput, SchedulerInput
@@ -89,7 +90,7 @@ class Stores:
     async def due_scheduled(self, enterprise_id: str, *, limit: int) -> DueScheduled:
         return DueScheduled(NOW, (1,), has_more=False, next_due_at=None)
 
-    async def start(self, enterprise_id: str, notification_ids: Any) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Any, *, priority: int = NORMAL) -> bool:
         return True
 
     async def retractions_to_cancel(self, enterprise_id: str, notification_ids: Any) -> list[RetractedNotification]:

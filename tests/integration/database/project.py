@@ -72,6 +72,7 @@ FUNCTIONS = {
     "look_out",
     "mark_unread_rules",
     "note_novu_workflows",
+    "note_priority",
     "note_rule_change",
     "note_trigger_request",
     "note_workflow_change",

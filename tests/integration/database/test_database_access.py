@@ -107,12 +107,16 @@ async def test_a_table_added_later_is_the_service_roles_too(unmigrated: Project,
         await owner.fetch("select * from notify.later")
 
 
-async def test_every_function_but_two_triggers_runs_as_its_caller_on_a_fixed_search_path(project: Project) -> None:
+async def test_every_function_but_three_triggers_runs_as_its_caller_on_a_fixed_search_path(project: Project) -> None:
     async with project.connect("postgres") as connection:
         functions = await connection.fetch(
             "select proname, prosecdef, proconfig from pg_proc where pronamespace = 'notify'::regnamespace"
         )
 
     assert {row["proname"] for row in functions} == FUNCTIONS
-    assert {row["proname"] for row in functions if row["prosecdef"]} == {"fill_channels", "mark_unread_rules"}
+    assert {row["proname"] for row in functions if row["prosecdef"]} == {
+        "fill_channels",
+        "mark_unread_rules",
+        "note_priority",
+    }
     assert all('search_path=""' in row["proconfig"] for row in functions)

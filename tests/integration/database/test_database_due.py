@@ -50,6 +50,8 @@ async def test_pending_scheduled_and_lapsed_rows_come_in_id_order(connection: Co
             "has_more": False,
             "next_scheduled_at": None,
             "uncancelled": [],
+            "priorities": {},
+            "urgent": [],
         }
     ]
 
@@ -157,6 +159,8 @@ async def test_the_first_page_says_when_the_next_row_falls_due(connection: Conne
         "has_more": False,
         "next_scheduled_at": soonest.isoformat(),
         "uncancelled": [],
+        "priorities": {},
+        "urgent": [],
     }
     assert await _due(connection, after_id=1) == []
 

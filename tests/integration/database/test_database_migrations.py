@@ -99,6 +99,7 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
         "deliver_before": None,
         "chunks_sent": 0,
         "cancellation": None,
+        "delivery_priority": None,
     }
     assert await _rows(owner, "ent_notification") == [{**row, **added} for row in notifications_before]
     assert await _rows(owner, "ent_notification_workflow") == workflows_before

@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from listener.workflows import Work, Workflows
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome
+from shared.notification.priority import NORMAL
 from shared.ports import (
     ChangeType,
     DueNotifications,
@@ -57,7 +58,7 @@ class FakeTemporal:
     def rows(self) -> list[int]:
         return [notification_id for _, ids in self.started for notification_id in ids]
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         self.attempts += 1
         await self.gate.wait()
         if self.is_away:
@@ -67,7 +68,7 @@ class FakeTemporal:
         self.started.append((enterprise_id, tuple(notification_ids)))
         return True
 
-    async def retract(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def retract(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         self._answer()
         self.retractions.append((enterprise_id, tuple(notification_ids)))
         return True
@@ -122,6 +123,7 @@ class FakeStore:
         self.looks = 0
         self.calls: list[tuple[frozenset[str], int]] = []
         self.beats = 0
+        self.priorities: dict[int, int] = {}
 
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
@@ -137,6 +139,8 @@ class FakeStore:
             expired = len(self.expired.intersection(page))
             scheduled = self.next_scheduled_at.get(enterprise_id) if after_id == 0 else None
             uncancelled = self.uncancelled.get(enterprise_id, ()) if after_id == 0 else ()
+            urgent = tuple((row, self.priorities[row]) for row in ids if self.priorities.get(row, 3) < 3)
+            urgent = urgent if after_id == 0 else ()
             if page or scheduled or uncancelled:
                 pages.append(
                     DueNotifications(
@@ -147,6 +151,8 @@ class FakeStore:
                         has_more=len(ids) > page_size,
                         next_scheduled_at=scheduled,
                         uncancelled=uncancelled,
+                        priorities={row: self.priorities[row] for row in page if row in self.priorities},
+                        urgent=urgent,
                     )
                 )
         return pages

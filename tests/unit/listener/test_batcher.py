@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from listener.batcher import Batch, Batcher
 from listener.handed_over import HandedOver
@@ -164,3 +165,41 @@ async def test_a_flush_within_the_window_leaves_nothing_to_hand_over_at_its_end(
         await eventually(lambda: len(taker.batches) >= 2)
 
     assert [batch.notification_ids for batch in taker.batches] == [(1,), (2,)]
+
+
+async def test_priorities_share_no_batch_and_the_first_goes_first() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+
+    async with running(batcher):
+        for notification_id, priority in ((1, 5), (2, 3), (3, 1), (4, 5)):
+            batcher.offer(replace(an_insert(notification_id), priority=priority))
+        await eventually(lambda: len(taker.batches) == 3)
+
+    assert [(batch.priority, batch.notification_ids) for batch in taker.batches] == [(1, (3,)), (3, (2,)), (5, (1, 4))]
+
+
+async def test_what_waits_of_one_priority_takes_no_room_from_another() -> None:
+    taker = Taker()
+    taker.open.clear()
+    batcher = a_batcher(taker, batch_size=2, room_for_batches=1)
+    for notification_id in (1, 2):
+        batcher.offer(replace(an_insert(notification_id), priority=5))
+
+    assert not batcher.has_room(5)
+    assert batcher.has_room(1)
+    async with asyncio.timeout(1):
+        assert await batcher.add(3, 1)
+
+
+async def test_a_priority_that_never_ends_does_not_keep_the_last_for_ever() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, batch_size=1)
+    batcher.offer(replace(an_insert(1), priority=5))
+    for notification_id in range(2, 4):
+        batcher.offer(replace(an_insert(notification_id), priority=1))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 3)
+
+    assert [batch.notification_ids for batch in taker.batches] == [(2,), (1,), (3,)]

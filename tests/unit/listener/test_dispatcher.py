@@ -10,6 +10,7 @@ from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
 from listener.workflows import Work
+from shared.notification.priority import NORMAL
 from shared.supervision import Supervisor
 from tests.unit.listener.fakes import FakeTemporal, eventually
 
@@ -137,7 +138,7 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
     faults = [KeyError("defect")]
     started: list[Sequence[int]] = []
 
-    async def start(enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         if faults:
             raise faults.pop()
         started.append(notification_ids)
@@ -158,7 +159,7 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
 async def test_who_sits_out_an_outage_and_meets_a_defect_leaves_nobody_waiting() -> None:
     answers = [RPCError("away", RPCStatusCode.UNAVAILABLE, b""), KeyError("defect")]
 
-    async def start(enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         if answers:
             raise answers.pop(0)
         return True

@@ -31,6 +31,7 @@ class Bench:
     scheduled: list[tuple[str, datetime]]
     retracted: list[int]
     parts: Supervisor
+    priorities: dict[int, int]
 
 
 @asynccontextmanager
@@ -43,6 +44,7 @@ async def sweeping(
     open_for = {enterprise_id: asyncio.Event() for enterprise_id in due}
     scheduled: list[tuple[str, datetime]] = []
     retracted: list[int] = []
+    priorities: dict[int, int] = {}
     useful, waiting = asyncio.Event(), asyncio.Event()
     useful.set()
     parts = Supervisor()
@@ -50,6 +52,7 @@ async def sweeping(
     async def take(batch: Batch) -> None:
         await open_for[batch.enterprise_id].wait()
         taken[batch.enterprise_id].extend(batch.notification_ids)
+        priorities.update(dict.fromkeys(batch.notification_ids, batch.priority))
 
     def batchers_for(work: Work, memory: HandedOver, take: Callable[[Batch], Awaitable[None]]) -> dict[str, Batcher]:
         return {
@@ -87,7 +90,7 @@ async def sweeping(
     tasks = [asyncio.create_task(batcher.run()) for of_a_kind in batchers.values() for batcher in of_a_kind.values()]
     tasks.append(asyncio.create_task(sweeper.run(parts)))
     try:
-        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting, scheduled, retracted, parts)
+        yield Bench(store, sweeper, counters, taken, open_for, useful, waiting, scheduled, retracted, parts, priorities)
     finally:
         for task in tasks:
             task.cancel()
@@ -260,3 +263,16 @@ async def test_an_enterprise_over_which_a_sweep_stumbles_is_swept_again_and_the_
         await eventually(lambda: bench.retracted == [8, 7] and not bench.sweeper.catching_up)
 
     assert [ids for ids, after_id in bench.store.calls if after_id == 0][1:] == [{"ent1"}] * (bench.counters.sweeps - 1)
+
+
+async def test_an_urgent_row_at_the_end_of_a_backlog_goes_first_and_each_with_its_priority() -> None:
+    async with sweeping({"ent1": range(1, 12)}) as bench:
+        bench.store.priorities = {11: 1, 2: 5}
+        bench.sweeper.request_all()
+        await eventually(lambda: len(bench.taken["ent1"]) == 11)
+
+    assert bench.taken["ent1"][0] == 11
+    assert sorted(bench.taken["ent1"]) == list(range(1, 12))
+    assert bench.priorities[11] == 1
+    assert bench.priorities[2] == 5
+    assert bench.priorities[3] == 3

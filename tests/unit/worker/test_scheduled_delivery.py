@@ -1,8 +1,10 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio.testing import ActivityEnvironment
 
+from shared.notification.priority import NORMAL
 from shared.ports import DueScheduled
 from worker.activities.scheduled_delivery import ScheduledDelivery, ScheduledPass
 
@@ -29,9 +31,11 @@ class FakeStore:
 class FakeStarter:
     def __init__(self) -> None:
         self.batches: list[tuple[int, ...]] = []
+        self.priorities: list[int] = []
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int]) -> bool:
+    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         self.batches.append(tuple(notification_ids))
+        self.priorities.append(priority)
         return True
 
 
@@ -87,3 +91,12 @@ async def test_a_row_that_was_put_off_is_started_again_when_it_is_due_again() ->
     await run(FakeStore(due(7, next_in=0.05), due(next_in=0.05), due(7, next_in=30)), starter)
 
     assert starter.batches == [(7,), (7,)]
+
+
+async def test_due_rows_of_different_priority_are_started_apart_the_first_first() -> None:
+    starter = FakeStarter()
+    store = FakeStore(replace(due(1, 2, 3, 4, next_in=60), priorities={4: 1, 1: 5}))
+
+    await run(store, starter)
+
+    assert list(zip(starter.priorities, starter.batches, strict=True)) == [(1, (4,)), (3, (2, 3)), (5, (1,))]

@@ -153,3 +153,11 @@ def test_the_reason_names_the_places_and_never_the_values() -> None:
 
     assert "record.id: int_type" in raised.value.reason
     assert "secret" not in raised.value.reason
+
+
+@pytest.mark.parametrize(("column", "priority"), [(None, 3), (1, 1), (5, 5), (0, 3), (32767, 3)])
+def test_a_row_rings_with_its_priority(column: int | None, priority: int) -> None:
+    change = read_change(an_event(delivery_priority=column), "ent1", NOW)
+
+    assert isinstance(change, RowChange)
+    assert change.priority == priority

@@ -1,0 +1,50 @@
+"""On the real server: what is of a higher priority goes first, and within a priority enterprises take turns."""
+
+import asyncio
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from shared.notification.priority import FIRST, LAST
+from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
+from shared.temporal.starters import NotificationProcessingStarter
+from worker.registry import WORKFLOWS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NEWSLETTERS = 80
+"""Batches of 250: a newsletter to twenty thousand."""
+
+
+async def test_a_password_reset_does_not_wait_behind_a_newsletter_of_its_enterprise(
+    temporal: Client, task_queue: str
+) -> None:
+    delivered: list[int] = []
+    all_delivered = asyncio.Event()
+
+    @activity.defn(name="deliver_notifications")
+    async def deliver(input: NotificationProcessingInput) -> NotificationProcessingResult:
+        delivered.extend(input.notification_ids)
+        if len(delivered) == NEWSLETTERS + 1:
+            all_delivered.set()
+        return NotificationProcessingResult(sent=len(input.notification_ids))
+
+    starter = NotificationProcessingStarter(temporal, task_queue)
+    for number in range(1, NEWSLETTERS + 1):
+        await starter.start("ent1", [number], priority=LAST)
+    await starter.start("ent1", [1_000], priority=FIRST)
+
+    async with Worker(
+        temporal,
+        task_queue=task_queue,
+        workflows=WORKFLOWS,
+        activities=[deliver],
+        max_concurrent_activities=2,
+        max_concurrent_workflow_tasks=2,
+    ):
+        async with asyncio.timeout(30):
+            await all_delivered.wait()
+
+    assert delivered.index(1_000) < 10, f"the reset came as number {delivered.index(1_000)}"
