@@ -18,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.demo.kinds import Ledger
 from cli.demo.load import CONFIGURED, DemoLoad
+from cli.demo.people import judge_people, read_outcomes
 from cli.demo.sink import read_calls
-from cli.demo.table import show
+from cli.demo.table import show, show_addresses, show_people
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
 from cli.novu.sample import apply_to_stack
 from stack.local import LocalStack
@@ -29,6 +30,9 @@ READY_WITHIN_SECONDS = 20.0
 SETTLED_WITHIN_SECONDS = 30.0
 QUIET_SECONDS = 1.0
 """How long to go on looking after the last row has settled, for calls that should not come."""
+
+STRICT_NOVU = {"unknown_workflows": "refuse", "addresses": "required", "cancelling": "held_back"}
+"""As Novu is: the demo's workflows are made, and its people's addresses known."""
 
 DAEMON_SETTINGS = {"SUBSCRIPTION_HEALTH_CHECK_INTERVAL": "5000"}
 
@@ -55,11 +59,11 @@ async def _run(console: Console, keep: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="xnovu-demo-") as name:
         directory = Path(name)
         console.print("Starting Temporal, PostgreSQL, the Supabase edge and the Novu sink ...")
-        async with LocalStack(directory) as stack, _database(stack) as connection:
+        async with LocalStack(directory, novu_settings=STRICT_NOVU) as stack, _database(stack) as connection:
             ledger = Ledger()
             load = DemoLoad(connection, ledger, partial(_cut_websockets, stack))
             await load.seed()
-            await apply_to_stack(stack.environment)
+            await _make_workflows(stack, load)
             console.print("Starting the daemon ...")
             async with _daemon(stack, directory):
                 await _send_and_watch(console, stack, load, ledger)
@@ -102,6 +106,14 @@ async def _daemon(stack: LocalStack, directory: Path) -> AsyncIterator[None]:
         await daemon.stop(within_seconds=15)
 
 
+async def _make_workflows(stack: LocalStack, load: DemoLoad) -> None:
+    """STATIC ones as their owners would in Novu's dashboard, DYNAMIC ones by `xnovu novu apply`."""
+    async with httpx.AsyncClient() as http:
+        url = f"{stack.novu_sink.url}/_sink/workflows"
+        (await http.post(url, json={"make": load.static_workflows})).raise_for_status()
+    await apply_to_stack(stack.environment)
+
+
 async def _cut_websockets(stack: LocalStack) -> None:
     async with httpx.AsyncClient() as http:
         (await http.post(f"{stack.edge.url}/_faults/drop", json={})).raise_for_status()
@@ -111,7 +123,11 @@ async def _judge(console: Console, stack: LocalStack, connection: asyncpg.Connec
     states = await read_states(connection, ledger)
     async with httpx.AsyncClient() as http:
         calls = await read_calls(http, stack.novu_sink.url)
-    return show(console, stack.environment, judge(ledger, states, calls), unexpected_calls(ledger, calls))
+        outcomes = await read_outcomes(http, stack.novu_sink.url)
+    rows_hold = show(console, judge(ledger, states, calls), unexpected_calls(ledger, calls))
+    people_hold = show_people(console, judge_people(ledger, outcomes))
+    show_addresses(console, stack.environment)
+    return rows_hold and people_hold
 
 
 async def _send_and_watch(console: Console, stack: LocalStack, load: DemoLoad, ledger: Ledger) -> None:

@@ -1,5 +1,6 @@
 """The kinds of rows the demo sends, and how each must end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -8,32 +9,42 @@ class Kind:
     """One line of the demo's table.
 
     `status` is where every row of the kind must end, `error_code` what a FAILED one must say, and `calls_per_row`
-    how many events Novu must have been sent for each.
+    how many events Novu must have been sent for each. `sent` and `no_address` are how many messages per channel people
+    must get, or miss for want of an address, of each row.
     """
 
     name: str
     status: str
     calls_per_row: int
     error_code: str | None = None
+    sent: Mapping[str, int] = field(default_factory=dict)
+    no_address: Mapping[str, int] = field(default_factory=dict)
 
 
-BEFORE_THE_START = Kind("waiting before the start", "SENT", 1)
-STATIC = Kind("static", "SENT", 1)
-DYNAMIC = Kind("dynamic, five channels", "SENT", 1)
-FAN_OUT = Kind("250 recipients", "SENT", 3)
+_IN_APP = {"in_app": 1}
+_EACH_CHANNEL = {"email": 1, "in_app": 1, "sms": 1, "push": 1, "chat": 1}
+
+BEFORE_THE_START = Kind("waiting before the start", "SENT", 1, sent=_IN_APP)
+STATIC = Kind("static", "SENT", 1, sent=_IN_APP)
+DYNAMIC = Kind("dynamic, five channels", "SENT", 1, sent=_EACH_CHANNEL)
+ONE_CHANNEL = Kind("dynamic, email only", "SENT", 1, sent={"email": 1})
+NO_PHONE = Kind("to one without a phone", "SENT", 1, sent={"email": 1}, no_address={"sms": 1})
+FAN_OUT = Kind("250 recipients", "SENT", 3, sent={"in_app": 250})
 BROKEN_TEMPLATE = Kind("broken template", "FAILED", 0, "template_invalid")
 UNDEFINED_VARIABLE = Kind("undefined variable", "FAILED", 0, "template_undefined_variable")
-SCHEDULED = Kind("scheduled 5 s ahead", "SENT", 1)
-RULE = Kind("rule, every 5 s", "SENT", 1)
-PUBLISHED_LATER = Kind("draft, published later", "SENT", 1)
+SCHEDULED = Kind("scheduled 5 s ahead", "SENT", 1, sent=_IN_APP)
+RULE = Kind("rule, every 5 s", "SENT", 1, sent=_IN_APP)
+PUBLISHED_LATER = Kind("draft, published later", "SENT", 1, sent=_IN_APP)
 RETRACTED = Kind("retracted in time", "RETRACTED", 0)
 NOT_CONFIGURED = Kind("not our enterprise", "PENDING", 0)
-WEBSOCKET_CUT = Kind("after a websocket cut", "SENT", 1)
+WEBSOCKET_CUT = Kind("after a websocket cut", "SENT", 1, sent=_IN_APP)
 
 KINDS = (
     BEFORE_THE_START,
     STATIC,
     DYNAMIC,
+    ONE_CHANNEL,
+    NO_PHONE,
     FAN_OUT,
     BROKEN_TEMPLATE,
     UNDEFINED_VARIABLE,

@@ -1,6 +1,7 @@
 """The demo's mixed load, written as an application of a user's would write it: rows in a table."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -21,6 +22,20 @@ DYNAMIC_ROWS = 20
 ROWS_AFTER_THE_CUT = 20
 ROWS_BEFORE_THE_START = 5
 
+WITHOUT_PHONE = "grace"
+ADDRESSES: dict[str, dict[str, Any]] = {
+    "ada": {
+        "email": "ada@example.org",
+        "phone": "+12025550101",
+        "credentials": [
+            {"providerId": "fcm", "channel": "PUSH", "deviceTokens": ["token-of-ada"]},
+            {"providerId": "slack", "channel": "CHAT", "webhookUrl": "https://chat.example.org/ada"},
+        ],
+    },
+    WITHOUT_PHONE: {"email": "grace@example.org"},
+}
+"""Whom the rows are for, and what `notify.recipient` knows of each. The 250 of the fan-out need no address."""
+
 
 class DemoLoad:
     """Writes rows for three configured enterprises and one that is not, and notes each in the ledger."""
@@ -35,7 +50,13 @@ class DemoLoad:
         self._enterprises = [await seed_enterprise(self._connection, name) for name in CONFIGURED]
         self._stranger = await seed_enterprise(self._connection, NOT_CONFIGURED)
         for enterprise in self._enterprises:
+            await self._give_addresses(enterprise)
             await self._insert(kinds.BEFORE_THE_START, enterprise, static_rows(enterprise, ROWS_BEFORE_THE_START))
+
+    @property
+    def static_workflows(self) -> list[str]:
+        """Keys of the workflows whose content is Novu's."""
+        return [f"{enterprise.enterprise_id}-welcome" for enterprise in (*self._enterprises, self._stranger)]
 
     async def send(self) -> None:
         """Write the whole load; takes a few seconds, so that a person can watch it arrive."""
@@ -48,6 +69,8 @@ class DemoLoad:
             await self._schedule(enterprise)
             await self._insert(kinds.STATIC, enterprise, static_rows(enterprise, STATIC_ROWS))
             await self._insert(kinds.DYNAMIC, enterprise, dynamic_rows(enterprise, DYNAMIC_ROWS))
+            await self._insert(kinds.ONE_CHANNEL, enterprise, [dynamic_row(enterprise, ["EMAIL"], "ada")])
+            await self._insert(kinds.NO_PHONE, enterprise, [dynamic_row(enterprise, ["EMAIL", "SMS"], WITHOUT_PHONE)])
             await self._insert(kinds.FAN_OUT, enterprise, [fan_out_row(enterprise)])
             await self._insert(kinds.BROKEN_TEMPLATE, enterprise, [email_row(enterprise.broken_template)])
             await self._insert(kinds.UNDEFINED_VARIABLE, enterprise, [email_row(enterprise.undefined_variable)])
@@ -57,6 +80,16 @@ class DemoLoad:
         await self._cut_websockets()
         for enterprise in self._enterprises:
             await self._insert(kinds.WEBSOCKET_CUT, enterprise, static_rows(enterprise, ROWS_AFTER_THE_CUT))
+
+    async def _give_addresses(self, enterprise: SampleEnterprise) -> None:
+        await self._connection.executemany(
+            "insert into notify.recipient (enterprise_id, subscriber_id, email, phone, credentials)"
+            " values ($1, $2, $3, $4, $5)",
+            [
+                (enterprise.enterprise_id, subscriber, known["email"], known.get("phone"), credentials(known))
+                for subscriber, known in ADDRESSES.items()
+            ],
+        )
 
     async def _insert(self, kind: kinds.Kind, enterprise: SampleEnterprise, rows: list[dict[str, Any]]) -> None:
         due_at = time.time()
@@ -108,6 +141,21 @@ def dynamic_rows(enterprise: SampleEnterprise, count: int) -> list[dict[str, Any
         }
         for number in range(count)
     ]
+
+
+def dynamic_row(enterprise: SampleEnterprise, channels: list[str], recipient: str) -> dict[str, Any]:
+    """A row for some of the five channels' workflow."""
+    return {
+        "notification_workflow_id": enterprise.dynamic,
+        "payload": sample_payload(0),
+        "channels": channels,
+        "recipients": [recipient],
+    }
+
+
+def credentials(known: dict[str, Any]) -> str | None:
+    """What push and chat need, as the column takes it."""
+    return json.dumps(known["credentials"]) if "credentials" in known else None
 
 
 def fan_out_row(enterprise: SampleEnterprise) -> dict[str, Any]:
