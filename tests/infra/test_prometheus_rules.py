@@ -45,6 +45,7 @@ OUTCOMES = "xnovu_notifications_total"
 GIVEN_UP = f'{OUTCOMES}{{xnovu_enterprise_id="acme",xnovu_outcome="FAILED",xnovu_code="delivery_timed_out"}}'
 WITHIN = "xnovu_notification_commit_to_outcome_duration_seconds"
 FAILED_TASKS = "temporal_workflow_task_execution_failed_total"
+NOT_SERVED = "xnovu_worker_not_served_total"
 SLOTS = "temporal_worker_task_slots_available"
 
 
@@ -190,6 +191,15 @@ CASES = [
         1,
     ),
     Case("enterprise_failing", "a tenth of one's", outcomes("acme", sent="0+90x40", failed="0+10x40"), 30, 0),
+    Case("enterprise_not_served", "the first of a process", {NOT_SERVED: "_x5 1x60"}, 8, 1),
+    Case(
+        "enterprise_not_served",
+        "more of two processes",
+        {f'{NOT_SERVED}{{i="{i}"}}': "7x30 9x30" for i in (1, 2)},
+        33,
+        1,
+    ),
+    Case("enterprise_not_served", "an hour ago", {NOT_SERVED: "_x5 1x80"}, 60, 0),
     Case(
         "delivery_slow_burning_fast",
         "a tenth",

@@ -26,6 +26,7 @@ run "the_alerts_of_an_environment_that_scales_itself" {
       delivery_slow_burning      = "warning"
       delivery_slow_burning_fast = "critical"
       enterprise_failing         = "warning"
+      enterprise_not_served      = "warning"
       health_check_failing       = "critical"
       listener_silent            = "critical"
       memory_high                = "warning"
