@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from cli.doctor.realtime import PROBE_ID as DOCTOR
 from listener.listener import Listener
 from listener.postgres_changes.feed import PostgresChangesFeed
 from listener.postgres_changes.timing import FeedTiming
@@ -138,6 +139,13 @@ class Bench:
 
     async def update_rule(self, rule_id: int, assignments: str) -> None:
         await self._connection.execute(f"update notify.ent_notification_rule set {assignments} where id = $1", rule_id)
+
+    async def beats(self) -> int:
+        """How many canaries of listeners have written."""
+        written: int = await self._connection.fetchval(
+            "select coalesce(sum(beat), 0)::bigint from notify.listener_canary where listener_id <> $1", DOCTOR
+        )
+        return written
 
     async def call(self, function: str, *arguments: Any) -> Any:
         """One of the database's functions."""

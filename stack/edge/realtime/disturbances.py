@@ -49,7 +49,9 @@ class EventDelay(Disturbance):
 
 @dataclass
 class EventLoss(Disturbance):
-    """No change event comes, and nothing shows it."""
+    """No change event comes, of this table or of any, and nothing shows it."""
+
+    table: str | None = None
 
 
 @dataclass
@@ -113,9 +115,10 @@ class Disturbances:
         delay = self._by_kind.get(EventDelay)
         return delay.seconds if isinstance(delay, EventDelay) and delay.in_force(self.clock()) else 0.0
 
-    def events_are_lost(self) -> bool:
+    def is_lost(self, table: str) -> bool:
+        """Whether events of the table are."""
         loss = self._by_kind.get(EventLoss)
-        return loss is not None and loss.in_force(self.clock())
+        return isinstance(loss, EventLoss) and loss.in_force(self.clock()) and loss.table in (None, table)
 
     def poller_is_gone(self) -> bool:
         gone = self._by_kind.get(PollerGone)

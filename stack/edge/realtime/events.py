@@ -63,7 +63,12 @@ async def events_of(
     data = await _shown_data(connection, relation, changes, shown, max_record_bytes)
     return [
         [
-            Event(listener.subscription.channel, f'{{"data":{text},"ids":{listener.ids}}}', listener.count)
+            Event(
+                listener.subscription.channel,
+                relation.table,
+                f'{{"data":{text},"ids":{listener.ids}}}',
+                listener.count,
+            )
             for view, listeners in audiences[found].items()
             for text in [data.get((index, view)) or _refused_data(relation, changes[index], refused[view.role])]
             for listener in listeners

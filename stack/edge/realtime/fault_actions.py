@@ -26,6 +26,7 @@ from stack.edge.realtime.fault_orders import (
     LoseEventsOrder,
     MalformedEventOrder,
     PlainOrder,
+    RateLimitOrder,
     RefuseHandshakesOrder,
     RefuseJoinsOrder,
     SocketsOrder,
@@ -74,7 +75,7 @@ class FaultActions:
             "refuse_handshakes": (RefuseHandshakesOrder, self.refuse_handshakes),
             "delay_events": (DelayEventsOrder, self.delay_events),
             "lose_events": (LoseEventsOrder, self.lose_events),
-            "rate_limit": (LoseEventsOrder, self.rate_limit),
+            "rate_limit": (RateLimitOrder, self.rate_limit),
             "kill_slot": (PlainOrder, self.kill_slot),
             "poller_gives_up": (PlainOrder, self.poller_gives_up),
             "limit_channels": (LimitChannelsOrder, self.limit_channels),
@@ -169,10 +170,11 @@ class FaultActions:
 
     async def lose_events(self, order: LoseEventsOrder) -> int:
         """Change events vanish while everything else looks well."""
-        self._begin(EventLoss("lose_events", "change events vanish", self._until(order.seconds), None))
+        detail = "change events vanish" if order.table is None else f"change events of {order.table} vanish"
+        self._begin(EventLoss("lose_events", detail, self._until(order.seconds), None, order.table))
         return 0
 
-    async def rate_limit(self, order: LoseEventsOrder) -> int:
+    async def rate_limit(self, order: RateLimitOrder) -> int:
         """As when the tenant's event limit has tripped: on the wire a silent loss like any other."""
         self._begin(EventLoss("rate_limit", "too many events a second", self._until(order.seconds), None))
         return 0

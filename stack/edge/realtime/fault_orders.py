@@ -63,10 +63,16 @@ class DelayEventsOrder(FaultOrder):
     seconds: float | None = Field(default=None, gt=0)
 
 
-class LoseEventsOrder(FaultOrder):
+class RateLimitOrder(FaultOrder):
     """For how long."""
 
     seconds: float = Field(gt=0, le=3600)
+
+
+class LoseEventsOrder(RateLimitOrder):
+    """`table`: those of that table; all without it."""
+
+    table: str | None = None
 
 
 class MalformedEventOrder(TopicOrder):

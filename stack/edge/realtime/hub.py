@@ -73,7 +73,7 @@ class Hub:
     def deliver(self, events: Iterable[Event]) -> None:
         """Put change events into their sockets' mailboxes, unless a limit or a fault silently eats them."""
         for event in events:
-            if self.disturbances.events_are_lost() or self.events.tripped:
+            if self.disturbances.is_lost(event.table) or self.events.tripped:
                 self.counts.events_lost += 1
                 continue
             self.events.add(event.subscription_count)
@@ -83,8 +83,9 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change for one channel: its frame's payload as JSON, and how many subscriptions it serves."""
+    """One change for one channel: its table, its frame's payload as JSON, and how many subscriptions it serves."""
 
     channel: Channel
+    table: str
     payload: str
     subscription_count: int

@@ -183,6 +183,23 @@ async def test_events_vanish_while_everything_looks_well(
     assert (await client.receive_change())["record"]["state"] == "seen"
 
 
+async def test_events_of_one_table_vanish_and_others_come(
+    edge: Edge, client: PhoenixClient, database: Database
+) -> None:
+    await client.subscribe(change_request("INSERT"))
+    await edge.fault("lose_events", seconds=60, table="another")
+    await database.execute("insert into notify (state) values ('seen')")
+    assert (await client.receive_change())["record"]["state"] == "seen"
+
+    await edge.fault("lose_events", seconds=60, table="notify")
+    await database.execute("insert into notify (state) values ('lost')")
+    await edge.polled_anew()
+    await edge.end_faults()
+    await database.execute("insert into notify (state) values ('seen again')")
+
+    assert (await client.receive_change())["record"]["state"] == "seen again"
+
+
 @pytest.mark.parametrize(
     ("fault", "order"),
     [
