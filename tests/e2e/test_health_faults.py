@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,12 +12,13 @@ from temporalio.client import Client
 
 from stack.local import LocalStack
 from stack.processes import free_port
-from tests.e2e import rows
+from tests.e2e import rows, rules
 from tests.e2e.program import Program
 from tests.e2e.system import SHORT_TIMES, System, eventually
 
 SHOWS_WITHIN_SECONDS = 15.0
 RECOVERS_WITHIN_SECONDS = 30.0
+RULES_FIRE_WITHIN_SECONDS = 40.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -159,15 +161,26 @@ async def test_temporal_away_shows_and_heals(healthy: Daemon) -> None:
     await healthy.recovers()
 
 
-async def test_supabase_refusing_shows_and_heals(healthy: Daemon) -> None:
-    await healthy.system.stack.postgres.stop()
+async def test_a_database_that_was_away_shows_and_what_is_written_before_anything_is_heard_again_goes_out(
+    healthy: Daemon,
+) -> None:
+    system = healthy.system
+    await system.stack.postgres.stop()
 
     await healthy.shows(lambda it: it["status"] == "unhealthy", "unhealthy")
 
     assert (await healthy.health())["components"]["queue"] == "unhealthy"
     assert "supabase" in await healthy.problems()
-    await healthy.system.stack.postgres.start()
+    assert "supabase: " in await system.says("doctor", "supabase")
+    await system.stack.postgres.start()
+    [rule] = await rules.insert(system, system.enterprises[0], rules.EVERY_SECOND)
+    written = await system.insert(3)
+    written_at = datetime.now(UTC)
     await healthy.recovers()
+    await rules.fired_through(system, rule, written_at, within=RULES_FIRE_WITHIN_SECONDS)
+    assert {row.status for row in (await rows.settled(system, written)).values()} == {"SENT"}
+    await rules.pause(system, rule)
+    await eventually(system.is_settled, within=30, what="what the rule fired is settled")
 
 
 async def test_novu_refusing_shows_and_heals(healthy: Daemon) -> None:
