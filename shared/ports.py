@@ -1,10 +1,10 @@
 """Every Protocol between our code and the outside. Adapters implement them; only bootstrap modules choose one."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from shared.health.observations import ComponentReport, DatabaseObservation, TemporalObservation
 from shared.notification.models import ClaimedBatch
@@ -335,6 +335,7 @@ class TriggerEvent:
     payload: Mapping[str, Any]
     overrides: Mapping[str, Any]
     transaction_id: str
+    enterprise_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,18 +354,101 @@ class TriggerRefused:
     code: RefusalCode = RefusalCode.NOVU_REFUSED
 
 
+class FaultCode(StrEnum):
+    """What kept an event from Novu, as health and metrics call it; each has its line in docs/error_codes.md.
+
+    NOVU_RATE: it was not sent, because Novu's rate is used up for now. NOVU_PAYMENT_REQUIRED: nothing is taken.
+    """
+
+    NOVU_FAULT = "novu_fault"
+    NOVU_RATE = "novu_rate"
+    NOVU_PAYMENT_REQUIRED = "novu_payment_required"
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerFault:
     """It is unknown whether Novu took the event, or it said to come back: try again under the same transaction id.
 
-    `retry_after_seconds` is what Novu asked for, if it did.
+    `retry_after_seconds` is what Novu asked for, if it did. Under another code than NOVU_FAULT Novu has not taken it.
     """
 
     reason: str
     retry_after_seconds: float | None = None
+    code: FaultCode = FaultCode.NOVU_FAULT
 
 
 TriggerResult = TriggerAccepted | TriggerRefused | TriggerFault
+
+
+RateCategory = Literal["trigger", "configuration", "global"]
+"""Novu counts these by themselves: events; subscribers and workflows; everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBlock:
+    """`granted` requests may be made `wait_seconds` from now; none: Novu takes nothing until then.
+
+    With `unpaid_since` Novu wants to be paid, and the one request granted is to find out whether it still does.
+    """
+
+    granted: int
+    wait_seconds: float
+    unpaid_since: datetime | None = None
+
+
+class NovuTokens(Protocol):
+    """What a deployment may ask of Novu, shared by all its processes. All methods raise StoreUnavailable."""
+
+    async def take(
+        self,
+        category: RateCategory,
+        *,
+        needed: int,
+        spare: int,
+        per_second: float,
+        burst: float,
+        probe_seconds: float,
+    ) -> TokenBlock:
+        """A block of at most `needed` tokens, and of `spare` more while there are plenty. What is not used is lost.
+
+        While Novu wants to be paid, one token is given in `probe_seconds`.
+        """
+        ...
+
+    async def pause(self, category: RateCategory, seconds: float) -> None:
+        """Novu has answered that the rate is used up."""
+        ...
+
+    async def note_payment(self, category: RateCategory, *, required: bool, probe_seconds: float) -> None:
+        """Novu has answered 402, or takes requests again. Safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A request that is not to be made now, but in about so many seconds."""
+
+    seconds: float
+    code: FaultCode
+    reason: str
+
+
+class NovuRates(Protocol):
+    """Keeps a process's requests within Novu's rate. Whoever calls Novu takes before, and heeds afterwards."""
+
+    async def take(
+        self, category: RateCategory, lane: Hashable, *, cost: int = 1, within_seconds: float
+    ) -> PutOff | None:
+        """Wait for one's turn; None: go ahead. Lanes (an enterprise, say) get their tokens by turns. Never raises."""
+        ...
+
+    async def heed(self, category: RateCategory, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from Novu's answer: its rate, that it is used up, that it is to be paid. Never raises."""
+        ...
+
+    def bulk_from(self, category: RateCategory) -> int:
+        """From how many events on a bulk request is worth its tokens."""
+        ...
 
 
 class NotificationTrigger(Protocol):

@@ -88,6 +88,7 @@ async def _delete_rows(project: Project) -> None:
             "delivery_fault",
             "unread_rules",
             "novu_workflow",
+            "novu_rate",
             "recipient",
             "recipient_kept",
         ):
