@@ -15,7 +15,10 @@ from shared.supabase.sql_function import call_function
 class NotificationTrace:
     """Everything that one row says of its delivery, and nothing of what is delivered or to whom.
 
-    `now` is the database's clock. `workflow_key` is None if the row names no workflow; `workflow_usable` says that it
+    `now` is the database's clock. `transaction_base` is the id under which a claim last meant to send it,
+    `in_doubt_since` when Novu left a call unanswered.
+
+    `workflow_key` is None if the row names no workflow; `workflow_usable` says that it
     is active and of the same enterprise.
     """
 
@@ -36,6 +39,9 @@ class NotificationTrace:
     attempts: int
     chunks_sent: int
     transaction_id: str | None
+    transaction_base: str | None
+    in_doubt_since: datetime | None
+    doubtful_repeats: int
     recipient_count: int
     error_details: Mapping[str, Any]
     cancellation: Mapping[str, Any] | None
@@ -105,7 +111,7 @@ class OperatorStore:
             return None
         instants = (
             *("now", "created_at", "updated_at", "processed_at", "scheduled_for", "deliver_before"),
-            *("retracted_at", "lease_expires_at"),
+            *("retracted_at", "lease_expires_at", "in_doubt_since"),
         )
         workflow = row.pop("workflow") or {}
         return NotificationTrace(

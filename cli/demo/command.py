@@ -124,7 +124,7 @@ async def _judge(console: Console, stack: LocalStack, connection: asyncpg.Connec
     async with httpx.AsyncClient() as http:
         calls = await read_calls(http, stack.novu_sink.url)
         outcomes = await read_outcomes(http, stack.novu_sink.url)
-    rows_hold = show(console, judge(ledger, states, calls), unexpected_calls(ledger, calls))
+    rows_hold = show(console, judge(ledger, states, calls), unexpected_calls(ledger, states, calls))
     people_hold = show_people(console, judge_people(ledger, outcomes))
     show_addresses(console, stack.environment)
     return rows_hold and people_hold

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -27,6 +27,8 @@ class RowState:
 
     status: str
     error_code: str | None
+    transaction_base: str = field(default="", compare=False)
+    """The transaction id of its first chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class KindVerdict:
         return self.rows == self.as_expected and self.calls_expected == self.calls_seen
 
 
-def expected_transaction_ids(row: SentRow) -> list[str]:
+def expected_transaction_ids(row: SentRow, states: Mapping[int, RowState]) -> list[str]:
     """Those of the row's recipient chunks."""
-    return transaction_ids(row.enterprise_id, row.notification_id, None, row.kind.calls_per_row)
+    state = states.get(row.notification_id)
+    return [] if state is None else transaction_ids(state.transaction_base, row.kind.calls_per_row)
 
 
 def judge(ledger: Ledger, states: Mapping[int, RowState], calls: Sequence[SinkCall]) -> list[KindVerdict]:
@@ -59,9 +62,9 @@ def judge(ledger: Ledger, states: Mapping[int, RowState], calls: Sequence[SinkCa
     return [_judge_kind(kind, [row for row in ledger.rows if row.kind is kind], states, arrivals) for kind in KINDS]
 
 
-def unexpected_calls(ledger: Ledger, calls: Sequence[SinkCall]) -> list[str]:
+def unexpected_calls(ledger: Ledger, states: Mapping[int, RowState], calls: Sequence[SinkCall]) -> list[str]:
     """Transaction ids that no row accounts for, and those that arrived more than once."""
-    expected = {transaction_id for row in ledger.rows for transaction_id in expected_transaction_ids(row)}
+    expected = {transaction_id for row in ledger.rows for transaction_id in expected_transaction_ids(row, states)}
     seen = Counter(call.transaction_id for call in calls)
     return sorted(key for key, count in seen.items() if key not in expected or count > 1)
 
@@ -69,7 +72,7 @@ def unexpected_calls(ledger: Ledger, calls: Sequence[SinkCall]) -> list[str]:
 def _judge_kind(
     kind: Kind, rows: Sequence[SentRow], states: Mapping[int, RowState], arrivals: Mapping[str, list[float]]
 ) -> KindVerdict:
-    ids = [(row, expected_transaction_ids(row)) for row in rows]
+    ids = [(row, expected_transaction_ids(row, states)) for row in rows]
     return KindVerdict(
         kind=kind,
         rows=len(rows),
@@ -86,13 +89,14 @@ async def read_states(connection: asyncpg.Connection, ledger: Ledger) -> dict[in
     """Where every row of the ledger stands now."""
     rows = await connection.fetch(
         """
-        select id, notification_status::text as status, error_details ->> 'code' as code
+        select id, notification_status::text as status, error_details ->> 'code' as code,
+               coalesce(transaction_base, 'xnovu.' || delivery_key) as transaction_base
           from notify.ent_notification
          where id = any($1)
         """,
         [row.notification_id for row in ledger.rows],
     )
-    return {row["id"]: RowState(row["status"], row["code"]) for row in rows}
+    return {row["id"]: RowState(row["status"], row["code"], row["transaction_base"]) for row in rows}
 
 
 def count_settled(ledger: Ledger, states: Mapping[int, RowState]) -> int:

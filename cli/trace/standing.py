@@ -44,10 +44,11 @@ def stand(row: NotificationTrace, temporal: TemporalView, orchestration: Orchest
 
 def transaction_ids(row: NotificationTrace) -> list[str]:
     """Those under which Novu has the notification, or may have, one for each chunk of 100 recipients."""
-    if row.enterprise_id is None or (row.transaction_id is None and not row.chunks_sent):
+    may_be_at_novu = row.chunks_sent or row.in_doubt_since is not None
+    base = row.transaction_id or (row.transaction_base if may_be_at_novu else None)
+    if base is None:
         return []
-    chunks = -(-row.recipient_count // RECIPIENTS_PER_TRANSACTION)
-    return notification_transaction_ids(row.enterprise_id, row.id, row.transaction_id, chunks)
+    return notification_transaction_ids(base, -(-row.recipient_count // RECIPIENTS_PER_TRANSACTION))
 
 
 def waits_to_be_taken_up(row: NotificationTrace) -> bool:

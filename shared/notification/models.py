@@ -62,6 +62,7 @@ class Notification:
     """A claimed row with all that its delivery needs.
 
     `workflow` is None when the row names none, or none that is active and of its own enterprise.
+    `transaction_base` is the transaction id of its first chunk.
     `chunks_sent` counts the leading recipient chunks that Novu has already accepted.
     `expired` says that `deliver_before` had passed, by the database's clock, when the row was claimed.
     """
@@ -70,6 +71,7 @@ class Notification:
     workflow: NovuWorkflow | None
     recipients: tuple[str, ...]
     payload: Mapping[str, Any]
+    transaction_base: str
     channels: tuple[Channel, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     attempts: int = 1

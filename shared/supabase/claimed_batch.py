@@ -68,6 +68,7 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
         workflow=workflow,
         recipients=tuple(row["recipients"] or ()),
         payload=read_json("payload", row["payload"]),
+        transaction_base=row["transaction_base"],
         channels=read_labels("channels", row["channels"], Channel),
         overrides={} if overrides is None else overrides,
         attempts=row["attempts"],

@@ -8,7 +8,6 @@ from supabase import AsyncClient
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
 from shared.notification.priority import read_priority
-from shared.notification.transaction_id import transaction_id
 from shared.ports import DueNotifications, FeedFlaw, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
 from shared.supabase.decoding import read_instant
@@ -31,6 +30,7 @@ class SupabaseNotificationStore:
             p_notification_ids=list(notification_ids),
             p_claim_owner=claim_owner,
             p_lease_seconds=lease_seconds,
+            p_keyed=True,
         )
         return read_claimed_batch(answer)
 
@@ -42,7 +42,7 @@ class SupabaseNotificationStore:
             "record_outcomes",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
-            p_outcomes=[_outcome(enterprise_id, outcome) for outcome in outcomes],
+            p_outcomes=[_outcome(outcome) for outcome in outcomes],
         )
         return frozenset(answer["recorded"])
 
@@ -108,14 +108,14 @@ class SupabaseNotificationStore:
         return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))
 
 
-def _outcome(enterprise_id: str, outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Sent):
         return {"id": outcome.notification_id, "status": "SENT", "transaction_id": outcome.transaction_id}
     refusal = outcome.refusal
     return {
         "id": outcome.notification_id,
         "status": "FAILED",
-        "transaction_id": transaction_id(enterprise_id, outcome.notification_id) if _reached_novu(refusal) else None,
+        "reached_novu": _reached_novu(refusal),
         "error_details": {"code": refusal.code, "message": refusal.message, **refusal.details},
     }
 

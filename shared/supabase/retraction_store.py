@@ -5,7 +5,6 @@ from typing import Any
 
 from supabase import AsyncClient
 
-from shared.notification.transaction_id import transaction_id
 from shared.ports import RetractedNotification
 from shared.supabase.sql_function import call_function
 
@@ -28,7 +27,7 @@ class SupabaseRetractionStore:
         return [
             RetractedNotification(
                 id=row["id"],
-                transaction_id=row["transaction_id"] or transaction_id(enterprise_id, row["id"]),
+                transaction_id=row["transaction_id"],
                 recipient_count=row["recipient_count"],
                 settled=row["settled"],
             )
@@ -43,11 +42,7 @@ class SupabaseRetractionStore:
             "record_cancellations",
             p_enterprise_id=enterprise_id,
             p_cancellations=[
-                {
-                    "id": notification_id,
-                    "transaction_id": transaction_id(enterprise_id, notification_id),
-                    "cancellation": dict(cancellation),
-                }
+                {"id": notification_id, "cancellation": dict(cancellation)}
                 for notification_id, cancellation in cancellations.items()
             ],
         )

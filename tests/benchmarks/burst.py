@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stack.sample_data import insert_notifications, sample_payload
-from tests.benchmarks.sink import count_deliveries
+from tests.benchmarks.sink import count_deliveries, read_transaction_ids
 from tests.benchmarks.system import System
 from tests.benchmarks.waiting import wait_until_settled
 
@@ -25,7 +25,7 @@ class Burst:
 
 async def measure(system: System, rows: int = ROWS) -> Burst:
     """Half of the rows are STATIC, half are DYNAMIC with an email to render; a third for each enterprise."""
-    ids: dict[int, str] = {}
+    ids: list[int] = []
     async with system.database.transaction():
         for index, enterprise in enumerate(system.enterprises):
             share = rows // len(system.enterprises) + (index < rows % len(system.enterprises))
@@ -37,20 +37,20 @@ async def measure(system: System, rows: int = ROWS) -> Burst:
                 }
                 for number in range(share)
             ]
-            for notification_id in await insert_notifications(system.database, enterprise.enterprise_id, batch):
-                ids[notification_id] = f"xnovu.{enterprise.enterprise_id}.{notification_id}"
+            ids += await insert_notifications(system.database, enterprise.enterprise_id, batch)
     started = time.perf_counter()
     with suppress(TimeoutError):  # what is not settled by then is counted below
-        await wait_until_settled(system, list(ids))
+        await wait_until_settled(system, ids)
     seconds = time.perf_counter() - started
-    deliveries = await count_deliveries(system, set(ids.values()))
+    transaction_ids = set((await read_transaction_ids(system, ids)).values())
+    deliveries = await count_deliveries(system, transaction_ids)
     wrong = await system.database.fetchval(
-        "select count(*) from notify.ent_notification where id = any($1) and notification_status <> 'SENT'", list(ids)
+        "select count(*) from notify.ent_notification where id = any($1) and notification_status <> 'SENT'", ids
     )
     return Burst(
         rows=len(ids),
         rows_per_second=len(ids) / seconds,
-        lost=sum(deliveries.get(key, 0) == 0 for key in ids.values()),
+        lost=sum(deliveries.get(key, 0) == 0 for key in transaction_ids),
         duplicates=sum(max(0, count - 1) for count in deliveries.values()),
         wrong_status=wrong,
     )

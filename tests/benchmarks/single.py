@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from stack.sample_data import insert_notifications, sample_payload
-from tests.benchmarks.sink import read_arrivals
+from tests.benchmarks.sink import read_arrivals, read_transaction_ids
 from tests.benchmarks.system import System
 from tests.benchmarks.waiting import wait_until_settled
 
@@ -28,7 +28,7 @@ class SingleRow:
 
 async def measure(system: System, samples: int = SAMPLES) -> SingleRow:
     """Insert rows one at a time, each after the one before has settled."""
-    committed_at: dict[str, float] = {}
+    committed_at: dict[int, float] = {}
     ids = []
     for number in range(samples):
         enterprise = system.enterprises[number % len(system.enterprises)]
@@ -38,11 +38,12 @@ async def measure(system: System, samples: int = SAMPLES) -> SingleRow:
             "channels": ["EMAIL"],
         }
         (notification_id,) = await insert_notifications(system.database, enterprise.enterprise_id, [row])
-        committed_at[f"xnovu.{enterprise.enterprise_id}.{notification_id}"] = time.time()
+        committed_at[notification_id] = time.time()
         ids.append(notification_id)
         await wait_until_settled(system, [notification_id], poll_seconds=0.005)
         await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
     arrivals = await read_arrivals(system)
-    latencies = [(arrivals[key] - committed) * 1000 for key, committed in committed_at.items()]
+    keys = await read_transaction_ids(system, ids)
+    latencies = [(arrivals[keys[each]] - committed) * 1000 for each, committed in committed_at.items()]
     percentiles = quantiles(latencies, n=100, method="inclusive")
     return SingleRow(percentiles[49], percentiles[94], ids)

@@ -1,9 +1,20 @@
 """What the Novu sink saw."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.system import System
+
+
+async def read_transaction_ids(system: System, notification_ids: Sequence[int]) -> dict[int, str]:
+    """By notification, the transaction id of its first chunk of recipients."""
+    rows = await system.database.fetch(
+        "select id, coalesce(transaction_base, 'xnovu.' || delivery_key) as base"
+        " from notify.ent_notification where id = any($1)",
+        notification_ids,
+    )
+    return {row["id"]: row["base"] for row in rows}
 
 
 async def read_arrivals(system: System) -> dict[str, float]:

@@ -7,7 +7,7 @@ from random import Random
 from statistics import quantiles
 
 from stack.sample_data import insert_notifications, insert_rules
-from tests.benchmarks.sink import count_deliveries, read_arrivals
+from tests.benchmarks.sink import count_deliveries, read_arrivals, read_transaction_ids
 from tests.benchmarks.system import System
 from tests.benchmarks.waiting import wait_until, wait_until_settled
 
@@ -41,17 +41,15 @@ async def spread(system: System) -> Lateness:
     """Rows of all enterprises, due at random."""
     chance = Random(20261126)
     now = datetime.now(UTC)
-    due: dict[str, datetime] = {}
-    ids: list[int] = []
+    due: dict[int, datetime] = {}
     for enterprise in system.enterprises:
         times = [
             now + timedelta(seconds=chance.uniform(*SPREAD_SECONDS))
             for _ in range(SPREAD_ROWS // len(system.enterprises))
         ]
         written = await _schedule(system, enterprise.enterprise_id, enterprise.static, times)
-        due |= {_transaction_id(enterprise.enterprise_id, each): time for each, time in written.items()}
-        ids += written
-    await wait_until_settled(system, ids)
+        due |= written
+    await wait_until_settled(system, list(due))
     return await _lateness(system, due)
 
 
@@ -61,7 +59,7 @@ async def burst(system: System) -> Lateness:
     at = datetime.now(UTC) + AHEAD
     written = await _schedule(system, enterprise.enterprise_id, enterprise.static, [at] * BURST_ROWS)
     await wait_until_settled(system, list(written))
-    return await _lateness(system, {_transaction_id(enterprise.enterprise_id, each): at for each in written})
+    return await _lateness(system, dict.fromkeys(written, at))
 
 
 async def rules(system: System) -> Rules:
@@ -82,11 +80,11 @@ async def rules(system: System) -> Rules:
 
     await wait_until(all_fired)
     rows = await system.database.fetch(
-        "select id, enterprise_id, created_at from notify.ent_notification where notification_rule_id = any($1)",
+        "select id, created_at from notify.ent_notification where notification_rule_id = any($1)",
         rule_ids,
     )
     await wait_until_settled(system, [row["id"] for row in rows])
-    delivered = await _lateness(system, {_transaction_id(row["enterprise_id"], row["id"]): at for row in rows})
+    delivered = await _lateness(system, {row["id"]: at for row in rows})
     return Rules(delivered, max((row["created_at"] - at).total_seconds() for row in rows))
 
 
@@ -97,19 +95,16 @@ async def _schedule(
     return dict(zip(await insert_notifications(system.database, enterprise_id, rows), times, strict=True))
 
 
-async def _lateness(system: System, due: Mapping[str, datetime]) -> Lateness:
+async def _lateness(system: System, due: Mapping[int, datetime]) -> Lateness:
     arrivals = await read_arrivals(system)
-    deliveries = await count_deliveries(system, set(due))
-    late = sorted(arrivals[key] - time.timestamp() for key, time in due.items() if key in arrivals)
+    keys = await read_transaction_ids(system, list(due))
+    deliveries = await count_deliveries(system, set(keys.values()))
+    late = sorted(arrivals[keys[each]] - time.timestamp() for each, time in due.items() if keys[each] in arrivals)
     cuts = quantiles(late, n=100, method="inclusive")
     return Lateness(
         count=len(due),
         p50=cuts[49],
         p95=cuts[94],
         last=late[-1],
-        not_once=sum(deliveries[key] != 1 for key in due),
+        not_once=sum(deliveries[key] != 1 for key in keys.values()),
     )
-
-
-def _transaction_id(enterprise_id: str, notification_id: int) -> str:
-    return f"xnovu.{enterprise_id}.{notification_id}"

@@ -18,11 +18,20 @@ class Arrival:
 
 async def arrivals(system: System, enterprise_id: str) -> dict[int, list[Arrival]]:
     """By notification, for those with one event each: at most 100 recipients."""
-    prefix = f"xnovu.{enterprise_id}."
+    connection = await system.connect()
+    try:
+        records = await connection.fetch(
+            "select id, coalesce(transaction_base, 'xnovu.' || delivery_key) as base"
+            " from notify.ent_notification where enterprise_id = $1",
+            enterprise_id,
+        )
+    finally:
+        await connection.close()
+    ids = {record["base"]: record["id"] for record in records}
     found: dict[int, list[Arrival]] = {}
-    for call in await system.sink_calls(prefix):
-        if call["status"] == "processed" and not call["duplicate"]:
-            notification_id = int(call["transaction_id"].removeprefix(prefix))
+    for call in await system.sink_calls():
+        notification_id = ids.get(call["transaction_id"])
+        if notification_id is not None and call["status"] == "processed" and not call["duplicate"]:
             arrival = Arrival(call["received_at_ns"] / 1e9, call["cancelled"])
             found.setdefault(notification_id, []).append(arrival)
     return found

@@ -85,9 +85,23 @@ async def owners(system: System, ids: Sequence[int]) -> list[str]:
     return owned
 
 
-async def calls_for(system: System, enterprise_id: str, notification_id: int) -> list[dict[str, Any]]:
+async def transaction_bases(system: System, ids: Sequence[int]) -> dict[int, str]:
+    """The transaction id at Novu of each row's first chunk of recipients, whether or not it has been sent."""
+    connection = await system.connect()
+    try:
+        records = await connection.fetch(
+            "select id, coalesce(transaction_base, 'xnovu.' || delivery_key) as base"
+            " from notify.ent_notification where id = any($1)",
+            ids,
+        )
+    finally:
+        await connection.close()
+    return {record["id"]: record["base"] for record in records}
+
+
+async def calls_for(system: System, notification_id: int) -> list[dict[str, Any]]:
     """The calls to Novu for this row, in order, those that it recognised as repeated included."""
-    transaction_id = f"xnovu.{enterprise_id}.{notification_id}"
+    transaction_id = (await transaction_bases(system, [notification_id]))[notification_id]
     return [
         call
         for call in await system.sink_calls(transaction_id)

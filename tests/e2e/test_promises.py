@@ -30,7 +30,7 @@ async def test_a_draft_is_left_alone_and_sent_once_when_it_is_published(system: 
 
     assert before.is_untouched
     assert after.status == "SENT"
-    assert len(await rows.calls_for(system, "acme", draft)) == 1
+    assert len(await rows.calls_for(system, draft)) == 1
 
 
 async def test_a_row_retracted_before_it_is_due_is_never_sent(system: System) -> None:
@@ -44,7 +44,7 @@ async def test_a_row_retracted_before_it_is_due_is_never_sent(system: System) ->
 
     assert found[kept].status == "SENT"
     assert (found[retracted].status, found[retracted].transaction_id) == ("RETRACTED", None)
-    assert await rows.calls_for(system, "acme", retracted) == []
+    assert await rows.calls_for(system, retracted) == []
 
 
 async def test_a_row_past_its_deadline_fails_as_expired_and_is_not_sent(system: System) -> None:
@@ -58,7 +58,7 @@ async def test_a_row_past_its_deadline_fails_as_expired_and_is_not_sent(system: 
     row = (await rows.settled(system, [late]))[late]
 
     assert (row.status, row.error["code"]) == ("FAILED", "expired")
-    assert await rows.calls_for(system, "acme", late) == []
+    assert await rows.calls_for(system, late) == []
 
 
 async def test_a_scheduled_row_is_sent_after_its_time_and_not_before(system: System) -> None:
@@ -72,7 +72,7 @@ async def test_a_scheduled_row_is_sent_after_its_time_and_not_before(system: Sys
 
     row = (await rows.settled(system, [scheduled]))[scheduled]
 
-    [call] = await rows.calls_for(system, "acme", scheduled)
+    [call] = await rows.calls_for(system, scheduled)
     assert row.status == "SENT"
     assert call["received_at_ns"] / 1e9 >= due_at.timestamp()
 
@@ -89,7 +89,7 @@ async def test_a_row_for_many_reaches_each_of_them_once(system: System, recipien
 
     row = (await rows.settled(system, [fan_out]))[fan_out]
 
-    calls = await rows.calls_for(system, "acme", fan_out)
+    calls = await rows.calls_for(system, fan_out)
     assert row.status == "SENT"
     assert max(len(call["recipients"]) for call in calls) <= 100
     assert Counter(recipient for call in calls for recipient in call["recipients"]) == Counter(recipients)

@@ -25,7 +25,7 @@ async def test_every_channel_is_rendered(system: System) -> None:
 
     await rows.settled(system, [order])
 
-    [call] = await rows.calls_for(system, "acme", order)
+    [call] = await rows.calls_for(system, order)
     items = "".join(f"<tr><td>Thing {item}</td><td>{item + 1}</td></tr>" for item in range(3))
     assert call["payload"] == {
         **sample_payload(7),
@@ -67,7 +67,7 @@ async def test_a_row_for_one_channel_brings_one_message_there_and_nothing_else(s
     await rows.settled(system, orders)
 
     for channel, order in zip(CHANNELS, orders, strict=True):
-        [call] = await rows.calls_for(system, "acme", order)
+        [call] = await rows.calls_for(system, order)
         people = (await system.sink_truth(transaction_id_prefix=call["transaction_id"]))["people"]
         ours = [one for one in people if one["event"] == call["transaction_id"]]
         assert [(one["channel"], one["sent"]) for one in ours if one.get("sent")] == [(channel.lower(), 1)]
@@ -92,7 +92,7 @@ async def test_a_value_is_text_in_every_channel(system: System) -> None:
 
     await rows.settled(system, [order])
 
-    [call] = await rows.calls_for(system, "acme", order)
+    [call] = await rows.calls_for(system, order)
     rendered = call["payload"]["rendered"]
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert rendered["SMS"]["body"] == f"Hello {name}, order A-00007 is on its way."
@@ -110,7 +110,7 @@ async def test_a_static_workflow_gets_the_payload_as_it_is(system: System) -> No
 
     await rows.settled(system, [static])
 
-    [call] = await rows.calls_for(system, "acme", static)
+    [call] = await rows.calls_for(system, static)
     assert call["payload"] == payload
 
 
@@ -169,7 +169,7 @@ async def test_a_template_that_cannot_be_rendered_fails_its_row_by_name(
     assert key in found[bad].error["message"]
     assert not any(marker in str(found[bad].error) for marker in ("{{", "{%", "<p>"))
     assert found[good].status == "SENT"
-    assert await rows.calls_for(system, "acme", bad) == []
+    assert await rows.calls_for(system, bad) == []
 
 
 async def test_no_template_text_has_ever_reached_novu(system: System) -> None:

@@ -88,9 +88,9 @@ async def deliver() -> None:
     faults = [TriggerFault("502")]
 
     def answer(event: TriggerEvent) -> TriggerResult:
-        if event.transaction_id == "xnovu.ent1.6":
+        if event.transaction_id == "xnovu.6":
             raise KeyError("guilty")
-        return faults.pop() if faults and event.transaction_id == "xnovu.ent1.5" else TriggerAccepted()
+        return faults.pop() if faults and event.transaction_id == "xnovu.5" else TriggerAccepted()
 
     trigger = FakeTrigger(answer)
     subject = NotificationDelivery(
@@ -108,11 +108,11 @@ async def deliver() -> None:
     assert isinstance(guilty, Failed)
     assert guilty.refusal.code is RefusalCode.INTERNAL_ERROR
     assert [isinstance(store.recorded[key], Sent) for key in (1, 2, 3, 5)] == [True] * 4
-    assert {event.transaction_id for event in trigger.events} >= {"xnovu.ent1.1", "xnovu.ent1.2", "xnovu.ent1.3.101"}
+    assert {event.transaction_id for event in trigger.events} >= {"xnovu.1", "xnovu.2", "xnovu.3.101"}
 
 
 async def cancel() -> None:
-    store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.ent1.1")
+    store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.1")
     await attempted(RetractionCancelling(store, novu).cancel_retracted, NotificationRetractionInput("ent1", [1]))
     assert list(store.cancellations) == [1]
 

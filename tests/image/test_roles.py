@@ -168,7 +168,7 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
             ids = await rows.insert(system, "acme", row)
 
             async def novu_has_it() -> bool:
-                return bool(await rows.calls_for(system, "acme", ids[0]))
+                return bool(await rows.calls_for(system, ids[0]))
 
             await eventually(novu_has_it, within=30, what="the worker waits for Novu")
             await system.stack.temporal.kill()
@@ -188,7 +188,7 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
     assert 6 < seconds < SLOWEST_DRAIN_SECONDS, "the activity has used its grace, and time remains"
     assert listener_seconds < SLOWEST_DRAIN_SECONDS
     assert {row.status for row in found.values()} == {"SENT"}
-    calls = [await rows.calls_for(system, "acme", notification_id) for notification_id in ids]
+    calls = [await rows.calls_for(system, notification_id) for notification_id in ids]
     assert [[call["duplicate"] for call in made] for made in calls] == [[False, True], [False]]
 
 

@@ -170,7 +170,7 @@ async def test_what_a_dead_worker_may_have_sent_is_cancelled_by_the_id_it_would_
     [listed] = await store.retractions_to_cancel(bench.enterprise_id, [notification_id])
     await store.record_cancellations(bench.enterprise_id, {notification_id: {"cancelled": True, "settled": False}})
 
-    expected_id = f"xnovu.{bench.enterprise_id}.{notification_id}"
+    expected_id = f"xnovu.{(await bench.read(notification_id))['delivery_key']}"
     assert listed == RetractedNotification(notification_id, expected_id, recipient_count=1, settled=False)
     assert (await bench.read(notification_id))["transaction_id"] == expected_id
 

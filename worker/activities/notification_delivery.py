@@ -16,7 +16,6 @@ from temporalio.exceptions import ApplicationError
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.recipient import Recipient
-from shared.notification.transaction_id import transaction_id
 from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
@@ -164,7 +163,6 @@ class NotificationDelivery:
         prepared = await self._prepare(enterprise_id, batch, known, delayed)
         held_up = await self._keep_credentials(enterprise_id, prepared)
         fan_out_result = await fan_out(
-            enterprise_id,
             prepared.pending,
             self._trigger,
             partial(self._renew, enterprise_id),
@@ -232,14 +230,18 @@ class NotificationDelivery:
             if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
                 continue
-            events = trigger_events(enterprise_id, notification, workflow, content, known)
+            events = trigger_events(notification, workflow, content, known)
             if events:
                 if recipients := list(whose_credentials(notification, workflow, known)):
                     prepared.credentials[notification.id] = recipients
-                prepared.pending.append(PendingNotification(notification.id, notification.chunks_sent, deque(events)))
+                prepared.pending.append(
+                    PendingNotification(
+                        notification.id, notification.transaction_base, notification.chunks_sent, deque(events)
+                    )
+                )
             else:
                 # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.
-                prepared.outcomes.append(Sent(notification.id, transaction_id(enterprise_id, notification.id)))
+                prepared.outcomes.append(Sent(notification.id, notification.transaction_base))
         return prepared
 
     async def _render(

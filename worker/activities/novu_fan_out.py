@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.notification.transaction_id import transaction_id
 from shared.ports import NotificationTrigger, TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 
 EVENTS_PER_ROUND = 100
@@ -23,6 +22,7 @@ class PendingNotification:
     """One notification's way through Novu: the events still to send, and how many chunks Novu has accepted."""
 
     notification_id: int
+    transaction_base: str
     chunks_sent: int
     events: deque[TriggerEvent]
     chunks_stored: int = field(init=False)
@@ -42,7 +42,6 @@ class FanOutResult:
 
 
 async def fan_out(
-    enterprise_id: str,
     notifications: Sequence[PendingNotification],
     trigger: NotificationTrigger,
     renew_claims: RenewClaims,
@@ -64,7 +63,7 @@ async def fan_out(
     while queue:
         this_round = list(_next_round(queue, 1 if one_by_one else EVENTS_PER_ROUND))
         answers = await trigger.trigger([event for _, event in this_round])
-        unfinished = _apply(enterprise_id, this_round, answers, result)
+        unfinished = _apply(this_round, answers, result)
         barren_rounds = barren_rounds + 1 if all(isinstance(answer, TriggerFault) for answer in answers) else 0
         queue = deque([*unfinished, *(pending for pending in queue if pending.notification_id not in result.faulted)])
         if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE:
@@ -100,7 +99,6 @@ def _next_round(queue: deque[PendingNotification], size: int) -> Iterator[tuple[
 
 
 def _apply(
-    enterprise_id: str,
     this_round: Sequence[tuple[PendingNotification, TriggerEvent]],
     answers: Sequence[TriggerResult],
     result: FanOutResult,
@@ -119,7 +117,7 @@ def _apply(
             if pending.events:
                 unfinished.append(pending)
             else:
-                result.outcomes.append(Sent(notification_id, transaction_id(enterprise_id, notification_id)))
+                result.outcomes.append(Sent(notification_id, pending.transaction_base))
             continue
         answer = own_answers[accepted]
         if isinstance(answer, TriggerFault):

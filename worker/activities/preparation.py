@@ -91,7 +91,6 @@ def chunk_count(notification: Notification) -> int:
 
 
 def trigger_events(
-    enterprise_id: str,
     notification: Notification,
     workflow: NovuWorkflow,
     rendered: Mapping[Channel, RenderedContent],
@@ -111,7 +110,7 @@ def trigger_events(
             recipients=recipients[start : start + RECIPIENTS_PER_EVENT],
             payload=payload,
             overrides=notification.overrides,
-            transaction_id=transaction_id(enterprise_id, notification.id, chunk),
+            transaction_id=transaction_id(notification.transaction_base, chunk),
         )
         for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
         if chunk >= notification.chunks_sent

@@ -43,7 +43,7 @@ class RetractionCancelling:
         return NotificationRetractionResult(cancelled=cancelled, too_late=done - cancelled)
 
     async def _cancel(self, enterprise_id: str, retracted: RetractedNotification) -> bool:
-        answers = [await self._novu.cancel(event) for event in _transaction_ids(enterprise_id, retracted)]
+        answers = [await self._novu.cancel(event) for event in _transaction_ids(retracted)]
         cancellation = {
             "cancelled": all(answers),
             "events": len(answers),
@@ -59,7 +59,7 @@ class RetractionCancelling:
         return all(answers)
 
 
-def _transaction_ids(enterprise_id: str, retracted: RetractedNotification) -> list[str]:
+def _transaction_ids(retracted: RetractedNotification) -> list[str]:
     """Those of the chunks the row went out in."""
     chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
-    return transaction_ids(enterprise_id, retracted.id, retracted.transaction_id, chunks)
+    return transaction_ids(retracted.transaction_id, chunks)

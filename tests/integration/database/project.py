@@ -49,6 +49,7 @@ TABLES = {
 }
 
 FUNCTIONS = {
+    "base_of",
     "beat_canary",
     "begin_scaler_tick",
     "claim_batch",
@@ -65,7 +66,10 @@ FUNCTIONS = {
     "forget_novu_workflows",
     "health_observation",
     "heartbeats",
+    "hold_claims",
+    "is_own_base",
     "json_bytes",
+    "keyless_base",
     "left_novu_workflows",
     "look_at_health",
     "note_delivery_faults",

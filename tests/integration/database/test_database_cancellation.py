@@ -173,7 +173,7 @@ async def test_of_a_claim_that_lapsed_without_a_report_the_row_says_that_it_may_
     await _cancel(connection, [notification_id], settled=listed["settled"])
 
     row = await read(connection, notification_id)
-    assert (listed["transaction_id"], listed["settled"]) == (None, False)
+    assert (listed["transaction_id"], listed["settled"]) == (f"xnovu.{OURS}.{notification_id}", False)
     assert row["transaction_id"] == f"xnovu.{notification_id}"
     assert (row["cancellation"]["cancelled"], row["cancellation"]["settled"]) == (True, False)
     assert await _uncancelled(connection) == []
@@ -255,7 +255,6 @@ async def test_a_sent_row_without_transaction_id_stays_sent(connection: Connecti
     "malformed",
     [
         {"transaction_id": "t", "cancellation": {}},
-        {"id": 1, "cancellation": {}},
         {"id": 1, "transaction_id": "t"},
         {"id": 1, "transaction_id": "t", "cancellation": True},
     ],

@@ -100,8 +100,18 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
         "chunks_sent": 0,
         "cancellation": None,
         "delivery_priority": None,
+        "transaction_base": None,
+        "awaits_answer": False,
+        "in_doubt_since": None,
+        "doubtful_repeats": 0,
+        "idempotency_round": 0,
+        "chunks_beyond": None,
     }
-    assert await _rows(owner, "ent_notification") == [{**row, **added} for row in notifications_before]
+    migrated = await _rows(owner, "ent_notification")
+    keys = [row.pop("delivery_key") for row in migrated]
+    assert migrated == [{**row, **added} for row in notifications_before]
+    waiting = [row["notification_status"] == "PENDING" for row in migrated]
+    assert [key is not None for key in keys] == waiting, "who waits has a key, and what was sent is not written again"
     assert await _rows(owner, "ent_notification_workflow") == workflows_before
     enums = await owner.fetch("select distinct typnamespace::regnamespace::text from pg_type where typtype = 'e'")
     assert [row[0] for row in enums] == ["shared_types"]

@@ -396,4 +396,4 @@ async def test_a_transaction_id_that_novu_cannot_bear_is_not_asked_about(connect
 
     [row] = await call(connection, "retractions_to_cancel", p_enterprise_id=OURS, p_notification_ids=[notification_id])
 
-    assert row["transaction_id"] is None
+    assert row["transaction_id"] == f"xnovu.{OURS}.{notification_id}"

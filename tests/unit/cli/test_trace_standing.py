@@ -133,7 +133,9 @@ def test_the_last_failure_and_the_next_attempt_are_told() -> None:
             {"transaction_id": "xnovu.acme.42", "recipient_count": 201},
             ["xnovu.acme.42", "xnovu.acme.42.1", "xnovu.acme.42.2"],
         ),
-        ({"chunks_sent": 1, "recipient_count": 101}, ["xnovu.acme.42", "xnovu.acme.42.1"]),
+        ({"transaction_base": "xnovu.k"}, []),
+        ({"transaction_base": "xnovu.k", "chunks_sent": 1, "recipient_count": 101}, ["xnovu.k", "xnovu.k.1"]),
+        ({"transaction_base": "xnovu.k", "in_doubt_since": NOW}, ["xnovu.k"]),
         ({"transaction_id": "of another system"}, ["of another system"]),
     ],
 )

@@ -86,9 +86,9 @@ async def test_render_refusals_are_counted_by_code(recorded: Recorded) -> None:
 
 async def test_novus_answers_are_counted_by_kind_and_a_later_attempt_is_a_retry(recorded: Recorded) -> None:
     answers = {
-        "xnovu.ent1.1": TriggerAccepted(),
-        "xnovu.ent1.2": TriggerRefused("unknown workflow"),
-        "xnovu.ent1.3": TriggerFault("HTTP 500"),
+        "xnovu.1": TriggerAccepted(),
+        "xnovu.2": TriggerRefused("unknown workflow"),
+        "xnovu.3": TriggerFault("HTTP 500"),
     }
     trigger = FakeTrigger(lambda event: answers[event.transaction_id])
 

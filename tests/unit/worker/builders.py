@@ -16,7 +16,12 @@ DYNAMIC = NovuWorkflow(key="receipt", type=WorkflowType.DYNAMIC, template_refere
 
 
 def a_notification(notification_id: int = 42, **fields: Any) -> Notification:
-    defaults: dict[str, Any] = {"workflow": STATIC, "recipients": ("ada",), "payload": {"name": "Ada"}}
+    defaults: dict[str, Any] = {
+        "workflow": STATIC,
+        "recipients": ("ada",),
+        "payload": {"name": "Ada"},
+        "transaction_base": f"xnovu.{notification_id}",
+    }
     return Notification(id=notification_id, **{**defaults, **fields})
 
 

@@ -96,7 +96,7 @@ async def test_a_fault_of_credentials_holds_up_only_the_rows_that_need_them() ->
     assert raised.value.type == "NovuFault"
     assert raised.value.next_retry_delay is not None
     assert raised.value.next_retry_delay.total_seconds() == 7
-    assert [event.transaction_id for event in trigger.events] == ["xnovu.ent1.2"]
+    assert [event.transaction_id for event in trigger.events] == ["xnovu.2"]
     assert set(store.recorded) == {2}
     assert store.renewed[-1] == {1: 0}
 

@@ -74,8 +74,8 @@ async def test_a_notification_is_claimed_sent_and_recorded() -> None:
     result = await deliver(delivery(store, trigger), 42)
 
     assert result == NotificationProcessingResult(sent=1)
-    assert store.recorded == {42: Sent(42, "xnovu.ent1.42")}
-    assert [event.transaction_id for event in trigger.events] == ["xnovu.ent1.42"]
+    assert store.recorded == {42: Sent(42, "xnovu.42")}
+    assert [event.transaction_id for event in trigger.events] == ["xnovu.42"]
 
 
 async def test_what_cannot_be_claimed_is_counted_and_not_sent() -> None:
@@ -158,7 +158,7 @@ async def test_a_fault_is_raised_for_temporal_to_retry_after_the_others_are_reco
 
 async def test_the_claim_is_held_over_the_pause_that_novu_asked_for() -> None:
     store = FakeStore(a_notification(1, recipients=recipients(250)))
-    trigger = FakeTrigger(faults_on("1.1.1", TriggerFault("429", retry_after_seconds=300)))
+    trigger = FakeTrigger(faults_on(".1.1", TriggerFault("429", retry_after_seconds=300)))
 
     with pytest.raises(ApplicationError):
         await deliver(delivery(store, trigger), 1)
@@ -188,7 +188,7 @@ async def test_the_result_counts_what_earlier_attempts_settled() -> None:
 
 async def test_giving_up_records_the_cause_on_what_is_still_ours() -> None:
     store = FakeStore()
-    store.recorded[1] = Sent(1, "xnovu.ent1.1")
+    store.recorded[1] = Sent(1, "xnovu.1")
     environment = ActivityEnvironment()
 
     result = await environment.run(delivery(store).give_up, GiveUpInput("ent1", [1, 2], "NovuFault: 503"))

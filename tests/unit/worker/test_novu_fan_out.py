@@ -11,8 +11,8 @@ from worker.activities.preparation import trigger_events
 
 def pending(notification_id: int, recipient_count: int = 1) -> PendingNotification:
     notification = a_notification(notification_id, recipients=recipients(recipient_count))
-    events = trigger_events("ent1", notification, STATIC, {})
-    return PendingNotification(notification_id, 0, deque(events))
+    events = trigger_events(notification, STATIC, {})
+    return PendingNotification(notification_id, notification.transaction_base, 0, deque(events))
 
 
 async def send(
@@ -30,7 +30,6 @@ async def send(
 
     clock = count(step=seconds_between_rounds)
     result = await fan_out(
-        "ent1",
         notifications,
         trigger,
         renew,
@@ -48,7 +47,7 @@ async def test_a_full_batch_is_one_call_and_needs_no_renewal() -> None:
 
     assert len(trigger.calls) == 1
     assert renewals == []
-    assert result.outcomes == [Sent(number, f"xnovu.ent1.{number}") for number in range(100)]
+    assert result.outcomes == [Sent(number, f"xnovu.{number}") for number in range(100)]
 
 
 async def test_a_batch_of_several_calls_needs_no_renewal_while_it_is_quick() -> None:
@@ -72,16 +71,16 @@ async def test_every_recipient_chunk_has_its_own_transaction_id() -> None:
 
     result, _ = await send(trigger, pending(42, recipient_count=250))
 
-    assert [event.transaction_id for event in trigger.events] == ["xnovu.ent1.42", "xnovu.ent1.42.1", "xnovu.ent1.42.2"]
+    assert [event.transaction_id for event in trigger.events] == ["xnovu.42", "xnovu.42.1", "xnovu.42.2"]
     assert [len(event.recipients) for event in trigger.events] == [100, 100, 50]
-    assert result.outcomes == [Sent(42, "xnovu.ent1.42")]
+    assert result.outcomes == [Sent(42, "xnovu.42")]
 
 
 async def test_a_long_fan_out_renews_its_claim_and_stores_its_progress_between_rounds() -> None:
     result, renewals = await send(FakeTrigger(), pending(42, recipient_count=25_000))
 
     assert renewals == [{42: 100}, {42: 200}]
-    assert result.outcomes == [Sent(42, "xnovu.ent1.42")]
+    assert result.outcomes == [Sent(42, "xnovu.42")]
 
 
 async def test_a_notification_that_is_no_longer_ours_is_not_sent_further() -> None:
@@ -121,11 +120,11 @@ async def test_an_event_that_novu_would_not_take_is_refused_under_its_own_code()
 
 async def test_a_fault_leaves_its_notification_unsettled_with_the_chunks_that_went_before() -> None:
     fault = TriggerFault("429", retry_after_seconds=7)
-    trigger = FakeTrigger(lambda event: fault if event.transaction_id == "xnovu.ent1.1.1" else TriggerAccepted())
+    trigger = FakeTrigger(lambda event: fault if event.transaction_id == "xnovu.1.1" else TriggerAccepted())
 
     result, _ = await send(trigger, pending(1, recipient_count=250), pending(2))
 
-    assert result.outcomes == [Sent(2, "xnovu.ent1.2")]
+    assert result.outcomes == [Sent(2, "xnovu.2")]
     assert result.faulted == {1: 1}
     assert result.fault == fault
 
@@ -141,7 +140,7 @@ async def test_an_outage_is_recognised_after_three_calls_and_everything_left_is_
 
 async def test_one_by_one_an_event_that_novu_chokes_on_stops_only_itself() -> None:
     def answer(event: TriggerEvent) -> TriggerAccepted | TriggerFault:
-        return TriggerFault("500") if event.transaction_id == "xnovu.ent1.3" else TriggerAccepted()
+        return TriggerFault("500") if event.transaction_id == "xnovu.3" else TriggerAccepted()
 
     result, _ = await send(FakeTrigger(answer), *(pending(number) for number in range(10)), one_by_one=True)
 

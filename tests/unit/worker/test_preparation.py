@@ -73,7 +73,7 @@ def test_nothing_is_refused_of_what_novu_has_or_nobody_knows(
 def test_a_static_notification_passes_its_payload_through() -> None:
     notification = a_notification(payload={"order": 7}, overrides={"email": {"from": "a@example.com"}})
 
-    (event,) = trigger_events("ent1", notification, STATIC, {})
+    (event,) = trigger_events(notification, STATIC, {})
 
     assert event.payload == {"order": 7}
     assert event.overrides == {"email": {"from": "a@example.com"}}
@@ -86,7 +86,7 @@ def test_a_dynamic_notification_carries_the_rendered_content_beside_its_payload(
         Channel.SMS: RenderedContent(subject=None, body="7"),
     }
 
-    (event,) = trigger_events("ent1", a_notification(payload={"order": 7}), DYNAMIC, rendered)
+    (event,) = trigger_events(a_notification(payload={"order": 7}), DYNAMIC, rendered)
 
     assert event.payload == {
         "order": 7,
@@ -95,7 +95,7 @@ def test_a_dynamic_notification_carries_the_rendered_content_beside_its_payload(
 
 
 def test_a_repeated_recipient_is_sent_to_once() -> None:
-    (event,) = trigger_events("ent1", a_notification(recipients=("ada", "bob", "ada")), STATIC, {})
+    (event,) = trigger_events(a_notification(recipients=("ada", "bob", "ada")), STATIC, {})
 
     assert event.recipients == ("ada", "bob")
 
@@ -103,9 +103,9 @@ def test_a_repeated_recipient_is_sent_to_once() -> None:
 def test_chunks_that_novu_has_accepted_are_not_sent_again() -> None:
     notification = a_notification(recipients=recipients(250), chunks_sent=2)
 
-    (event,) = trigger_events("ent1", notification, STATIC, {})
+    (event,) = trigger_events(notification, STATIC, {})
 
-    assert event.transaction_id == "xnovu.ent1.42.2"
+    assert event.transaction_id == "xnovu.42.2"
     assert event.recipients == recipients(250)[200:]
 
 

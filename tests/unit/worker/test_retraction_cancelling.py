@@ -41,7 +41,7 @@ class FakeNovu:
 
 
 def retracted(notification_id: int, recipients: int = 1, **fields: Any) -> RetractedNotification:
-    return RetractedNotification(notification_id, f"xnovu.ent1.{notification_id}", recipients, **fields)
+    return RetractedNotification(notification_id, f"xnovu.{notification_id}", recipients, **fields)
 
 
 async def cancel(store: FakeStore, novu: FakeNovu, *ids: int) -> NotificationRetractionResult:
@@ -55,7 +55,7 @@ async def cancel(store: FakeStore, novu: FakeNovu, *ids: int) -> NotificationRet
 async def test_novu_s_answer_is_stored_on_the_row() -> None:
     store = FakeStore(retracted(1), retracted(2))
 
-    result = await cancel(store, FakeNovu("xnovu.ent1.1"), 1, 2)
+    result = await cancel(store, FakeNovu("xnovu.1"), 1, 2)
 
     assert result == NotificationRetractionResult(cancelled=1, too_late=1)
     assert store.cancellations[1] == {"cancelled": True, "events": 1, "events_cancelled": 1, "settled": True}
@@ -63,12 +63,12 @@ async def test_novu_s_answer_is_stored_on_the_row() -> None:
 
 
 async def test_every_chunk_is_cancelled() -> None:
-    novu = FakeNovu("xnovu.ent1.1", "xnovu.ent1.1.1")
+    novu = FakeNovu("xnovu.1", "xnovu.1.1")
     store = FakeStore(retracted(1, recipients=201))
 
     await cancel(store, novu, 1)
 
-    assert novu.asked == ["xnovu.ent1.1", "xnovu.ent1.1.1", "xnovu.ent1.1.2"]
+    assert novu.asked == ["xnovu.1", "xnovu.1.1", "xnovu.1.2"]
     assert store.cancellations[1] == {"cancelled": False, "events": 3, "events_cancelled": 2, "settled": True}
 
 
@@ -84,7 +84,7 @@ async def test_a_fault_is_retried_when_novu_says_and_what_was_answered_stays() -
     store = FakeStore(retracted(1), retracted(2))
 
     with pytest.raises(ApplicationError) as raised:
-        await cancel(store, FakeNovu("xnovu.ent1.1", failing="xnovu.ent1.2"), 1, 2)
+        await cancel(store, FakeNovu("xnovu.1", failing="xnovu.2"), 1, 2)
 
     assert raised.value.next_retry_delay is not None
     assert raised.value.next_retry_delay.total_seconds() == 9
