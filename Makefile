@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test fuzz soak soak-autoscale bench simulate bench-time observability lock clean
+.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale bench simulate bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -26,8 +26,11 @@ check: $(SETUP) ## style, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: $(SETUP) ## every test, in parallel
-	$(BIN)/pytest -n 2
+test: $(SETUP) ## every test, in parallel: most wait more than they work, so in more processes than cores
+	$(BIN)/pytest -n 4 --junit-xml build/tests.xml
+
+test-slow: $(SETUP) ## those that took more than ten seconds in the last `make test`
+	$(BIN)/python -m tests.slow_tests
 
 fuzz: $(SETUP) ## random rows, rules, templates and workflows among good rows; SEED=n, or several: SEED=4,5,6
 	XNOVU_FUZZ_SEEDS=$(SEED) $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 0 --log-cli-level INFO

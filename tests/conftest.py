@@ -1,4 +1,4 @@
-"""Spreads the tests over processes (pytest-xdist): those that share a running system stay together.
+"""Spreads the tests over processes (pytest-xdist): those that share a running system stay together, long beside short.
 
 Shows, after the run, what tests have measured. And has a whole stack for each test process that asks for it.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 from _pytest.terminal import TerminalReporter
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from stack.processes import bound_command
 
@@ -37,18 +38,32 @@ SYSTEMS = {
 """Which of the systems that take seconds to start a file's tests run on."""
 
 
-class SystemScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Every test for itself, save those of one system.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts those that are slow first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
-    What `--dist loadgroup` is for; pytest-xdist 3.8 loses its group marks under pytest 9.2.
+
+class SystemScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Every test for itself, save those of one system: even processes begin with the slow ones, odd ones from the end.
+
+    Slow tests wait more than they work. So there are more processes than cores, and no more than half of them have
+    whole systems at work, until only slow tests are left; these are not left over for the end.
+
+    The first half is what `--dist loadgroup` is for; pytest-xdist 3.8 loses its group marks under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         return SYSTEMS.get(nodeid.partition("::")[0], nodeid)
 
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if int(node.gateway.id.removeprefix("gw")) % 2:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Callable[..., None]) -> SystemScheduling:
     """Asked by pytest-xdist, whatever `--dist` says."""
+    config.option.loadscopereorder = False
     return SystemScheduling(config, log)
 
 

@@ -3,6 +3,7 @@
 It shares nothing with `shared.cron` but the zones' data.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 END = datetime(2036, 1, 1, tzinfo=UTC)
 _QUIET_DAY = datetime(2030, 6, 15, tzinfo=UTC)
 _ONE_MINUTE = timedelta(minutes=1)
+_ONE_WEEK = timedelta(weeks=1)
 _WIDE = timedelta(hours=10)
 _NARROW = timedelta(minutes=100)
 """Longer than any gap or fold of these years."""
@@ -101,14 +103,17 @@ def _minutes_between(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def _changes(zone: ZoneInfo) -> Iterator[Change]:
-    """Found by looking twice a day, then minute by minute: changes are on whole minutes (a test says so)."""
-    half_days = [FIRST + timedelta(hours=12) * count for count in range((END - FIRST) // timedelta(hours=12) + 1)]
-    offsets = [_offset(zone, instant) for instant in half_days]
-    for (instant, before), (_, after) in pairwise(zip(half_days, offsets, strict=True)):
+    """Found by looking once a week, then by halves: changes are on whole minutes (a test says so).
+
+    No zone changes its clocks and changes them back within a week.
+    """
+    weeks = [FIRST + _ONE_WEEK * count for count in range((END - FIRST) // _ONE_WEEK + 1)]
+    offsets = [_offset(zone, instant) for instant in weeks]
+    for (instant, before), (_, after) in pairwise(zip(weeks, offsets, strict=True)):
         if before != after:
-            while _offset(zone, instant) == before:
-                instant += _ONE_MINUTE
-            yield Change(zone, instant, before, after)
+            minutes = range(_ONE_WEEK // _ONE_MINUTE + 1)
+            until = bisect_left(minutes, True, key=lambda count: _offset(zone, instant + count * _ONE_MINUTE) != before)
+            yield Change(zone, instant + until * _ONE_MINUTE, before, after)
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:

@@ -150,6 +150,7 @@ async def test_what_is_too_much_for_one_look_is_written_by_and_by(monkeypatch: p
 
 async def test_rules_that_always_fire_keep_no_other_from_being_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rule_firing, "MOST_INSTANTS", 1)
+    monkeypatch.setattr(rule_firing, "LONGEST_WAIT_SECONDS", 0.0)
     every_second = [rule(number, "* * * * * *", fired_through=NOON - timedelta(seconds=1)) for number in range(3)]
     store = FakeStore(*every_second, rule(9, "0 12 * * *"))
 
