@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale bench simulate bench-time observability lock clean
+.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time observability lock clean
 
 setup: $(SETUP)
 
@@ -40,6 +40,9 @@ soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires 
 
 soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that come and go; half an hour
 	XNOVU_AUTOSCALE_WAVES=20 $(BIN)/pytest tests/e2e/test_autoscale.py
+
+soak-lifecycle: $(SETUP) ## a hundred daemons started, restarted, stopped and killed by four users; a quarter of an hour
+	XNOVU_LIFECYCLE_SEQUENCES=25 $(BIN)/pytest tests/e2e/test_daemon_lifecycle.py
 
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks

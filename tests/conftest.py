@@ -4,6 +4,7 @@ Shows, after the run, what tests have measured. And has a whole stack for each t
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from stack.processes import bound_command
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a thousand processes would compile the same modules anew
 
 SYSTEMS = {
     "tests/e2e/test_autoscale.py": "autoscale",

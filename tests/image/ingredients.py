@@ -66,7 +66,7 @@ def sources(directory: Path) -> Path:
     """A copy of what the Dockerfile may copy, and of itself: the work tree may change while it is built."""
     copy = directory / "sources"
     for name in ("cli", "functions", "listener", "requirements", "shared", "stack", "tests", "worker"):
-        shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("*.png"))
+        shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("*.png", "__pycache__"))
     for name in (".dockerignore", "Dockerfile", "Makefile", "README.md", "pyproject.toml"):
         shutil.copy2(PROJECT / name, copy / name)
     return copy
