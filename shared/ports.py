@@ -432,6 +432,10 @@ class PutOff:
     code: FaultCode
     reason: str
 
+    def fault(self) -> TriggerFault:
+        """The same, as an event's result."""
+        return TriggerFault(self.reason, self.seconds, self.code)
+
 
 class NovuRates(Protocol):
     """Keeps a process's requests within Novu's rate. Whoever calls Novu takes before, and heeds afterwards."""

@@ -183,7 +183,16 @@ class NovuSettings(Environment):
     novu_api_url: str = "https://api.novu.co"
 
 
-class WorkerSettings(Settings, NovuSettings, SubscriberIdSettings, ProbeSettings):
+class NovuRateSettings(Environment):
+    """How much Novu takes: by plan until its answers say otherwise, and never more than figures of one's own."""
+
+    novu_plan: Literal["unlimited", "free", "pro", "team", "enterprise"] = "unlimited"
+    novu_events_per_second: float | None = Field(None, ge=0.01, le=100_000)
+    novu_configuration_per_second: float | None = Field(None, ge=0.01, le=100_000)
+    novu_requests_per_second: float | None = Field(None, ge=0.01, le=100_000)
+
+
+class WorkerSettings(Settings, NovuSettings, NovuRateSettings, SubscriberIdSettings, ProbeSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     worker_enterprise_ids: EnterpriseIds = ()

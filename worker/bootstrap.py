@@ -11,13 +11,16 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.novu.rates import Limits, RateKeeper, limits_of
 from shared.novu.subscribers import open_subscribers
+from shared.ports import RateCategory
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.supabase.novu_token_store import SupabaseNovuTokens
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supabase.recipients import SupabaseRecipientStore
 from shared.supabase.retraction_store import SupabaseRetractionStore
@@ -39,6 +42,7 @@ from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
 from worker.served_enterprises import ServedEnterprises
+from worker.turns import Turns
 
 log = logging.getLogger("TemporalService")
 
@@ -80,12 +84,13 @@ async def run(
             settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
         )
         await stack.enter_async_context(http)
+        rates = RateKeeper(SupabaseNovuTokens(supabase), _novu_limits(settings))
+        novu_key = settings.novu_secret_key.get_secret_value()
+        patience_seconds = min(novu.PATIENCE_SECONDS, settings.notification_claim_lease_seconds / 3)
         novu_events = await stack.enter_async_context(
-            novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
+            novu.open_trigger(settings.novu_api_url, novu_key, rates, patience_seconds=patience_seconds)
         )
-        subscribers = await stack.enter_async_context(
-            open_subscribers(settings.novu_api_url, settings.novu_secret_key.get_secret_value())
-        )
+        subscribers = await stack.enter_async_context(open_subscribers(settings.novu_api_url, novu_key, rates))
         renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
         stack.push_async_callback(renderer.close)
         await renderer.start()
@@ -104,6 +109,11 @@ async def run(
                 MeasuredRenderer(renderer),
                 Addressing(SupabaseRecipientStore(supabase), subscribers),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
+                turns=Turns(
+                    partial(rates.pace, "trigger"),
+                    partial(rates.closed, "trigger"),
+                    large_at_once=max(settings.temporal_max_concurrent_activities // 2, 1),
+                ),
                 any_subscriber_id=settings.any_subscriber_id,
             ),
             retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),
@@ -135,6 +145,15 @@ async def run(
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )
+
+
+def _novu_limits(settings: WorkerSettings) -> Limits:
+    own: dict[RateCategory, float | None] = {
+        "trigger": settings.novu_events_per_second,
+        "configuration": settings.novu_configuration_per_second,
+        "global": settings.novu_requests_per_second,
+    }
+    return limits_of(settings.novu_plan, own)
 
 
 def _version(settings: WorkerSettings) -> WorkerDeploymentConfig | None:

@@ -8,6 +8,7 @@ from shared.health.observations import NovuObservation
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, RefusalCode, Sent
 from shared.ports import (
+    FaultCode,
     NotificationClaims,
     NotificationTrigger,
     TriggerAccepted,
@@ -35,8 +36,10 @@ class DeliveryAccount:
         self.failed.update(outcome.refusal.code.value for outcome in outcomes if isinstance(outcome, Failed))
 
     def note_answers(self, results: Sequence[TriggerResult]) -> None:
-        """Novu's answers to one round of events; any that is no fault says that Novu works."""
-        faults = [result for result in results if isinstance(result, TriggerFault)]
+        """Novu's answers to one round of events; any that is no fault says that Novu works. A used up rate is none."""
+        faults = [
+            result for result in results if isinstance(result, TriggerFault) and result.code is not FaultCode.NOVU_RATE
+        ]
         accepted = sum(isinstance(result, TriggerAccepted) for result in results)
         refused = sum(
             isinstance(result, TriggerRefused) and result.code is RefusalCode.NOVU_REFUSED for result in results

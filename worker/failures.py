@@ -7,6 +7,10 @@ MAX_LENGTH = 300
 NOT_SERVED = "EnterpriseNotServed"
 """The failure's type where somebody asked for an enterprise that the deployment does not serve."""
 
+NOVU_RATE = "NovuRate"
+NOVU_PAYMENT_REQUIRED = "NovuPaymentRequired"
+"""The failures' types where nothing is wrong with what is to be sent: Novu takes no more of anything."""
+
 
 def describe_failure(error: BaseException) -> str:
     """The innermost cause's type and message, at most 300 characters."""
@@ -19,6 +23,16 @@ def is_not_served(error: BaseException) -> bool:
     """Whether it is useless to go on: this deployment does not work for the enterprise."""
     cause = _cause(error)
     return isinstance(cause, ApplicationError) and cause.type == NOT_SERVED
+
+
+def is_put_off(error: BaseException) -> bool:
+    """Whether it waits for nothing but Novu's taking requests, however long that takes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ApplicationError) and cause.type in (NOVU_RATE, NOVU_PAYMENT_REQUIRED):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from temporalio import activity
 from shared.notification.models import ClaimedBatch, Notification
 from shared.notification.outcomes import Failed, Outcome, Refusal
 from shared.ports import (
+    FaultCode,
     NotificationClaims,
     NotificationTrigger,
     TriggerAccepted,
@@ -165,5 +166,7 @@ def _answer(result: TriggerResult) -> str:
             return "accepted"
         case TriggerRefused():
             return "refused"
-        case TriggerFault():
+        case TriggerFault(code=FaultCode.NOVU_FAULT):
             return "fault"
+        case TriggerFault():
+            return "put_off"

@@ -31,8 +31,8 @@ FAULTS = Metric(
     "xnovu.delivery.faults",
     Kind.COUNTER,
     "{notification}",
-    "Deliveries that met a fault and are tried again: `novu_fault`, `rendering_delayed`, or"
-    " `internal_error` for what nobody foresaw.",
+    "Deliveries that met a fault and are tried again: `novu_fault`, `novu_rate`, `novu_payment_required`,"
+    " `rendering_delayed`, or `internal_error` for what nobody foresaw.",
     ("xnovu.enterprise.id", "xnovu.code"),
 )
 CLAIMS_LOST = Metric(
@@ -62,7 +62,8 @@ NOVU_EVENTS = Metric(
     "xnovu.novu.events",
     Kind.COUNTER,
     "{event}",
-    "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, or a `fault` to repeat.",
+    "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, or a `fault` to repeat;"
+    " `put_off`: its rate is used up, or it wants to be paid.",
     ("xnovu.result",),
 )
 NOT_SERVED = Metric(

@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.novu.rates.lanes import lane_of
 from shared.ports import FaultCode, PutOff
-
-SMALL_ROWS = 10
-"""Up to so many rows a delivery goes by a lane of its own, that its enterprise's bulk does not fill."""
 
 AHEAD_SECONDS = 2.0
 """Work that may be begun ahead in a lane: it keeps tokens from being left, and is what a single waits behind."""
@@ -17,11 +15,6 @@ LONGEST_SECONDS = 300.0
 """Of a delivery's being put off: by then there may be fewer before it than were reckoned with."""
 
 _FEW_LANES = 256
-
-
-def lane_of(enterprise_id: str, rows: int) -> tuple[str, bool]:
-    """Whose turn it is; whether it is small."""
-    return enterprise_id, rows <= SMALL_ROWS
 
 
 @dataclass(slots=True, eq=False)
@@ -86,3 +79,7 @@ class Turns:
                 name: lane for name, lane in self._lanes.items() if max(lane.busy_until, lane.booked_until) > now
             }
             self._prune_at = max(_FEW_LANES, 2 * len(self._lanes))
+
+
+UNCOUNTED = Turns(lambda: None, lambda: None, large_at_once=1)
+"""Where there is no rate to keep, everybody begins."""

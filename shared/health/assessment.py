@@ -10,6 +10,8 @@ from shared.health.report import HealthReport, StatusReport, SubscriptionCounts
 
 SCHEDULERS = ("cron", "scheduled")
 _SCHEDULER_WORKFLOWS = {"cron": "cron-scheduling", "scheduled": "scheduled-notification"}
+_RATE = "novu_rate"
+_UNPAID = "novu_payment_required"
 _FRESHEST_FIRST = (
     SubscriptionState.SUBSCRIBED,
     SubscriptionState.CATCHING_UP,
@@ -38,6 +40,7 @@ def assess(observations: Observations, now: datetime, thresholds: Thresholds | N
     limits = thresholds or Thresholds()
     states = enterprise_states(observations)
     problems = (
+        *_of_payment(observations),  # the cause of much of what follows
         *_of_subscriptions(observations, states),
         *_of_temporal(observations.temporal, now, limits),
         *_of_supabase(observations.database, now, limits),
@@ -182,14 +185,25 @@ def _of_queue(observations: Observations, limits: Thresholds) -> Iterator[Proble
         yield from _of_age(Part.QUEUE, age, limits.waiting_degraded, limits.waiting_unhealthy, reason)
 
 
+def _of_payment(observations: Observations) -> Iterator[Problem]:
+    """Novu takes nothing of anybody until somebody pays: nothing in the deployment can mend it."""
+    unpaid = [retried for retried in observations.database.retried if retried.code == _UNPAID]
+    if unpaid:
+        rows, age = sum(each.rows for each in unpaid), max(each.oldest_age_seconds for each in unpaid)
+        reason = (
+            f"Novu wants to be paid (HTTP 402): {rows} deliveries wait, for {age:.0f} s. Its plan is used up, or the"
+            " organisation is paused: see its billing page"
+        )
+        yield Problem(Part.NOVU, Condition.UNHEALTHY, reason)
+
+
 def _of_retries(observations: Observations, limits: Thresholds) -> Iterator[Problem]:
     """A row that keeps failing is a row's trouble, or that of what it needs; then that is unhealthy by itself."""
     for retried in observations.database.retried:
         age = retried.oldest_age_seconds
-        if age >= limits.waiting_degraded:
-            reason = (
-                f"{retried.enterprise_id}: {retried.rows} deliveries keep failing ({retried.code}), for {age:.0f} s"
-            )
+        if age >= limits.waiting_degraded and retried.code != _UNPAID:
+            what = "wait for Novu's rate" if retried.code == _RATE else f"keep failing ({retried.code})"
+            reason = f"{retried.enterprise_id}: {retried.rows} deliveries {what}, for {age:.0f} s"
             yield Problem(Part.QUEUE, Condition.DEGRADED, reason)
 
 

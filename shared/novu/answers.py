@@ -10,11 +10,17 @@ import httpx
 from shared.novu.packing import EncodedEvent
 from shared.novu.refusal_reason import reason_of_refused_item, reason_of_refused_request
 from shared.novu.retry_after import retry_after_seconds
-from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
+from shared.ports import FaultCode, TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
 
 _REFUSED = frozenset({400, 413, 422})
-_CONCERNS_EVERY_REQUEST = frozenset({401, 403, 429, 503})
-_HINTS = {401: "check NOVU_SECRET_KEY", 403: "check NOVU_SECRET_KEY", 404: "check NOVU_API_URL"}
+_CONCERNS_EVERY_REQUEST = frozenset({401, 402, 403, 429, 503})
+_HINTS = {
+    401: "check NOVU_SECRET_KEY",
+    402: "Novu's plan is used up, or the organisation is paused: see its billing page",
+    403: "check NOVU_SECRET_KEY",
+    404: "check NOVU_API_URL",
+}
+_CODES = {402: FaultCode.NOVU_PAYMENT_REQUIRED, 429: FaultCode.NOVU_RATE}
 
 
 class BulkRefused(Exception):
@@ -65,7 +71,7 @@ def read_cancellation(response: httpx.Response) -> bool | TriggerFault:
     if response.is_success:
         cancelled = _data_of(response)
         return cancelled if isinstance(cancelled, bool) else TriggerFault("unreadable answer")
-    return _fault(response)
+    return fault_of(response)
 
 
 def unanswered(error: httpx.RequestError, events: int) -> Answered:
@@ -85,14 +91,15 @@ def _read_item(item: Any) -> TriggerResult:
 
 def _faulted(response: httpx.Response, events: int) -> Answered:
     concerns_every_request = response.status_code in _CONCERNS_EVERY_REQUEST
-    return Answered([_fault(response)] * events, concerns_every_request)
+    return Answered([fault_of(response)] * events, concerns_every_request)
 
 
-def _fault(response: httpx.Response) -> TriggerFault:
+def fault_of(response: httpx.Response) -> TriggerFault:
+    """What is to be tried again, and when."""
     status = response.status_code
     hint = _HINTS.get(status)
     reason = f"HTTP {status}: {hint}" if hint else f"HTTP {status}"
-    return TriggerFault(reason, retry_after_seconds(response.headers))
+    return TriggerFault(reason, retry_after_seconds(response.headers), _CODES.get(status, FaultCode.NOVU_FAULT))
 
 
 def _data_of(response: httpx.Response) -> Any:

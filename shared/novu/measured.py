@@ -17,7 +17,15 @@ REQUEST_DURATION = Metric(
     "Requests to Novu until its answer; `error.type` is a status of 400 or more, or the fault that came instead.",
     ("http.request.method", "url.template", "http.response.status_code", "error.type"),
 )
-METRICS = (REQUEST_DURATION,)
+TOKEN_WAIT = Metric(
+    "xnovu.novu.token.wait",
+    Kind.HISTOGRAM,
+    "s",
+    "Waiting for a token of Novu's rate, until it came or the request was put off: `trigger`, `configuration` or"
+    " `global`. Where nothing is counted there is none.",
+    ("xnovu.novu.category",),
+)
+METRICS = (REQUEST_DURATION, TOKEN_WAIT)
 
 _duration = duration(REQUEST_DURATION)
 

@@ -11,12 +11,16 @@ import httpx
 from shared.bounded_answers import bound_answers
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.novu import measured
-from shared.novu.retry_after import retry_after_seconds
-from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
+from shared.novu.answers import fault_of
+from shared.novu.rates import UNMETERED
+from shared.ports import NovuRates, TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
 
 REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
 LONGEST_ANSWER_BYTES = 1024 * 1024
+
+PATIENCE_SECONDS = 10.0
+"""For so long a request waits for its token; then it is put off."""
 
 _ALL_PATH = "/v2/subscribers"
 _ONE_PATH = "/v2/subscribers/{subscriber_id}"
@@ -31,9 +35,10 @@ class SubscriberUnavailable(Exception):
 class NovuSubscribers:
     """Port `SubscriberCredentials` on Novu's HTTP interface; it never repeats a request. Costs configuration tokens."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
         """`client` carries the base URL, the key and the time-outs (see `open_subscribers`)."""
         self._client = client
+        self._rates = rates
 
     async def read(self, subscriber_id: str) -> Mapping[str, Any] | None:
         """The subscriber as Novu has it; None if it has none of this id.
@@ -45,6 +50,8 @@ class NovuSubscribers:
             response = await self._request("GET", _ONE_PATH, subscriber_id)
         except httpx.RequestError as error:
             raise SubscriberUnavailable(f"Novu did not answer: {type(error).__name__}") from None
+        except _NotNow as not_now:
+            raise SubscriberUnavailable(f"Novu is not asked now: {not_now.fault.reason}") from None
         if response.status_code == 404:
             return None
         if not response.is_success:
@@ -80,27 +87,43 @@ class NovuSubscribers:
                 response = await self._request("PUT", _CREDENTIALS_PATH, recipient.subscriber_id, body)
         except httpx.RequestError as error:
             return TriggerFault(type(error).__name__)
+        except _NotNow as not_now:
+            return not_now.fault
         return _answer(response)
 
     async def _request(
         self, method: str, template: str, subscriber_id: str, body: Mapping[str, Any] | None = None
     ) -> httpx.Response:
         path = template.format(subscriber_id=quote(subscriber_id, safe=""))
+        put_off = await self._rates.take("configuration", "subscribers", within_seconds=PATIENCE_SECONDS)
+        if put_off is not None:
+            raise _NotNow(put_off.fault())
         with measured.request(method, template) as note:
-            return note(await self._client.request(method, path, json=body))
+            response = note(await self._client.request(method, path, json=body))
+        await self._rates.heed("configuration", response.status_code, response.headers)
+        return response
+
+
+class _NotNow(Exception):
+    """The request was not made."""
+
+    def __init__(self, fault: TriggerFault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
 
 
 def _answer(response: httpx.Response) -> TriggerResult:
     if response.is_success:
         return TriggerAccepted()
-    reason = f"HTTP {response.status_code}"
     if response.status_code in _REFUSED:
-        return TriggerRefused(reason)
-    return TriggerFault(reason, retry_after_seconds(response.headers))
+        return TriggerRefused(f"HTTP {response.status_code}")
+    return fault_of(response)
 
 
 @asynccontextmanager
-async def open_subscribers(api_url: str, secret_key: str) -> AsyncIterator[NovuSubscribers]:
+async def open_subscribers(
+    api_url: str, secret_key: str, rates: NovuRates = UNMETERED
+) -> AsyncIterator[NovuSubscribers]:
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
@@ -109,4 +132,4 @@ async def open_subscribers(api_url: str, secret_key: str) -> AsyncIterator[NovuS
         limits=httpx.Limits(max_connections=10, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuSubscribers(client)
+        yield NovuSubscribers(client, rates)

@@ -1,6 +1,7 @@
 """`NovuTrigger`: sends events to Novu in as few calls as its limits allow, and reports each one's fate."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import quote
@@ -13,7 +14,17 @@ from shared.novu import measured
 from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
-from shared.ports import CancelFailed, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
+from shared.novu.rates import UNMETERED
+from shared.novu.rates.keeper import BULK_COST
+from shared.novu.rates.lanes import lane_of
+from shared.ports import (
+    CancelFailed,
+    NovuRates,
+    TriggerEvent,
+    TriggerFault,
+    TriggerRefused,
+    TriggerResult,
+)
 
 REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
@@ -22,12 +33,28 @@ LONGEST_ANSWER_BYTES = 1024 * 1024
 
 SINGLE_CALLS_AT_ONCE = 8
 
-BULK_PAYS_FROM = 3
-"""A bulk request costs 100 of Novu's rate limit tokens whatever its size, a single one costs one."""
+PATIENCE_SECONDS = 10.0
+"""For so long the events of one call wait for tokens; those that have none by then are put off."""
 
 _TRIGGER_PATH = "/v1/events/trigger"
 _BULK_PATH = "/v1/events/trigger/bulk"
 _JSON = {"Content-Type": "application/json"}
+
+
+class _Turn:
+    """Tokens for the events of one call, for which it waits so long in all."""
+
+    def __init__(self, rates: NovuRates, events: int, patience_seconds: float) -> None:
+        self._rates = rates
+        self._events = events
+        self._until = time.monotonic() + patience_seconds
+
+    async def take(self, event: TriggerEvent, cost: int) -> TriggerFault | None:
+        """Why the event is put off; None: it may be sent."""
+        lane = lane_of(event.enterprise_id, self._events)
+        left_seconds = max(self._until - time.monotonic(), 0.0)
+        put_off = await self._rates.take("trigger", lane, cost=cost, within_seconds=left_seconds)
+        return None if put_off is None else put_off.fault()
 
 
 class NovuTrigger:
@@ -37,9 +64,17 @@ class NovuTrigger:
     has seen. No Idempotency-Key is sent: where Novu enables it, a key used again replays a 5xx for a day.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        rates: NovuRates = UNMETERED,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """`client` carries the base URL, the key and the time-outs (see `open_trigger`)."""
         self._client = client
+        self._rates = rates
+        self._patience_seconds = patience_seconds
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         """Trigger the events; one result for each, in order. Never raises."""
@@ -56,8 +91,9 @@ class NovuTrigger:
             else:
                 sendable.append(encoded)
         outage = Outage()
+        turn = _Turn(self._rates, len(sendable), self._patience_seconds)
         for group in pack(sendable):
-            answers = await self._send(group, outage)
+            answers = await self._send(group, outage, turn)
             results |= {event.position: result for event, result in zip(group, answers, strict=True)}
         return [results[position] for position in range(len(events))]
 
@@ -67,9 +103,13 @@ class NovuTrigger:
         Raises:
             CancelFailed: Novu could not be asked; asking again is harmless.
         """
+        put_off = await self._rates.take("trigger", "cancellations", within_seconds=self._patience_seconds)
+        if put_off is not None:
+            raise CancelFailed(put_off.fault())
         try:
             with measured.request("DELETE", f"{_TRIGGER_PATH}/{{transaction_id}}") as note:
                 response = note(await self._client.delete(f"{_TRIGGER_PATH}/{quote(transaction_id, safe='')}"))
+            await self._rates.heed("trigger", response.status_code, response.headers)
         except httpx.RequestError as error:
             raise CancelFailed(TriggerFault(type(error).__name__)) from None
         cancelled = read_cancellation(response)
@@ -77,25 +117,30 @@ class NovuTrigger:
             raise CancelFailed(cancelled)
         return cancelled
 
-    async def _send(self, group: Sequence[EncodedEvent], outage: Outage) -> list[TriggerResult]:
+    async def _send(self, group: Sequence[EncodedEvent], outage: Outage, turn: _Turn) -> list[TriggerResult]:
         if outage.fault:
             return [outage.fault] * len(group)
-        if len(group) < BULK_PAYS_FROM:
-            return await self._send_singly(group, outage)
+        if len(group) < self._rates.bulk_from("trigger"):
+            return await self._send_singly(group, outage, turn)
+        if put_off := await turn.take(group[0].event, BULK_COST):
+            outage.fault = put_off
+            return [put_off] * len(group)
         try:
             answered = read_bulk(await self._post(_BULK_PATH, bulk_body(group)), group)
         except httpx.RequestError as error:
             answered = unanswered(error, len(group))
         except BulkRefused:
-            return await self._send_singly(group, outage)
+            return await self._send_singly(group, outage, turn)
         return outage.observe(answered)
 
-    async def _send_singly(self, group: Sequence[EncodedEvent], outage: Outage) -> list[TriggerResult]:
+    async def _send_singly(self, group: Sequence[EncodedEvent], outage: Outage, turn: _Turn) -> list[TriggerResult]:
         """A call for each event, a few at a time; in an outage, none is begun."""
         places = asyncio.Semaphore(SINGLE_CALLS_AT_ONCE)
 
         async def send(event: EncodedEvent) -> TriggerResult:
             async with places:
+                if outage.fault is None and (put_off := await turn.take(event.event, 1)):
+                    outage.fault = outage.fault or put_off
                 if outage.fault:
                     return outage.fault
                 try:
@@ -108,11 +153,19 @@ class NovuTrigger:
 
     async def _post(self, path: str, body: bytes) -> httpx.Response:
         with measured.request("POST", path) as note:
-            return note(await self._client.post(path, content=body, headers=_JSON))
+            response = note(await self._client.post(path, content=body, headers=_JSON))
+        await self._rates.heed("trigger", response.status_code, response.headers)
+        return response
 
 
 @asynccontextmanager
-async def open_trigger(api_url: str, secret_key: str) -> AsyncIterator[NovuTrigger]:
+async def open_trigger(
+    api_url: str,
+    secret_key: str,
+    rates: NovuRates = UNMETERED,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> AsyncIterator[NovuTrigger]:
     """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
@@ -121,4 +174,4 @@ async def open_trigger(api_url: str, secret_key: str) -> AsyncIterator[NovuTrigg
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuTrigger(client)
+        yield NovuTrigger(client, rates, patience_seconds=patience_seconds)

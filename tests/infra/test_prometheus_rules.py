@@ -262,6 +262,27 @@ CASES = [
     ),
     Case("novu_faulting", "refusals", {'xnovu_novu_events_total{xnovu_result="refused"}': "0+8x20"}, 15, 0),
     Case(
+        "novu_payment_required",
+        "a row that is put off every two minutes",
+        {'xnovu_delivery_faults_total{xnovu_code="novu_payment_required"}': "_x5 1 1 2 2 3 3 4 4 5 5"},
+        12,
+        1,
+    ),
+    Case(
+        "novu_payment_required",
+        "paid half an hour ago",
+        {'xnovu_delivery_faults_total{xnovu_code="novu_payment_required"}': "1 2 3 4 5x60"},
+        40,
+        0,
+    ),
+    Case(
+        "novu_payment_required",
+        "a rate that is used up",
+        {'xnovu_delivery_faults_total{xnovu_code="novu_rate"}': "0+9x20"},
+        12,
+        0,
+    ),
+    Case(
         "workflow_nondeterministic", "the first, as a series of its own", tasks("NonDeterminismError", "_x5 1x60"), 7, 1
     ),
     Case("workflow_nondeterministic", "another", tasks("NonDeterminismError", "1x30 2x30"), 32, 1),

@@ -42,9 +42,9 @@ def sent(count: int = 1) -> Callable[[], NotificationProcessingResult]:
     return lambda: NotificationProcessingResult(sent=count)
 
 
-def fault(**options: Any) -> Callable[[], NotificationProcessingResult]:
+def fault(kind: str = "NovuFault", **options: Any) -> Callable[[], NotificationProcessingResult]:
     def answer() -> NotificationProcessingResult:
-        raise ApplicationError("Novu: 503", type="NovuFault", **options)
+        raise ApplicationError("Novu: 503", type=kind, **options)
 
     return answer
 
@@ -91,6 +91,18 @@ async def test_what_can_never_succeed_is_given_up_with_its_cause(temporal: Clien
 
     assert (await handle.result()).failed == {"1": "delivery_timed_out", "2": "delivery_timed_out"}
     assert activities.given_up == [GiveUpInput("ent1", [1, 2], "NovuFault: Novu: 503")]
+
+
+@pytest.mark.parametrize("kind", ["NovuPaymentRequired", "NovuRate"])
+async def test_what_waits_for_novu_to_take_anything_is_never_given_up(
+    temporal: Client, task_queue: str, kind: str
+) -> None:
+    activities = Activities(fault(kind, non_retryable=True), fault(kind, non_retryable=True), sent())
+
+    handle = await process(temporal, task_queue, activities, 1)
+
+    assert (await handle.result()).sent == 1
+    assert (activities.attempts, activities.given_up) == (3, [])
 
 
 @pytest.mark.parametrize("ids", [(), tuple(range(MAX_BATCH_SIZE + 1))])

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.recipient import Recipient
-from shared.ports import NotificationClaims, NotificationTrigger, StoreUnavailable
+from shared.ports import FaultCode, NotificationClaims, NotificationTrigger, StoreUnavailable
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
 from worker.activities.heartbeat import heartbeating
@@ -24,9 +24,11 @@ from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusa
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events
+from worker.activities.putting_off import PuttingOff
 from worker.activities.render_delay import DelayedRows
 from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
+from worker.turns import UNCOUNTED, Turns
 
 log = logging.getLogger("NotificationDelivery")
 
@@ -34,12 +36,9 @@ BULK_ATTEMPTS = 2
 """After so many attempts in bulk, the events that are left go one by one."""
 
 
-NOVU_FAULT = "novu_fault"
-"""What health calls rows that Novu did not answer for."""
-
 RENDERING_DELAYED = "rendering_delayed"
 """What it calls rows whose rendering is put off, because what is like them cost too much. Each code is counted by
-itself: neither of these two brings a row nearer to `internal_error`.
+itself: neither this one nor those of Novu's faults bring a row nearer to `internal_error`.
 """
 
 FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
@@ -84,12 +83,14 @@ class NotificationDelivery:
         addressing: Addressing,
         *,
         claim_lease_seconds: int,
+        turns: Turns = UNCOUNTED,
         any_subscriber_id: bool = False,
     ) -> None:
         self._claims = claims
         self._trigger = trigger
         self._renderer = renderer
         self._addressing = addressing
+        self._putting_off = PuttingOff(claims, turns, lease_seconds=claim_lease_seconds)
         self._lease_seconds = claim_lease_seconds
         self._any_subscriber_id = any_subscriber_id
 
@@ -101,13 +102,18 @@ class NotificationDelivery:
 
         Raises:
             StoreUnavailable: the database is away; nothing is known to be done.
-            ApplicationError: type "NovuFault", "InternalFault" or "RenderingDelayed"; some notifications met a passing
-                fault or what nobody foresaw, or are to be rendered later; the others are recorded.
+            ApplicationError: type "NovuFault", "NovuRate", "NovuPaymentRequired", "InternalFault" or
+                "RenderingDelayed"; some notifications met a passing fault or what nobody foresaw, or are to be sent or
+                rendered later; the others are recorded.
         """
-        result = _settled_by_earlier_attempts()
+        result, put_offs = _settled_by_earlier_attempts(), _earlier_put_offs()
+        if put_off := await self._putting_off.put_off(input, _owner()):
+            activity.heartbeat(result, put_offs + 1)
+            raise novu_fault(put_off.fault())
+        attempt = activity.info().attempt - put_offs
         stumbled: dict[int, Exception] = {}
         delayed = DelayedRows()
-        async with heartbeating(lambda: result):
+        async with heartbeating(lambda: (result, put_offs)):
             portions = deque([input.notification_ids])
             while portions:
                 portion = portions.popleft()
@@ -115,7 +121,7 @@ class NotificationDelivery:
                     batch = await self._claims.claim(
                         input.enterprise_id, portion, claim_owner=_owner(), lease_seconds=self._lease_seconds
                     )
-                    settled, fan_out_result, lacking = await self._send(input.enterprise_id, batch, delayed)
+                    settled, fan_out_result, lacking = await self._send(input.enterprise_id, batch, delayed, attempt)
                 except FORESEEN:
                     raise
                 except Exception as error:
@@ -129,7 +135,9 @@ class NotificationDelivery:
                 if fan_out_result.faulted:
                     result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
                     await self._hold_for_retry(input.enterprise_id, fan_out_result)
-                    activity.heartbeat(result)
+                    if fan_out_result.fault and fan_out_result.fault.code is not FaultCode.NOVU_FAULT:
+                        put_offs += 1
+                    activity.heartbeat(result, put_offs)
                     raise novu_fault(fan_out_result.fault)
                 portions.extend(lacking)
                 if batch.deferred:
@@ -139,7 +147,7 @@ class NotificationDelivery:
                 await self._renew(input.enterprise_id, delayed.chunks_sent, delayed.seconds)
                 await self._note_faults(input.enterprise_id, delayed.chunks_sent, RENDERING_DELAYED)
             if stumbled or delayed.chunks_sent:
-                activity.heartbeat(result)
+                activity.heartbeat(result, put_offs)
                 raise internal_fault(stumbled) if stumbled else delayed.fault()
         unsettled = len(input.notification_ids) - result.sent - len(result.failed)
         return replace(result, not_claimed=max(0, unsettled))
@@ -153,7 +161,7 @@ class NotificationDelivery:
         )
 
     async def _send(
-        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int
     ) -> tuple[NotificationProcessingResult, FanOutResult, list[list[int]]]:
         """Render and trigger what was claimed, and record all that is settled; what is put off goes to `delayed`.
 
@@ -161,20 +169,20 @@ class NotificationDelivery:
         """
         known = await self._addressing.find(enterprise_id, batch)
         prepared = await self._prepare(enterprise_id, batch, known, delayed)
-        held_up = await self._keep_credentials(enterprise_id, prepared)
+        held_up = await self._keep_credentials(enterprise_id, prepared, attempt)
         fan_out_result = await fan_out(
             prepared.pending,
             self._trigger,
             partial(self._renew, enterprise_id),
             renew_every_seconds=self._lease_seconds / 3,
-            one_by_one=activity.info().attempt > BULK_ATTEMPTS,
+            one_by_one=attempt > BULK_ATTEMPTS,
         )
         fan_out_result.faulted |= held_up.faulted
         fan_out_result.fault = fan_out_result.fault or held_up.fault
         settled = await self._record(enterprise_id, [*prepared.outcomes, *fan_out_result.outcomes])
         return settled, fan_out_result, list(prepared.lacking_templates.values())
 
-    async def _keep_credentials(self, enterprise_id: str, prepared: _Prepared) -> FanOutResult:
+    async def _keep_credentials(self, enterprise_id: str, prepared: _Prepared, attempt: int) -> FanOutResult:
         """Give Novu what it lacks. Takes those that a fault holds up, or that are not ours any more, off `pending`."""
         held_up = FanOutResult()
         if not prepared.credentials:
@@ -194,7 +202,7 @@ class NotificationDelivery:
             return held_up
         extra = {"enterprise_id": enterprise_id, "recipients": len(kept.faulted), "reason": kept.fault.reason}
         log.warning("recipient_credentials_not_kept", extra=extra)
-        if activity.info().attempt > CREDENTIAL_ATTEMPTS:
+        if attempt > CREDENTIAL_ATTEMPTS:
             return held_up
         for pending in prepared.pending:
             recipients = prepared.credentials.get(pending.notification_id, ())
@@ -230,7 +238,7 @@ class NotificationDelivery:
             if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
                 continue
-            events = trigger_events(notification, workflow, content, known)
+            events = trigger_events(notification, workflow, content, known, enterprise_id=enterprise_id)
             if events:
                 if recipients := list(whose_credentials(notification, workflow, known)):
                     prepared.credentials[notification.id] = recipients
@@ -298,7 +306,8 @@ class NotificationDelivery:
         """Keep the claims over the pause that Novu asked for, so that no sweep takes the rows up meanwhile."""
         pause = result.fault.retry_after_seconds if result.fault else None
         await self._renew(enterprise_id, result.faulted, pause or 0.0)
-        await self._note_faults(enterprise_id, result.faulted, NOVU_FAULT)
+        code = result.fault.code if result.fault else FaultCode.NOVU_FAULT
+        await self._note_faults(enterprise_id, result.faulted, code)
 
     async def _note_faults(self, enterprise_id: str, notification_ids: Collection[int], code: str) -> Mapping[int, int]:
         return await self._claims.note_faults(
@@ -348,5 +357,11 @@ def _settled_by_earlier_attempts() -> NotificationProcessingResult:
     return NotificationProcessingResult(**details[0]) if details else NotificationProcessingResult()
 
 
+def _earlier_put_offs() -> int:
+    """Attempts that are none against the delivery: Novu took nothing of anybody then."""
+    details = activity.info().heartbeat_details
+    return int(details[1]) if len(details) > 1 else 0
+
+
 def _add(earlier: NotificationProcessingResult, now: NotificationProcessingResult) -> NotificationProcessingResult:
-    return NotificationProcessingResult(sent=earlier.sent + now.sent, failed={**earlier.failed, **now.failed})
+    return replace(earlier, sent=earlier.sent + now.sent, failed={**earlier.failed, **now.failed})

@@ -7,11 +7,22 @@ from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.ports import NotificationTrigger, TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
+from shared.ports import (
+    FaultCode,
+    NotificationTrigger,
+    TriggerAccepted,
+    TriggerEvent,
+    TriggerFault,
+    TriggerRefused,
+    TriggerResult,
+)
 
 EVENTS_PER_ROUND = 100
 FAULTS_THAT_MEAN_AN_OUTAGE = 3
 """Rounds in a row that met nothing but faults: stop asking, and come back after the backoff."""
+
+NOTHING_IS_TAKEN = (FaultCode.NOVU_RATE, FaultCode.NOVU_PAYMENT_REQUIRED)
+"""Faults that the next event would meet, too."""
 
 RenewClaims = Callable[[Mapping[int, int]], Awaitable[frozenset[int]]]
 """Takes the count of accepted chunks of each notification, answers which are still ours."""
@@ -66,7 +77,7 @@ async def fan_out(
         unfinished = _apply(this_round, answers, result)
         barren_rounds = barren_rounds + 1 if all(isinstance(answer, TriggerFault) for answer in answers) else 0
         queue = deque([*unfinished, *(pending for pending in queue if pending.notification_id not in result.faulted)])
-        if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE:
+        if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE or (result.fault and result.fault.code in NOTHING_IS_TAKEN):
             result.faulted |= {pending.notification_id: pending.chunks_sent for pending in queue}
             break
         if queue and (_has_progress(queue) or clock() - renewed_at >= renew_every_seconds):

@@ -4,7 +4,10 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 
-from shared.ports import TriggerFault
+from shared.ports import FaultCode, TriggerFault
+from worker.failures import NOVU_PAYMENT_REQUIRED, NOVU_RATE
+
+_TYPES = {FaultCode.NOVU_RATE: NOVU_RATE, FaultCode.NOVU_PAYMENT_REQUIRED: NOVU_PAYMENT_REQUIRED}
 
 
 def novu_fault(fault: TriggerFault | None) -> ApplicationError:
@@ -12,6 +15,6 @@ def novu_fault(fault: TriggerFault | None) -> ApplicationError:
     delay = fault.retry_after_seconds if fault else None
     return ApplicationError(
         f"Novu: {fault.reason if fault else 'no answer'}",
-        type="NovuFault",
+        type=_TYPES.get(fault.code, "NovuFault") if fault else "NovuFault",
         next_retry_delay=timedelta(seconds=delay) if delay else None,
     )

@@ -95,10 +95,13 @@ def trigger_events(
     workflow: NovuWorkflow,
     rendered: Mapping[Channel, RenderedContent],
     known: Mapping[str, Recipient] = {},
+    *,
+    enterprise_id: str = "",
 ) -> list[TriggerEvent]:
     """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet.
 
-    Those that are `known` go with their address; where a chunk begins does not depend on it.
+    Those that are `known` go with their address; where a chunk begins does not depend on it. `enterprise_id` is whose
+    turn it is at Novu's rate.
     """
     recipients: tuple[str | Recipient, ...] = tuple(dict.fromkeys(notification.recipients))
     if known:
@@ -111,6 +114,7 @@ def trigger_events(
             payload=payload,
             overrides=notification.overrides,
             transaction_id=transaction_id(notification.transaction_base, chunk),
+            enterprise_id=enterprise_id,
         )
         for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
         if chunk >= notification.chunks_sent

@@ -33,7 +33,7 @@ class RetractionCancelling:
         """
         done = 0
         cancelled = 0
-        async with heartbeating(lambda: done):
+        async with heartbeating(lambda: (done,)):
             for retracted in await self._store.retractions_to_cancel(input.enterprise_id, input.notification_ids):
                 try:
                     cancelled += await self._cancel(input.enterprise_id, retracted)

@@ -8,11 +8,15 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shared.novu import measured
 from shared.novu.rates.fair_queue import Ask, FairQueue
 from shared.novu.rates.limits import BURST_SECONDS, Limits, told_per_second
 from shared.novu.rates.unmetered import BULK_PAYS_FROM
 from shared.novu.retry_after import retry_after_seconds
 from shared.ports import FaultCode, NovuTokens, PutOff, RateCategory, StoreUnavailable
+from shared.telemetry.metric import duration
+
+_wait = duration(measured.TOKEN_WAIT)
 
 log = logging.getLogger("NovuRates")
 
@@ -34,9 +38,6 @@ STORE_PAUSE_SECONDS = 2.0
 SHORTEST_PAUSE_SECONDS = 1.0
 
 PROBE_SECONDS = 120.0
-
-UNPAID_KNOWN_SECONDS = 300.0
-"""For so long after it was last heard it is told that Novu wants to be paid."""
 
 PACE_WEIGHT = 0.3
 """Of the latest block, in what a process gets for itself."""
@@ -100,12 +101,6 @@ class RateKeeper:
         per_second = self._limits.of(category, bucket.told)
         return per_second if per_second is None or bucket.pace is None else min(bucket.pace, per_second)
 
-    @property
-    def unpaid_since(self) -> datetime | None:
-        """Since when Novu wants to be paid, as far as was heard lately."""
-        bucket = self._buckets["trigger"]
-        return bucket.unpaid_since if _now() < bucket.closed_until + UNPAID_KNOWN_SECONDS else None
-
     def bulk_from(self, category: RateCategory) -> int:
         if self._buckets[category].unpaid_since is not None:
             return sys.maxsize
@@ -131,6 +126,7 @@ class RateKeeper:
         bucket.queue.add(ask)
         if bucket.serving is None or bucket.serving.done():
             bucket.serving = asyncio.create_task(self._serve(category, bucket))
+        began = _now()
         try:
             async with asyncio.timeout(within_seconds):
                 return await answer
@@ -139,6 +135,7 @@ class RateKeeper:
             return PutOff(max(seconds, SHORTEST_PAUSE_SECONDS), FaultCode.NOVU_RATE, "its turn has not come")
         finally:
             self._keep(bucket, bucket.queue.withdraw(ask))
+            _wait.record(_now() - began, {"xnovu.novu.category": category})
 
     async def heed(self, category: RateCategory, status: int, headers: Mapping[str, str]) -> None:
         bucket = self._buckets[category]

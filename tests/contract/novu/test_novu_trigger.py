@@ -11,7 +11,7 @@ import pytest
 
 from shared.notification.outcomes import RefusalCode
 from shared.novu import NovuTrigger, open_trigger
-from shared.ports import CancelFailed, TriggerAccepted, TriggerFault, TriggerRefused
+from shared.ports import CancelFailed, FaultCode, TriggerAccepted, TriggerFault, TriggerRefused
 from tests.contract.novu.events import event, events
 from tests.contract.novu.sink_process import SECRET_KEY, SinkProcess
 
@@ -202,7 +202,7 @@ async def test_retry_after_in_seconds_is_passed_on(
 ) -> None:
     sink.fail({"kind": "rate_limited", "retry_after": retry_after})
 
-    assert await trigger.trigger([event()]) == [TriggerFault("HTTP 429", seconds)]
+    assert await trigger.trigger([event()]) == [TriggerFault("HTTP 429", seconds, FaultCode.NOVU_RATE)]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_after_a_rate_limit_the_remaining_requests_are_not_made(trigger: N
 
     results = await trigger.trigger(sent)
 
-    assert results == [ACCEPTED] * 100 + [TriggerFault("HTTP 429", 9.0)] * 150
+    assert results == [ACCEPTED] * 100 + [TriggerFault("HTTP 429", 9.0, FaultCode.NOVU_RATE)] * 150
     assert sink.summary()["requests"] == 2
 
 
@@ -241,7 +241,7 @@ async def test_a_rate_limit_ends_the_fallback_to_single_requests(trigger: NovuTr
 
     results = await trigger.trigger(events(100))
 
-    assert results == [TriggerFault("HTTP 429", 1.0)] * 100
+    assert results == [TriggerFault("HTTP 429", 1.0, FaultCode.NOVU_RATE)] * 100
     assert sink.summary()["requests"] <= 1 + 8
 
 

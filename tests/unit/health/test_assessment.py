@@ -52,10 +52,10 @@ def a_failing_part(*, running: bool) -> FailingPart:
     return FailingPart(part="sweeper", faults=3, failing_since=before(20), last_fault="KeyError", running=running)
 
 
-def retried(age: float) -> Observations:
+def retried(age: float, code: str = "internal_error") -> Observations:
     return observed(
         database=a_database(
-            retried=(RetriedDeliveries(enterprise_id="acme", code="internal_error", rows=2, oldest_age_seconds=age),)
+            retried=(RetriedDeliveries(enterprise_id="acme", code=code, rows=2, oldest_age_seconds=age),)
         )
     )
 
@@ -74,6 +74,8 @@ CASES = [
         "acme: 2 deliveries keep failing (internal_error), for 10 s",
     ),
     Case("deliveries that keep failing for long", retried(9999), Part.QUEUE, DEGRADED, "for 9999 s"),
+    Case("deliveries that wait for tokens", retried(10, "novu_rate"), Part.QUEUE, DEGRADED, "wait for Novu's rate"),
+    Case("a bill to pay", retried(0, "novu_payment_required"), Part.NOVU, UNHEALTHY, "see its billing page"),
     Case(
         "a part that stumbles",
         observed(a_listener(), replace(a_worker(), failing=(a_failing_part(running=True),))),
@@ -291,3 +293,13 @@ def test_thresholds_are_a_matter_of_the_caller() -> None:
 )
 def test_ready_means_subscribed_and_polling(seen: Observations, ready: bool) -> None:
     assert is_ready(seen) is ready
+
+
+def test_a_bill_to_pay_is_told_first_and_only_once() -> None:
+    observations = retried(9999, "novu_payment_required")
+    silent = replace(observations, database=replace(observations.database, error="gone"))
+
+    problems = assess(silent, NOW).problems
+
+    assert "(HTTP 402): 2 deliveries wait, for 9999 s" in problems[0].reason
+    assert not any("keep failing" in problem.reason for problem in problems)

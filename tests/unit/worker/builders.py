@@ -52,6 +52,7 @@ class FakeStore:
         held = [self.rows[key] for key in notification_ids if key in self.rows and key not in self.recorded]
         deferred = tuple(row.id for row in held[self.claims_at_most :])
         self.claimed.append(list(notification_ids))
+        self.leases.append(lease_seconds)
         return ClaimedBatch(
             tuple(held[: self.claims_at_most]),
             dict(list(self.templates.items())[: self.template_places]),

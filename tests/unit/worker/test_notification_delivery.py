@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel, ClaimedBatch, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
-from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault
+from shared.ports import FaultCode, PutOff, TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import (
     DYNAMIC,
@@ -23,6 +24,7 @@ from tests.unit.worker.builders import (
 from worker.activities.addressing import Addressing
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
+from worker.turns import UNCOUNTED, Turns
 
 LEASE_SECONDS = 120
 
@@ -32,6 +34,7 @@ def delivery(
     trigger: FakeTrigger | None = None,
     renderer: FakeRenderer | None = None,
     addressing: Addressing | None = None,
+    turns: Turns = UNCOUNTED,
 ) -> NotificationDelivery:
     return NotificationDelivery(
         store,
@@ -39,6 +42,7 @@ def delivery(
         renderer or FakeRenderer(),
         addressing or an_addressing(),
         claim_lease_seconds=LEASE_SECONDS,
+        turns=turns,
     )
 
 
@@ -309,3 +313,79 @@ async def test_a_template_that_is_not_there_is_not_there_if_none_was_withheld() 
 
     assert result.failed == {"1": "template_not_found"}
     assert store.claimed == [[1]]
+
+
+class FakeTurns(Turns):
+    """Puts off as often as it is told to, and notes who asked."""
+
+    def __init__(self, *put_offs: PutOff) -> None:
+        super().__init__(lambda: None, lambda: None, large_at_once=1)
+        self._put_offs = list(put_offs)
+        self.asked: list[tuple[str, int, bool]] = []
+
+    def enter(self, enterprise_id: str, rows: int, *, returning: bool) -> PutOff | None:
+        self.asked.append((enterprise_id, rows, returning))
+        return self._put_offs.pop(0) if self._put_offs else None
+
+
+UNPAID = PutOff(90.5, FaultCode.NOVU_PAYMENT_REQUIRED, "unpaid")
+FULL = PutOff(20, FaultCode.NOVU_RATE, "others before")
+
+
+@pytest.mark.parametrize(
+    ("put_off", "kind"), [(UNPAID, "NovuPaymentRequired"), (FULL, "NovuRate")], ids=["payment", "rate"]
+)
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_a_delivery_that_is_put_off_holds_its_rows_and_sends_nothing(
+    put_off: PutOff, kind: str, attempt: int
+) -> None:
+    store, trigger, turns = FakeStore(a_notification(1), a_notification(2)), FakeTrigger(), FakeTurns(put_off)
+
+    with pytest.raises(ApplicationError) as raised:
+        await deliver(delivery(store, trigger, turns=turns), 1, 2, attempt=attempt)
+
+    assert raised.value.type == kind
+    assert not raised.value.non_retryable
+    assert raised.value.next_retry_delay == timedelta(seconds=put_off.seconds)
+    assert turns.asked == [("ent1", 2, attempt > 1)]
+    assert trigger.calls == []
+    assert store.recorded == {}
+    assert store.faults == {1: (put_off.code, 1), 2: (put_off.code, 1)}
+    assert store.leases[-1] >= put_off.seconds + LEASE_SECONDS
+    assert len(store.claimed) == (1 if attempt == 1 else 0)
+
+
+async def test_what_is_not_ours_is_not_waited_for() -> None:
+    result = await deliver(delivery(FakeStore(), turns=FakeTurns(UNPAID)), 1, 2)
+
+    assert result == NotificationProcessingResult(not_claimed=2)
+
+
+async def test_being_put_off_is_no_attempt_that_failed() -> None:
+    store = FakeStore(*(a_notification(number) for number in range(5)))
+    trigger = FakeTrigger()
+
+    result = await deliver(
+        delivery(store, trigger), *range(5), attempt=9, heartbeat_details=[{"sent": 0, "failed": {}}, 8]
+    )
+
+    assert [len(call) for call in trigger.calls] == [5]
+    assert result == NotificationProcessingResult(sent=5)
+
+
+@pytest.mark.parametrize("code", [FaultCode.NOVU_RATE, FaultCode.NOVU_PAYMENT_REQUIRED])
+async def test_once_nothing_is_taken_the_rest_is_not_tried(code: FaultCode) -> None:
+    store = FakeStore(*(a_notification(number) for number in range(250)))
+    store.claims_at_most = 250
+    trigger = FakeTrigger(lambda event: TriggerFault("later", 5, code))
+    beats: list[Any] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details[1])
+
+    with pytest.raises(ApplicationError):
+        await environment.run(delivery(store, trigger).deliver, NotificationProcessingInput("ent1", list(range(250))))
+
+    assert len(trigger.calls) == 1
+    assert store.faults == dict.fromkeys(range(250), (code, 1))
+    assert store.recorded == {}
+    assert beats[-1] == 1

@@ -278,7 +278,7 @@ def test_while_novu_wants_to_be_paid_one_request_in_a_while_finds_out(plan: str)
         assert isinstance(put_off, PutOff)
         assert (put_off.code, put_off.reason) == (FaultCode.NOVU_PAYMENT_REQUIRED, PAYMENT_REQUIRED)
         assert 0 < put_off.seconds <= 60
-        assert all(sender.keeper.unpaid_since for sender in senders)
+        assert all(sender.keeper.closed("trigger") for sender in senders)
         assert senders[0].keeper.bulk_from("trigger") == sys.maxsize
 
         probes = 0
@@ -293,7 +293,7 @@ def test_while_novu_wants_to_be_paid_one_request_in_a_while_finds_out(plan: str)
             await asyncio.sleep(1)
             await asyncio.gather(*(sender.send("lane") for sender in senders))
         assert [await sender.send("lane") for sender in senders] == [201, 201]
-        assert [sender.keeper.unpaid_since for sender in senders] == [None, None]
+        assert [sender.keeper.closed("trigger") for sender in senders] == [None, None]
 
     run_virtually(scene())
 

@@ -33,6 +33,7 @@ run "the_alerts_of_an_environment_that_scales_itself" {
       no_worker_polls            = "critical"
       notifications_failing      = "critical"
       novu_faulting              = "warning"
+      novu_payment_required      = "critical"
       orchestration_restarted    = "warning"
       row_changes_late           = "warning"
       row_changes_unreadable     = "warning"

@@ -1,0 +1,56 @@
+"""Deliveries that are put off before they are rendered: they wait without a slot, and nobody else takes them up."""
+
+import math
+
+from temporalio import activity
+
+from shared.ports import NotificationClaims, PutOff
+from shared.temporal.messages import NotificationProcessingInput
+from worker.turns import Turns
+
+
+class PuttingOff:
+    """Says whether a delivery may begin; holds its rows if not."""
+
+    def __init__(self, claims: NotificationClaims, turns: Turns, *, lease_seconds: int) -> None:
+        self._claims = claims
+        self._turns = turns
+        self._lease_seconds = lease_seconds
+
+    async def put_off(self, input: NotificationProcessingInput, claim_owner: str) -> PutOff | None:
+        """Why, and for how long, the delivery does not begin; None: it does.
+
+        Safe to repeat: a claim is kept for as much longer.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        returning = activity.info().attempt > 1
+        put_off = self._turns.enter(input.enterprise_id, len(input.notification_ids), returning=returning)
+        if put_off is None:
+            return None
+        held = await self._hold(input, claim_owner, self._lease_seconds + math.ceil(put_off.seconds))
+        if not held:
+            return None  # settled, or another's: there is nothing to wait for
+        await self._claims.note_faults(
+            input.enterprise_id, claim_owner=claim_owner, notification_ids=held, code=put_off.code
+        )
+        return put_off
+
+    async def _hold(self, input: NotificationProcessingInput, claim_owner: str, lease_seconds: int) -> frozenset[int]:
+        """The rows that are the workflow's: those of earlier attempts, or else those that it can claim."""
+        if activity.info().attempt > 1:
+            held = await self._claims.renew_claims(
+                input.enterprise_id,
+                claim_owner=claim_owner,
+                chunks_sent=dict.fromkeys(input.notification_ids, 0),  # the count never falls
+                lease_seconds=lease_seconds,
+            )
+            if held:
+                return held
+        batch = await self._claims.claim(
+            input.enterprise_id, input.notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
+        )
+        return frozenset(
+            [each.id for each in batch.notifications] + [each.notification_id for each in batch.unreadable]
+        )
