@@ -65,6 +65,25 @@ class LookoutFindings:
     flaws: tuple[FeedFlaw, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """How an attempt leaves a row that it has not settled, or in which state it is about to send one.
+
+    `answered`: what Novu said to every call is known, or there was none. `in_doubt`: it left one unanswered just now.
+    `repeated`: it is sent although an earlier call may have been taken. `refused`: Novu has definitely not taken it, so
+    that the next call bears another Idempotency-Key. `put_off_seconds` ends the claim and frees the row so much later.
+    """
+
+    notification_id: int
+    chunks_sent: int = 0
+    chunks_beyond: tuple[int, ...] = ()
+    answered: bool = True
+    in_doubt: bool = False
+    repeated: bool = False
+    refused: bool = False
+    put_off_seconds: float | None = None
+
+
 class NotificationClaims(Protocol):
     """Taking rows and settling them. Every method touches only the enterprise it is given.
 
@@ -72,11 +91,18 @@ class NotificationClaims(Protocol):
     """
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
         """Take the rows that are active, due and free (or already this owner's), PENDING to PROCESSING.
 
-        Repeating a claim with the same owner returns the same rows, less those whose outcome is recorded.
+        Repeating a claim with the same owner returns the same rows, less those whose outcome is recorded. They are in
+        doubt then, unless they were held as answered, or nothing was sent of them since (`uncalled`).
         """
         ...
 
@@ -92,6 +118,15 @@ class NotificationClaims(Protocol):
         """Extend the lease of the given rows and store their count of accepted chunks.
 
         Returns the ids that are still this owner's; work on any other must stop.
+        """
+        ...
+
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
+        """Store what is known of rows that are not settled; their leases start anew, unless they are put off.
+
+        Returns the ids that were still this owner's.
         """
         ...
 
@@ -336,6 +371,9 @@ class TriggerEvent:
     overrides: Mapping[str, Any]
     transaction_id: str
     enterprise_id: str = ""
+    chunk: int = 0
+    idempotency_round: int = 0
+    """How many calls for its row Novu has definitely refused: another Idempotency-Key each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,17 +405,31 @@ class FaultCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TriggerFault:
-    """It is unknown whether Novu took the event, or it said to come back: try again under the same transaction id.
+    """Novu has definitely not taken the event, and may another time: it said so, or was not asked.
 
-    `retry_after_seconds` is what Novu asked for, if it did. Under another code than NOVU_FAULT Novu has not taken it.
+    `retry_after_seconds` is what Novu asked for, if it did. `key_spent`: under the same Idempotency-Key it would give
+    this very answer again.
     """
 
     reason: str
     retry_after_seconds: float | None = None
     code: FaultCode = FaultCode.NOVU_FAULT
+    key_spent: bool = False
 
 
-TriggerResult = TriggerAccepted | TriggerRefused | TriggerFault
+@dataclass(frozen=True, slots=True)
+class TriggerUnknown:
+    """Nobody knows whether Novu took the event: its answer was lost, or is still to be made.
+
+    `key_spent`: Novu had been called under this Idempotency-Key for an event of another content, and tells no more.
+    """
+
+    reason: str
+    retry_after_seconds: float | None = None
+    key_spent: bool = False
+
+
+TriggerResult = TriggerAccepted | TriggerRefused | TriggerFault | TriggerUnknown
 
 
 RateCategory = Literal["trigger", "configuration", "global"]
@@ -460,6 +512,16 @@ class NotificationTrigger(Protocol):
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         """Trigger the events in as few calls as the limits allow; one result for each, in order. Never raises."""
+        ...
+
+
+class TakenEvents(Protocol):
+    """Novu's account of what it has processed."""
+
+    async def was_taken(self, transaction_id: str) -> bool | None:
+        """True: Novu has processed it, for whichever recipients. False: not that it knows of; it may be on its queue.
+        None: it cannot be asked now. Never raises.
+        """
         ...
 
 

@@ -192,7 +192,19 @@ class NovuRateSettings(Environment):
     novu_requests_per_second: float | None = Field(None, ge=0.01, le=100_000)
 
 
-class WorkerSettings(Settings, NovuSettings, NovuRateSettings, SubscriberIdSettings, ProbeSettings):
+class NovuAnswerSettings(Environment):
+    """How long Novu's answer is waited for, and what is done without one."""
+
+    novu_idempotency: Literal["off", "on"] = "off"
+    novu_request_timeout_seconds: float = Field(60.0, ge=1, le=300)
+    novu_doubt_wait_seconds: float = Field(120.0, ge=0, le=86_400)
+
+    @property
+    def novu_is_idempotent(self) -> bool:
+        return self.novu_idempotency == "on"
+
+
+class WorkerSettings(Settings, NovuSettings, NovuRateSettings, NovuAnswerSettings, SubscriberIdSettings, ProbeSettings):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     worker_enterprise_ids: EnterpriseIds = ()

@@ -31,6 +31,7 @@ from shared.temporal import client as temporal_client
 from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
 from worker.activities.addressing import Addressing
+from worker.activities.doubt import DoubtRules, Doubts
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
@@ -88,7 +89,14 @@ async def run(
         novu_key = settings.novu_secret_key.get_secret_value()
         patience_seconds = min(novu.PATIENCE_SECONDS, settings.notification_claim_lease_seconds / 3)
         novu_events = await stack.enter_async_context(
-            novu.open_trigger(settings.novu_api_url, novu_key, rates, patience_seconds=patience_seconds)
+            novu.open_trigger(
+                settings.novu_api_url,
+                novu_key,
+                rates,
+                timeout_seconds=settings.novu_request_timeout_seconds,
+                singly=settings.novu_is_idempotent,
+                patience_seconds=patience_seconds,
+            )
         )
         subscribers = await stack.enter_async_context(open_subscribers(settings.novu_api_url, novu_key, rates))
         renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
@@ -108,6 +116,7 @@ async def run(
                 MeasuredTrigger(AccountedTrigger(novu_events, account)),
                 MeasuredRenderer(renderer),
                 Addressing(SupabaseRecipientStore(supabase), subscribers),
+                Doubts(novu_events, DoubtRules(settings.novu_doubt_wait_seconds, settings.novu_is_idempotent)),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
                 turns=Turns(
                     partial(rates.pace, "trigger"),

@@ -9,6 +9,7 @@ from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, RefusalCode, Sent
 from shared.ports import (
     FaultCode,
+    HeldClaim,
     NotificationClaims,
     NotificationTrigger,
     TriggerAccepted,
@@ -16,6 +17,7 @@ from shared.ports import (
     TriggerFault,
     TriggerRefused,
     TriggerResult,
+    TriggerUnknown,
 )
 
 
@@ -38,7 +40,10 @@ class DeliveryAccount:
     def note_answers(self, results: Sequence[TriggerResult]) -> None:
         """Novu's answers to one round of events; any that is no fault says that Novu works. A used up rate is none."""
         faults = [
-            result for result in results if isinstance(result, TriggerFault) and result.code is not FaultCode.NOVU_RATE
+            result
+            for result in results
+            if isinstance(result, TriggerUnknown)
+            or (isinstance(result, TriggerFault) and result.code is not FaultCode.NOVU_RATE)
         ]
         accepted = sum(isinstance(result, TriggerAccepted) for result in results)
         refused = sum(
@@ -77,10 +82,16 @@ class AccountedClaims:
         self._account = account
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
         return await self._claims.claim(
-            enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
+            enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds, uncalled=uncalled
         )
 
     async def record_outcomes(
@@ -95,6 +106,13 @@ class AccountedClaims:
     ) -> frozenset[int]:
         return await self._claims.renew_claims(
             enterprise_id, claim_owner=claim_owner, chunks_sent=chunks_sent, lease_seconds=lease_seconds
+        )
+
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
+        return await self._claims.hold_claims(
+            enterprise_id, claim_owner=claim_owner, rows=rows, lease_seconds=lease_seconds
         )
 
     async def note_faults(

@@ -13,6 +13,7 @@ from shared.notification.models import ClaimedBatch, Notification
 from shared.notification.outcomes import Failed, Outcome, Refusal
 from shared.ports import (
     FaultCode,
+    HeldClaim,
     NotificationClaims,
     NotificationTrigger,
     TriggerAccepted,
@@ -20,6 +21,7 @@ from shared.ports import (
     TriggerFault,
     TriggerRefused,
     TriggerResult,
+    TriggerUnknown,
 )
 from shared.telemetry.commit_time import seconds_since_commit
 from shared.telemetry.metric import counter, duration
@@ -35,6 +37,7 @@ _delivery_duration = duration(metrics.DELIVERY_DURATION)
 _retries = counter(metrics.RETRIES)
 _claims_lost = counter(metrics.CLAIMS_LOST)
 _faults = counter(metrics.FAULTS)
+_doubtful_repeats = counter(metrics.DOUBTFUL_REPEATS)
 _render_duration = duration(metrics.RENDER_DURATION)
 _render_refusals = counter(metrics.RENDER_REFUSALS)
 _render_delays = counter(metrics.RENDER_DELAYS)
@@ -51,12 +54,18 @@ class MeasuredClaims:
         self._claims = claims
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
         _note_retry()
         with span("xnovu.claim", _about(enterprise_id, len(notification_ids))) as current:
             batch = await self._claims.claim(
-                enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
+                enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds, uncalled=uncalled
             )
             current.set_attribute("xnovu.notification.claimed", len(batch.notifications))
         _kinds.set({notification.id: _kind(notification) for notification in batch.notifications})
@@ -78,6 +87,18 @@ class MeasuredClaims:
         )
         if lost := len(chunks_sent.keys() - held):
             _claims_lost.add(lost)
+        return held
+
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
+        held = await self._claims.hold_claims(
+            enterprise_id, claim_owner=claim_owner, rows=rows, lease_seconds=lease_seconds
+        )
+        if lost := len({row.notification_id for row in rows} - held):
+            _claims_lost.add(lost)
+        if repeated := sum(row.repeated for row in rows):
+            _doubtful_repeats.add(repeated, {ENTERPRISE_ID: enterprise_id})
         return held
 
     async def note_faults(
@@ -170,3 +191,5 @@ def _answer(result: TriggerResult) -> str:
             return "fault"
         case TriggerFault():
             return "put_off"
+        case TriggerUnknown():
+            return "unknown"

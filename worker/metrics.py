@@ -35,6 +35,14 @@ FAULTS = Metric(
     " `rendering_delayed`, or `internal_error` for what nobody foresaw.",
     ("xnovu.enterprise.id", "xnovu.code"),
 )
+DOUBTFUL_REPEATS = Metric(
+    "xnovu.delivery.doubtful_repeats",
+    Kind.COUNTER,
+    "{notification}",
+    "Notifications that were sent again although Novu may have taken an earlier call: somebody may have got them"
+    " twice.",
+    ("xnovu.enterprise.id",),
+)
 CLAIMS_LOST = Metric(
     "xnovu.claims.lost",
     Kind.COUNTER,
@@ -62,8 +70,8 @@ NOVU_EVENTS = Metric(
     "xnovu.novu.events",
     Kind.COUNTER,
     "{event}",
-    "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, or a `fault` to repeat;"
-    " `put_off`: its rate is used up, or it wants to be paid.",
+    "Events (at most 100 recipients each) by Novu's answer: `accepted`, `refused` for good, a `fault` to repeat, or"
+    " `unknown` where it was lost; `put_off`: its rate is used up, or it wants to be paid.",
     ("xnovu.result",),
 )
 NOT_SERVED = Metric(

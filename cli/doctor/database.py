@@ -17,7 +17,8 @@ EXPECTED_FUNCTIONS = frozenset(
     {
         *("beat_canary", "claim_batch", "create_notification", "cron_rules"),
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
-        *("fire_rules", "health_observation", "heartbeats", "look_at_health", "note_delivery_faults"),
+        *("fire_rules", "health_observation", "heartbeats", "hold_claims", "look_at_health"),
+        *("note_delivery_faults", "note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
         *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
         *("retried_deliveries",),

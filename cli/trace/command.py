@@ -93,6 +93,8 @@ def _lines(story: Story) -> Iterator[str]:
         more = f" ... {ids[-1]} ({len(ids)} in all)" if len(ids) > 1 else ""
         yield ""
         yield f"transaction id at Novu: {ids[0]}{more}"
+    if row.doubtful_repeats:
+        yield f"sent again in doubt: {row.doubtful_repeats} times; so often, at most, somebody got it twice"
     yield ""
     yield f"{story.standing.state}: {story.standing.explanation}"
     if story.standing.hint:
@@ -113,6 +115,8 @@ def _instants(story: Story) -> Iterator[tuple[datetime, str]]:
         yield row.processed_at, "claimed" if row.attempts <= 1 else "claimed, the latest time"
     if processing and processing.closed_at:
         yield processing.closed_at, f"workflow {processing.status}"
+    if row.in_doubt_since:
+        yield row.in_doubt_since, "a call to Novu was left without an answer: it may have it"
     if row.retracted_at:
         yield row.retracted_at, "retracted"
     if row.status in ("SENT", "FAILED"):

@@ -107,6 +107,13 @@ def _processing(row: NotificationTrace, temporal: TemporalView) -> Standing:
     lease = row.lease_expires_at
     lapsed = lease is None or lease <= row.now
     processing = temporal.processing
+    if row.in_doubt_since is not None and row.claim_owner is None:
+        return Standing(
+            "in_doubt",
+            f"Novu left a call unanswered at {_text(row.in_doubt_since)} and may have taken it; "
+            + ("the next sweep of a listener has Novu asked." if lapsed else f"Novu is asked again at {_text(lease)}."),
+            "NOVU_DOUBT_WAIT_SECONDS is how long it waits (docs/novu.md).",
+        )
     if processing is not None and processing.status == "running":
         if processing.pending is not None and processing.pending.last_failure is not None:
             return _retrying(processing.pending)

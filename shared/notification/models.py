@@ -65,6 +65,8 @@ class Notification:
     `transaction_base` is the transaction id of its first chunk.
     `chunks_sent` counts the leading recipient chunks that Novu has already accepted.
     `expired` says that `deliver_before` had passed, by the database's clock, when the row was claimed.
+    `chunks_beyond` have been accepted too, after one that has not. `doubt_seconds` is how long ago a call was left
+    unanswered, None where there is none; `doubtful_repeats` how often it was sent again all the same.
     """
 
     id: int
@@ -77,6 +79,10 @@ class Notification:
     attempts: int = 1
     chunks_sent: int = 0
     expired: bool = False
+    chunks_beyond: frozenset[int] = frozenset()
+    doubt_seconds: float | None = None
+    doubtful_repeats: int = 0
+    idempotency_round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,22 @@ import httpx
 from shared.novu.packing import EncodedEvent
 from shared.novu.refusal_reason import reason_of_refused_item, reason_of_refused_request
 from shared.novu.retry_after import retry_after_seconds
-from shared.ports import FaultCode, TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
+from shared.ports import FaultCode, TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult, TriggerUnknown
 
 _REFUSED = frozenset({400, 413, 422})
 _CONCERNS_EVERY_REQUEST = frozenset({401, 402, 403, 429, 503})
 _HINTS = {
-    401: "check NOVU_SECRET_KEY",
+    401: "check NOVU_SECRET_KEY, and that NOVU_API_URL is of its region",
     402: "Novu's plan is used up, or the organisation is paused: see its billing page",
-    403: "check NOVU_SECRET_KEY",
+    403: "NOVU_SECRET_KEY is another environment's",
     404: "check NOVU_API_URL",
 }
 _CODES = {402: FaultCode.NOVU_PAYMENT_REQUIRED, 429: FaultCode.NOVU_RATE}
+
+_CLOSED = "API endpoint not available"
+_CLOSED_HINT = "this Novu does not open the endpoint to API keys"
+
+_KEY_REUSED = "is being reused for a different body"
 
 
 class BulkRefused(Exception):
@@ -44,7 +49,10 @@ def read_single(response: httpx.Response) -> Answered:
         item = _data_of(response)
         return Answered([_read_item(item)])
     if response.status_code in _REFUSED:
-        return Answered([TriggerRefused(reason_of_refused_request(response.status_code, _json(response)))])
+        answer = _json(response)
+        if response.status_code == 422 and _message_of(answer).endswith(_KEY_REUSED):
+            return Answered([TriggerUnknown("HTTP 422: an earlier call had another content", key_spent=True)])
+        return Answered([TriggerRefused(reason_of_refused_request(response.status_code, answer))])
     return _faulted(response, 1)
 
 
@@ -57,9 +65,9 @@ def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent]) -> Answe
     if response.is_success:
         items = _data_of(response)
         if not isinstance(items, list):
-            return Answered([TriggerFault("unreadable answer")] * len(events))
+            return Answered([TriggerUnknown("unreadable answer")] * len(events))
         if len(items) != len(events):
-            return Answered([TriggerFault(f"{len(items)} results for {len(events)} events")] * len(events))
+            return Answered([TriggerUnknown(f"{len(items)} results for {len(events)} events")] * len(events))
         return Answered([_read_item(item) for item in items])
     if response.status_code in _REFUSED:
         raise BulkRefused(response.status_code)
@@ -74,22 +82,33 @@ def read_cancellation(response: httpx.Response) -> bool | TriggerFault:
     return fault_of(response)
 
 
+def read_activity(response: httpx.Response) -> bool | None:
+    """Whether there is an entry; None if Novu cannot say now. A Novu that never tells knows of none."""
+    if response.status_code == 429 or response.is_server_error:
+        return None
+    return response.is_success and bool(_data_of(response))
+
+
 def unanswered(error: httpx.RequestError, events: int) -> Answered:
-    """Nobody knows whether Novu took the events; their transaction ids make another attempt harmless."""
-    fault = TriggerFault(type(error).__name__)
-    unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    return Answered([fault] * events, concerns_every_request=unreachable)
+    """Nobody knows whether Novu took the events, unless nothing has been sent."""
+    reason = type(error).__name__
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return Answered([TriggerFault(reason)] * events, concerns_every_request=True)
+    return Answered([TriggerUnknown(reason)] * events)
 
 
 def _read_item(item: Any) -> TriggerResult:
     if not isinstance(item, Mapping) or not isinstance(item.get("status"), str):
-        return TriggerFault("unreadable answer")
+        return TriggerUnknown("unreadable answer")
     if item["status"] == "processed":
         return TriggerAccepted()
     return TriggerRefused(reason_of_refused_item(item["status"], item.get("error")))
 
 
 def _faulted(response: httpx.Response, events: int) -> Answered:
+    if _leaves_open(response):
+        unknown = TriggerUnknown(f"HTTP {response.status_code}", retry_after_seconds(response.headers))
+        return Answered([unknown] * events)
     concerns_every_request = response.status_code in _CONCERNS_EVERY_REQUEST
     return Answered([fault_of(response)] * events, concerns_every_request)
 
@@ -97,9 +116,32 @@ def _faulted(response: httpx.Response, events: int) -> Answered:
 def fault_of(response: httpx.Response) -> TriggerFault:
     """What is to be tried again, and when."""
     status = response.status_code
-    hint = _HINTS.get(status)
+    hint = _CLOSED_HINT if status == 401 and _message_of(_json(response)) == _CLOSED else _HINTS.get(status)
     reason = f"HTTP {status}: {hint}" if hint else f"HTTP {status}"
-    return TriggerFault(reason, retry_after_seconds(response.headers), _CODES.get(status, FaultCode.NOVU_FAULT))
+    replayed = response.headers.get("idempotency-replay", "").lower() == "true"
+    return TriggerFault(
+        reason,
+        retry_after_seconds(response.headers),
+        _CODES.get(status, FaultCode.NOVU_FAULT),
+        key_spent=replayed or response.is_server_error,
+    )
+
+
+def _leaves_open(response: httpx.Response) -> bool:
+    """Whether the event may have been taken: the call is under way elsewhere, or what stands before Novu says that it
+    got no answer. 503 says that nobody was asked.
+    """
+    if response.status_code == 409:
+        return True
+    if not response.is_server_error or response.status_code == 503:
+        return False
+    answer = _json(response)
+    return not (isinstance(answer, Mapping) and ("statusCode" in answer or "message" in answer))
+
+
+def _message_of(answer: Any) -> str:
+    message = answer.get("message") if isinstance(answer, Mapping) else None
+    return message if isinstance(message, str) else ""
 
 
 def _data_of(response: httpx.Response) -> Any:

@@ -11,7 +11,8 @@ import httpx
 from shared.bounded_answers import bound_answers
 from shared.notification.outcomes import RefusalCode
 from shared.novu import measured
-from shared.novu.answers import BulkRefused, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.answers import BulkRefused, read_activity, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.idempotency import HEADER, IdempotencyKeys
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
 from shared.novu.rates import UNMETERED
@@ -26,7 +27,10 @@ from shared.ports import (
     TriggerResult,
 )
 
-REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+REQUEST_TIMEOUT_SECONDS = 60.0
+"""Until an answer is given up: long, because what becomes of a call without an answer nobody knows."""
+
+CONNECT_TIMEOUT_SECONDS = 5.0
 
 LONGEST_ANSWER_BYTES = 1024 * 1024
 """Novu says some hundred bytes about an event, of which a request has at most 100."""
@@ -38,6 +42,7 @@ PATIENCE_SECONDS = 10.0
 
 _TRIGGER_PATH = "/v1/events/trigger"
 _BULK_PATH = "/v1/events/trigger/bulk"
+_ACTIVITY_PATH = "/v1/notifications"
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -60,20 +65,24 @@ class _Turn:
 class NovuTrigger:
     """Port `NotificationTrigger` on Novu's HTTP interface.
 
-    It never repeats a request: Temporal does. Repeating is harmless, because Novu ignores a transaction id that it
-    has seen. No Idempotency-Key is sent: where Novu enables it, a key used again replays a 5xx for a day.
+    It never repeats a request: whoever calls it does, and knows what a lost answer means
+    (docs/decisions/0050-once.md). Calls bear an `Idempotency-Key`.
     """
 
     def __init__(
         self,
         client: httpx.AsyncClient,
+        keys: IdempotencyKeys,
         rates: NovuRates = UNMETERED,
         *,
+        singly: bool = False,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """`client` carries the base URL, the key and the time-outs (see `open_trigger`)."""
+        """`client` carries the base URL, the key and the time-outs (see `open_trigger`). `singly`: no bulk calls."""
         self._client = client
+        self._keys = keys
         self._rates = rates
+        self._singly = singly
         self._patience_seconds = patience_seconds
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
@@ -117,16 +126,31 @@ class NovuTrigger:
             raise CancelFailed(cancelled)
         return cancelled
 
+    async def was_taken(self, transaction_id: str) -> bool | None:
+        """Whether Novu's worker has taken the event up, for any of its recipients; None: Novu cannot be asked now."""
+        if await self._rates.take("global", "doubts", within_seconds=self._patience_seconds) is not None:
+            return None
+        try:
+            with measured.request("GET", _ACTIVITY_PATH) as note:
+                query = httpx.QueryParams({"transactionId": transaction_id, "page": 0, "limit": 1})
+                response = note(await self._client.get(_ACTIVITY_PATH, params=query))
+            await self._rates.heed("global", response.status_code, response.headers)
+        except httpx.RequestError:
+            return None
+        return read_activity(response)
+
     async def _send(self, group: Sequence[EncodedEvent], outage: Outage, turn: _Turn) -> list[TriggerResult]:
         if outage.fault:
             return [outage.fault] * len(group)
-        if len(group) < self._rates.bulk_from("trigger"):
+        if self._singly or len(group) < self._rates.bulk_from("trigger"):
             return await self._send_singly(group, outage, turn)
         if put_off := await turn.take(group[0].event, BULK_COST):
             outage.fault = put_off
             return [put_off] * len(group)
         try:
-            answered = read_bulk(await self._post(_BULK_PATH, bulk_body(group)), group)
+            body = bulk_body(group)
+            key = self._keys.of_bulk([encoded.event for encoded in group], body)
+            answered = read_bulk(await self._post(_BULK_PATH, body, key), group)
         except httpx.RequestError as error:
             answered = unanswered(error, len(group))
         except BulkRefused:
@@ -144,16 +168,18 @@ class NovuTrigger:
                 if outage.fault:
                     return outage.fault
                 try:
-                    answered = read_single(await self._post(_TRIGGER_PATH, event.body))
+                    answered = read_single(
+                        await self._post(_TRIGGER_PATH, event.body, self._keys.of_event(event.event))
+                    )
                 except httpx.RequestError as error:
                     answered = unanswered(error, 1)
                 return outage.observe(answered)[0]
 
         return await asyncio.gather(*(send(event) for event in group))
 
-    async def _post(self, path: str, body: bytes) -> httpx.Response:
+    async def _post(self, path: str, body: bytes, key: str) -> httpx.Response:
         with measured.request("POST", path) as note:
-            response = note(await self._client.post(path, content=body, headers=_JSON))
+            response = note(await self._client.post(path, content=body, headers={**_JSON, HEADER: key}))
         await self._rates.heed("trigger", response.status_code, response.headers)
         return response
 
@@ -164,14 +190,17 @@ async def open_trigger(
     secret_key: str,
     rates: NovuRates = UNMETERED,
     *,
+    timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    singly: bool = False,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> AsyncIterator[NovuTrigger]:
     """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
-        timeout=REQUEST_TIMEOUT,
+        timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_TIMEOUT_SECONDS)),
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuTrigger(client, rates, patience_seconds=patience_seconds)
+        keys = IdempotencyKeys(secret_key)
+        yield NovuTrigger(client, keys, rates, singly=singly, patience_seconds=patience_seconds)

@@ -74,6 +74,10 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
         attempts=row["attempts"],
         chunks_sent=read_count("chunks_sent", row["chunks_sent"]),
         expired=row["expired"],
+        chunks_beyond=frozenset(it for it in row["chunks_beyond"] or () if isinstance(it, int)),
+        doubt_seconds=row["doubt_seconds"],
+        doubtful_repeats=row["doubtful_repeats"],
+        idempotency_round=row["idempotency_round"],
     )
 
 

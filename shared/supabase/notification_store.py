@@ -1,6 +1,7 @@
 """NotificationStore on Supabase: each method is one call of an SQL function (docs/database_functions.md)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from supabase import AsyncClient
@@ -8,7 +9,7 @@ from supabase import AsyncClient
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
 from shared.notification.priority import read_priority
-from shared.ports import DueNotifications, FeedFlaw, LookoutFindings
+from shared.ports import DueNotifications, FeedFlaw, HeldClaim, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
 from shared.supabase.decoding import read_instant
 from shared.supabase.sql_function import call_function
@@ -21,7 +22,13 @@ class SupabaseNotificationStore:
         self._client = client
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
         answer = await call_function(
             self._client,
@@ -31,6 +38,7 @@ class SupabaseNotificationStore:
             p_claim_owner=claim_owner,
             p_lease_seconds=lease_seconds,
             p_keyed=True,
+            p_uncalled=uncalled,
         )
         return read_claimed_batch(answer)
 
@@ -55,6 +63,19 @@ class SupabaseNotificationStore:
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
             p_chunks_sent={str(key): count for key, count in chunks_sent.items()},
+            p_lease_seconds=lease_seconds,
+        )
+        return frozenset(answer["held"])
+
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
+        answer = await call_function(
+            self._client,
+            "hold_claims",
+            p_enterprise_id=enterprise_id,
+            p_claim_owner=claim_owner,
+            p_rows=[_held(row) for row in rows],
             p_lease_seconds=lease_seconds,
         )
         return frozenset(answer["held"])
@@ -108,6 +129,11 @@ class SupabaseNotificationStore:
         return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))
 
 
+def _held(row: HeldClaim) -> dict[str, Any]:
+    fields = asdict(row)
+    return {"id": fields.pop("notification_id"), **fields, "chunks_beyond": list(row.chunks_beyond) or None}
+
+
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Sent):
         return {"id": outcome.notification_id, "status": "SENT", "transaction_id": outcome.transaction_id}
@@ -123,4 +149,4 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 def _reached_novu(refusal: Refusal) -> bool:
     """Whether Novu has taken part of the notification, or may have: then retracting it is to cancel it too."""
     unknown = (RefusalCode.DELIVERY_TIMED_OUT, RefusalCode.INTERNAL_ERROR)
-    return refusal.code in unknown or bool(refusal.details.get("chunks_sent"))
+    return refusal.code in unknown or bool(refusal.details.get("chunks_sent") or refusal.details.get("chunks_beyond"))

@@ -18,11 +18,14 @@ class NotificationProcessingInput:
 
 @dataclass(frozen=True)
 class NotificationProcessingResult:
-    """How it ended: how many were sent, which failed and with which refusal code, how many were not ours to send."""
+    """How it ended: how many were sent, which failed and with which refusal code, how many were not ours to send, and
+    how many were put off, because nobody knows whether Novu has them: another delivery will look.
+    """
 
     sent: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     not_claimed: int = 0
+    in_doubt: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every await of the worker's activities meets a foreign exception in turn: another attempt ends well, rows go out."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -8,12 +9,21 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel
 from shared.notification.outcomes import Failed, RefusalCode, Sent
 from shared.notification.recipient import ProviderCredentials, Recipient
-from shared.ports import CronRules, TriggerAccepted, TriggerEvent, TriggerFault, TriggerResult
+from shared.ports import (
+    CronRules,
+    TriggerAccepted,
+    TriggerEvent,
+    TriggerFault,
+    TriggerRefused,
+    TriggerResult,
+    TriggerUnknown,
+)
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.injector import raising_once_at
@@ -28,6 +38,7 @@ from tests.unit.worker.builders import (
     FakeStore,
     FakeTrigger,
     a_notification,
+    doubts,
     recipients,
 )
 from worker.activities.addressing import Addressing
@@ -65,6 +76,8 @@ class PutsOff(FakeRenderer):
     put_off = 0
 
     async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        if any("guilty" in request.payload for request in requests):
+            raise KeyError("guilty")
         self.put_off += 1
         if self.put_off <= 3:
             return [RenderDelayed(0.001) for _ in requests]
@@ -80,7 +93,8 @@ async def deliver() -> None:
         a_notification(2, workflow=DYNAMIC, channels=(Channel.EMAIL,)),
         a_notification(3, recipients=recipients(10_150)),
         a_notification(5, recipients=("bob",)),
-        a_notification(6),
+        a_notification(6, workflow=DYNAMIC, channels=(Channel.EMAIL,), payload={"guilty": True}),
+        a_notification(7, doubt_seconds=1.0),
     )
     store.claims_at_most = 2
     store.known = None
@@ -88,8 +102,6 @@ async def deliver() -> None:
     faults = [TriggerFault("502")]
 
     def answer(event: TriggerEvent) -> TriggerResult:
-        if event.transaction_id == "xnovu.6":
-            raise KeyError("guilty")
         return faults.pop() if faults and event.transaction_id == "xnovu.5" else TriggerAccepted()
 
     trigger = FakeTrigger(answer)
@@ -98,6 +110,7 @@ async def deliver() -> None:
         MeasuredTrigger(AccountedTrigger(trigger, account)),
         MeasuredRenderer(PutsOff()),
         Addressing(FakeRecipients(BOB), FakeCredentials(), clock=count(step=100).__next__),
+        doubts(),
         claim_lease_seconds=120,
     )
 
@@ -107,8 +120,56 @@ async def deliver() -> None:
     guilty = store.recorded.pop(6)
     assert isinstance(guilty, Failed)
     assert guilty.refusal.code is RefusalCode.INTERNAL_ERROR
-    assert [isinstance(store.recorded[key], Sent) for key in (1, 2, 3, 5)] == [True] * 4
+    assert [isinstance(store.recorded[key], Sent) for key in (1, 2, 3, 5, 7)] == [True] * 5
     assert {event.transaction_id for event in trigger.events} >= {"xnovu.1", "xnovu.2", "xnovu.3.101"}
+    await deliver_in_doubt()
+
+
+class Slow(FakeTrigger):
+    """Its answers take longer than a claim may go unrenewed."""
+
+    async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+        await asyncio.sleep(0.001)
+        return await super().trigger(events)
+
+
+class AwayAtFirst(FakeRenderer):
+    """A fault that is foreseen."""
+
+    asked = False
+
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        if not self.asked:
+            self.asked = True
+            raise ApplicationError("away")
+        return await super().render(requests)
+
+
+async def deliver_in_doubt() -> None:
+    """Of a row nobody knows whether Novu has it, another's answer is lost, and of a third one chunk is refused."""
+    store = FakeStore(
+        a_notification(1, doubt_seconds=1.0),
+        a_notification(2),
+        a_notification(3, recipients=recipients(250)),
+        a_notification(4, workflow=DYNAMIC, channels=(Channel.EMAIL,)),
+    )
+    answers = {"xnovu.2": TriggerUnknown("ReadTimeout"), "xnovu.3": TriggerRefused("no")}
+    account = DeliveryAccount()
+    subject = NotificationDelivery(
+        MeasuredClaims(AccountedClaims(store, account)),
+        MeasuredTrigger(
+            AccountedTrigger(Slow(lambda event: answers.get(event.transaction_id, TriggerAccepted())), account)
+        ),
+        MeasuredRenderer(AwayAtFirst()),
+        Addressing(FakeRecipients(), FakeCredentials()),
+        doubts(wait_seconds=120.0),
+        claim_lease_seconds=0,
+    )
+
+    await attempted(subject.deliver, NotificationProcessingInput("ent1", list(store.rows)))
+
+    assert store.put_off.keys() | store.recorded.keys() == {1, 2, 3, 4}
+    assert store.put_off.keys() >= {1, 2}
 
 
 async def cancel() -> None:
@@ -144,6 +205,7 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
         deliver,
         (
             "worker.activities.addressing",
+            "worker.activities.doubt",
             "worker.activities.notification_delivery",
             "worker.activities.novu_fan_out",
             "worker.delivery_account",

@@ -15,6 +15,7 @@ from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import (
     CronRule,
     DueNotifications,
+    HeldClaim,
     RetractedNotification,
     RuleFirings,
     SchedulerPass,
@@ -173,6 +174,28 @@ async def test_what_a_dead_worker_may_have_sent_is_cancelled_by_the_id_it_would_
     expected_id = f"xnovu.{(await bench.read(notification_id))['delivery_key']}"
     assert listed == RetractedNotification(notification_id, expected_id, recipient_count=1, settled=False)
     assert (await bench.read(notification_id))["transaction_id"] == expected_id
+
+
+async def test_what_an_attempt_leaves_behind_the_next_claim_brings(bench: Bench) -> None:
+    store = SupabaseNotificationStore(bench.supabase)
+    ids = [await bench.insert_notification() for _ in range(2)]
+    how: Any = {"claim_owner": "owner", "lease_seconds": 60}
+    before = (await store.claim(bench.enterprise_id, ids, **how)).notifications
+    rows = [
+        HeldClaim(ids[0], 1, (3,), in_doubt=True, refused=True, repeated=True),
+        HeldClaim(ids[1], in_doubt=True, put_off_seconds=60.0),
+    ]
+
+    held = await store.hold_claims(bench.enterprise_id, rows=rows, **how)
+    [after] = (await store.claim(bench.enterprise_id, ids, **how)).notifications
+
+    assert held == set(ids)
+    assert [(each.doubt_seconds, each.chunks_beyond) for each in before] == [(None, frozenset())] * 2
+    assert (after.id, after.transaction_base) == (ids[0], before[0].transaction_base)
+    assert (after.chunks_sent, after.chunks_beyond, after.idempotency_round) == (1, frozenset({3}), 1)
+    assert after.doubtful_repeats == 1
+    assert after.doubt_seconds is not None
+    assert 0 <= after.doubt_seconds < 30
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from shared import bounded_answers
 from shared.bounded_answers import AnswerRefused, bound_answers
 from shared.novu.trigger import LONGEST_ANSWER_BYTES, open_trigger
-from shared.ports import StoreUnavailable, TriggerEvent, TriggerFault
+from shared.ports import StoreUnavailable, TriggerEvent, TriggerUnknown
 from shared.supabase import client as supabase_client
 from shared.supabase.sql_function import call_function
 
@@ -106,14 +106,14 @@ async def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch)
             await get(url)
 
 
-async def test_novus_bomb_is_a_fault_of_this_try_and_not_the_rows() -> None:
+async def test_novus_bomb_is_no_answer_and_not_the_rows_fault() -> None:
     bomb = gzip.compress(b" " * (LONGEST_ANSWER_BYTES + 1))
     event = TriggerEvent(novu_workflow_key="w", recipients=("ada",), payload={}, overrides={}, transaction_id="t")
 
     async with answering("Content-Encoding: gzip\r\n", bomb) as url, open_trigger(url, "key") as trigger:
         [result] = await trigger.trigger([event])
 
-    assert result == TriggerFault("AnswerRefused")
+    assert result == TriggerUnknown("AnswerRefused")
 
 
 async def test_a_database_that_answers_too_much_counts_as_unavailable() -> None:

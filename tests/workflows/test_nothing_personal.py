@@ -28,7 +28,15 @@ from shared.temporal.messages import NotificationProcessingInput, NotificationRe
 from shared.temporal.names import STOP_SIGNAL
 from shared.temporal.tracing import RowTracing
 from tests.unit.telemetry.conftest import Recorded, recorded  # noqa: F401 - a fixture
-from tests.unit.worker.builders import DYNAMIC, FakeRenderer, FakeStore, FakeTrigger, a_notification, an_addressing
+from tests.unit.worker.builders import (
+    DYNAMIC,
+    FakeRenderer,
+    FakeStore,
+    FakeTrigger,
+    a_notification,
+    an_addressing,
+    doubts,
+)
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
@@ -161,6 +169,7 @@ class Case:
             MeasuredTrigger(on(FakeTrigger())),
             MeasuredRenderer(on(FakeRenderer())),
             an_addressing(),
+            doubts(),
             claim_lease_seconds=120,
         )
         stores = on(Stores())

@@ -5,7 +5,8 @@ enters Temporal's history.
 import logging
 import math
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -16,9 +17,18 @@ from temporalio.exceptions import ApplicationError
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.recipient import Recipient
-from shared.ports import FaultCode, NotificationClaims, NotificationTrigger, StoreUnavailable
+from shared.ports import (
+    FaultCode,
+    HeldClaim,
+    NotificationClaims,
+    NotificationTrigger,
+    StoreUnavailable,
+    TriggerEvent,
+    TriggerFault,
+)
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
+from worker.activities.doubt import Doubts, JudgedDoubts
 from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
@@ -61,6 +71,22 @@ class GiveUpInput:
 
 
 @dataclass(slots=True)
+class _Calls:
+    """What one attempt has done: which rows it has claimed, and of which it has called Novu, or may have."""
+
+    claimed: set[int] = field(default_factory=set)
+    called: set[int] = field(default_factory=set)
+
+    def note_claimed(self, batch: ClaimedBatch) -> None:
+        self.claimed.update(notification.id for notification in batch.notifications)
+        self.claimed.update(failed.notification_id for failed in batch.unreadable)
+
+    @property
+    def uncalled(self) -> set[int]:
+        return self.claimed - self.called
+
+
+@dataclass(slots=True)
 class _Prepared:
     """A batch before it is sent. `lacking_templates` holds, by workflow, rows whose templates were withheld because
     those of all workflows together were too large; `credentials`, by row, recipients whose credentials Novu lacks.
@@ -81,6 +107,7 @@ class NotificationDelivery:
         trigger: NotificationTrigger,
         renderer: Renderer,
         addressing: Addressing,
+        doubts: Doubts,
         *,
         claim_lease_seconds: int,
         turns: Turns = UNCOUNTED,
@@ -91,6 +118,7 @@ class NotificationDelivery:
         self._renderer = renderer
         self._addressing = addressing
         self._putting_off = PuttingOff(claims, turns, lease_seconds=claim_lease_seconds)
+        self._doubts = doubts
         self._lease_seconds = claim_lease_seconds
         self._any_subscriber_id = any_subscriber_id
 
@@ -98,7 +126,7 @@ class NotificationDelivery:
     async def deliver(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
         """Deliver what can be claimed of these notifications and write each outcome to its row.
 
-        Safe to repeat: recorded rows are not claimed again, and Novu removes duplicates by transaction id.
+        Safe to repeat: recorded rows are not claimed again, and rows that Novu may have are known to be in doubt.
 
         Raises:
             StoreUnavailable: the database is away; nothing is known to be done.
@@ -111,6 +139,7 @@ class NotificationDelivery:
             activity.heartbeat(result, put_offs + 1)
             raise novu_fault(put_off.fault())
         attempt = activity.info().attempt - put_offs
+        calls = _Calls()
         stumbled: dict[int, Exception] = {}
         delayed = DelayedRows()
         async with heartbeating(lambda: (result, put_offs)):
@@ -119,10 +148,18 @@ class NotificationDelivery:
                 portion = portions.popleft()
                 try:
                     batch = await self._claims.claim(
-                        input.enterprise_id, portion, claim_owner=_owner(), lease_seconds=self._lease_seconds
+                        input.enterprise_id,
+                        portion,
+                        claim_owner=_owner(),
+                        lease_seconds=self._lease_seconds,
+                        uncalled=calls.uncalled.issuperset(portion),
                     )
-                    settled, fan_out_result, lacking = await self._send(input.enterprise_id, batch, delayed, attempt)
+                    calls.note_claimed(batch)
+                    settled, fan_out_result, lacking = await self._send(
+                        input.enterprise_id, batch, delayed, attempt, calls
+                    )
                 except FORESEEN:
+                    await self._leave_uncalled(input.enterprise_id, calls.uncalled)
                     raise
                 except Exception as error:
                     log.error("delivery_stumbled", exc_info=error, extra=_about(input.enterprise_id, portion))
@@ -132,9 +169,10 @@ class NotificationDelivery:
                         stumbled[portion[0]] = error
                     continue
                 result = _add(result, settled)
-                if fan_out_result.faulted:
+                if fan_out_result.faulted or fan_out_result.asked_again:
                     result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
                     await self._hold_for_retry(input.enterprise_id, fan_out_result)
+                    await self._leave_uncalled(input.enterprise_id, calls.uncalled - fan_out_result.faulted.keys())
                     if fan_out_result.fault and fan_out_result.fault.code is not FaultCode.NOVU_FAULT:
                         put_offs += 1
                     activity.heartbeat(result, put_offs)
@@ -144,12 +182,14 @@ class NotificationDelivery:
                     portions.append(list(batch.deferred))
             result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
             if delayed.chunks_sent:
-                await self._renew(input.enterprise_id, delayed.chunks_sent, delayed.seconds)
+                rows = [HeldClaim(notification_id, chunks) for notification_id, chunks in delayed.chunks_sent.items()]
+                await self._hold(input.enterprise_id, rows, pause=delayed.seconds)
                 await self._note_faults(input.enterprise_id, delayed.chunks_sent, RENDERING_DELAYED)
             if stumbled or delayed.chunks_sent:
+                await self._leave_uncalled(input.enterprise_id, calls.uncalled & stumbled.keys())
                 activity.heartbeat(result, put_offs)
                 raise internal_fault(stumbled) if stumbled else delayed.fault()
-        unsettled = len(input.notification_ids) - result.sent - len(result.failed)
+        unsettled = len(input.notification_ids) - result.sent - len(result.failed) - result.in_doubt
         return replace(result, not_claimed=max(0, unsettled))
 
     @activity.defn(name="give_up_notifications")
@@ -161,7 +201,7 @@ class NotificationDelivery:
         )
 
     async def _send(
-        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int, calls: _Calls
     ) -> tuple[NotificationProcessingResult, FanOutResult, list[list[int]]]:
         """Render and trigger what was claimed, and record all that is settled; what is put off goes to `delayed`.
 
@@ -170,8 +210,10 @@ class NotificationDelivery:
         known = await self._addressing.find(enterprise_id, batch)
         prepared = await self._prepare(enterprise_id, batch, known, delayed)
         held_up = await self._keep_credentials(enterprise_id, prepared, attempt)
+        judged = await self._judge_doubts(enterprise_id, prepared)
+        calls.called.update(pending.notification_id for pending in judged.sendable)
         fan_out_result = await fan_out(
-            prepared.pending,
+            judged.sendable,
             self._trigger,
             partial(self._renew, enterprise_id),
             renew_every_seconds=self._lease_seconds / 3,
@@ -179,8 +221,59 @@ class NotificationDelivery:
         )
         fan_out_result.faulted |= held_up.faulted
         fan_out_result.fault = fan_out_result.fault or held_up.fault
-        settled = await self._record(enterprise_id, [*prepared.outcomes, *fan_out_result.outcomes])
-        return settled, fan_out_result, list(prepared.lacking_templates.values())
+        await self._keep_scattered(enterprise_id, judged.sendable, fan_out_result)
+        outcomes = [*prepared.outcomes, *judged.outcomes, *fan_out_result.outcomes]
+        settled = await self._record(enterprise_id, outcomes)
+        put_off = len(judged.put_off) + await self._leave_doubtful(enterprise_id, fan_out_result)
+        return replace(settled, in_doubt=put_off), fan_out_result, list(prepared.lacking_templates.values())
+
+    async def _judge_doubts(self, enterprise_id: str, prepared: _Prepared) -> JudgedDoubts:
+        """Put off what is in doubt; what is to be sent although it is, is marked before it is sent."""
+        judged = await self._doubts.judge(prepared.pending)
+        if judged.put_off:
+            await self._hold(enterprise_id, judged.put_off)
+        if judged.repeats:
+            held = await self._hold(enterprise_id, judged.repeats)
+            repeated = {row.notification_id for row in judged.repeats}
+            judged.sendable = [
+                each for each in judged.sendable if each.notification_id in held or each.notification_id not in repeated
+            ]
+            log.warning("notifications_repeated_in_doubt", extra=_about(enterprise_id, sorted(repeated)))
+        return judged
+
+    async def _keep_scattered(
+        self, enterprise_id: str, sent: Sequence[PendingNotification], result: FanOutResult
+    ) -> None:
+        """Of rows that are about to fail, store which chunks Novu has beyond the leading ones."""
+        failed = {outcome.notification_id for outcome in result.outcomes if isinstance(outcome, Failed)}
+        rows = [
+            HeldClaim(each.notification_id, each.chunks_sent, tuple(each.chunks_beyond))
+            for each in sent
+            if each.chunks_beyond and each.notification_id in failed
+        ]
+        if rows:
+            await self._hold(enterprise_id, rows)
+
+    async def _leave_doubtful(self, enterprise_id: str, result: FanOutResult) -> int:
+        """Put rows off of which nobody knows whether Novu has them, and say how many; where Novu heeds the
+        Idempotency-Key they count as faulted, and are asked for again.
+        """
+        if not result.doubtful:
+            return 0
+        assert result.doubt is not None
+        log.warning(
+            "notifications_in_doubt",
+            extra={**_about(enterprise_id, sorted(result.doubtful)), "reason": result.doubt.reason},
+        )
+        rows = self._doubts.left(result.doubtful.values())
+        pause = result.doubt.retry_after_seconds or 0.0
+        await self._note_faults(enterprise_id, result.doubtful, FaultCode.NOVU_FAULT)
+        await self._hold(enterprise_id, rows, pause=pause)
+        kept = {row.notification_id for row in rows if row.put_off_seconds is None}
+        if kept and not result.faulted:
+            result.fault = TriggerFault(result.doubt.reason, result.doubt.retry_after_seconds)
+        result.asked_again = bool(kept)
+        return len(rows) - len(kept)
 
     async def _keep_credentials(self, enterprise_id: str, prepared: _Prepared, attempt: int) -> FanOutResult:
         """Give Novu what it lacks. Takes those that a fault holds up, or that are not ours any more, off `pending`."""
@@ -207,7 +300,7 @@ class NotificationDelivery:
         for pending in prepared.pending:
             recipients = prepared.credentials.get(pending.notification_id, ())
             if any(each.subscriber_id in kept.faulted for each in recipients):
-                held_up.faulted[pending.notification_id] = pending.chunks_sent
+                held_up.faulted[pending.notification_id] = pending
         held_up.fault = kept.fault if held_up.faulted else None
         prepared.pending = [each for each in prepared.pending if each.notification_id not in held_up.faulted]
         return held_up
@@ -242,11 +335,7 @@ class NotificationDelivery:
             if events:
                 if recipients := list(whose_credentials(notification, workflow, known)):
                     prepared.credentials[notification.id] = recipients
-                prepared.pending.append(
-                    PendingNotification(
-                        notification.id, notification.transaction_base, notification.chunks_sent, deque(events)
-                    )
-                )
+                prepared.pending.append(_pending(notification, events))
             else:
                 # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.
                 prepared.outcomes.append(Sent(notification.id, notification.transaction_base))
@@ -294,20 +383,39 @@ class NotificationDelivery:
             failed={str(notification_id): refusal.code.value for notification_id, refusal in failed.items()},
         )
 
-    async def _renew(self, enterprise_id: str, chunks_sent: Mapping[int, int], pause: float = 0.0) -> frozenset[int]:
+    async def _renew(self, enterprise_id: str, chunks_sent: Mapping[int, int]) -> frozenset[int]:
         return await self._claims.renew_claims(
-            enterprise_id,
-            claim_owner=_owner(),
-            chunks_sent=chunks_sent,
-            lease_seconds=self._lease_seconds + math.ceil(pause),
+            enterprise_id, claim_owner=_owner(), chunks_sent=chunks_sent, lease_seconds=self._lease_seconds
         )
 
     async def _hold_for_retry(self, enterprise_id: str, result: FanOutResult) -> None:
         """Keep the claims over the pause that Novu asked for, so that no sweep takes the rows up meanwhile."""
         pause = result.fault.retry_after_seconds if result.fault else None
-        await self._renew(enterprise_id, result.faulted, pause or 0.0)
-        code = result.fault.code if result.fault else FaultCode.NOVU_FAULT
-        await self._note_faults(enterprise_id, result.faulted, code)
+        rows = [
+            HeldClaim(
+                each.notification_id,
+                each.chunks_sent,
+                tuple(each.chunks_beyond),
+                # In doubt, the key of the unanswered call is kept: by it Novu knows the call again.
+                refused=each.doubt_seconds is None or each.key_spent,
+            )
+            for each in result.faulted.values()
+        ]
+        if rows:
+            await self._hold(enterprise_id, rows, pause=pause or 0.0)
+            code = result.fault.code if result.fault else FaultCode.NOVU_FAULT
+            await self._note_faults(enterprise_id, result.faulted, code)
+
+    async def _leave_uncalled(self, enterprise_id: str, notification_ids: Collection[int]) -> None:
+        """Say of rows of which Novu was not called that it was not. Only a courtesy: else they would be in doubt."""
+        if notification_ids:
+            with suppress(StoreUnavailable):
+                await self._hold(enterprise_id, [HeldClaim(each) for each in sorted(notification_ids)])
+
+    async def _hold(self, enterprise_id: str, rows: Sequence[HeldClaim], *, pause: float = 0.0) -> frozenset[int]:
+        return await self._claims.hold_claims(
+            enterprise_id, claim_owner=_owner(), rows=rows, lease_seconds=self._lease_seconds + math.ceil(pause)
+        )
 
     async def _note_faults(self, enterprise_id: str, notification_ids: Collection[int], code: str) -> Mapping[int, int]:
         return await self._claims.note_faults(
@@ -329,6 +437,18 @@ class NotificationDelivery:
         for notification_id in stumbled.keys() - (faults.keys() - set(guilty)):
             del stumbled[notification_id]  # or no longer ours
         return await self._record(enterprise_id, failed)
+
+
+def _pending(notification: Notification, events: Iterable[TriggerEvent]) -> PendingNotification:
+    return PendingNotification(
+        notification.id,
+        notification.transaction_base,
+        notification.chunks_sent,
+        deque(events),
+        chunks_beyond=set(notification.chunks_beyond),
+        doubt_seconds=notification.doubt_seconds,
+        doubtful_repeats=notification.doubtful_repeats,
+    )
 
 
 def _is_rendered(workflow: NovuWorkflow) -> bool:
@@ -364,4 +484,9 @@ def _earlier_put_offs() -> int:
 
 
 def _add(earlier: NotificationProcessingResult, now: NotificationProcessingResult) -> NotificationProcessingResult:
-    return replace(earlier, sent=earlier.sent + now.sent, failed={**earlier.failed, **now.failed})
+    return replace(
+        earlier,
+        sent=earlier.sent + now.sent,
+        failed={**earlier.failed, **now.failed},
+        in_doubt=earlier.in_doubt + now.in_doubt,
+    )

@@ -1,10 +1,11 @@
 """Sends a batch's events to Novu in rounds, keeping the claims alive and each notification's progress on its row."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
+from itertools import groupby
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.ports import (
@@ -15,6 +16,7 @@ from shared.ports import (
     TriggerFault,
     TriggerRefused,
     TriggerResult,
+    TriggerUnknown,
 )
 
 EVENTS_PER_ROUND = 100
@@ -30,26 +32,47 @@ RenewClaims = Callable[[Mapping[int, int]], Awaitable[frozenset[int]]]
 
 @dataclass(slots=True)
 class PendingNotification:
-    """One notification's way through Novu: the events still to send, and how many chunks Novu has accepted."""
+    """One notification's way through Novu: the events still to send, and which chunks Novu has accepted.
+
+    `chunks_sent` counts the leading ones, `chunks_beyond` are those after one that Novu has not accepted. Of
+    `doubt_seconds` and `doubtful_repeats` see Notification; `key_spent` is what Novu said of a fault or a doubt.
+    """
 
     notification_id: int
     transaction_base: str
     chunks_sent: int
     events: deque[TriggerEvent]
+    chunks_beyond: set[int] = field(default_factory=set)
+    doubt_seconds: float | None = None
+    doubtful_repeats: int = 0
+    key_spent: bool = False
     chunks_stored: int = field(init=False)
     """As the row knows it: what a crash now would not send again."""
 
     def __post_init__(self) -> None:
         self.chunks_stored = self.chunks_sent
 
+    def take(self, chunk: int) -> None:
+        """Novu has accepted this chunk."""
+        self.chunks_beyond.add(chunk)
+        while self.chunks_sent in self.chunks_beyond:
+            self.chunks_beyond.remove(self.chunks_sent)
+            self.chunks_sent += 1
+
 
 @dataclass(slots=True)
 class FanOutResult:
-    """What was settled, and what was not: accepted chunks of the notifications that met a fault, and the last fault."""
+    """What was settled, and what was not: notifications that met a fault, with the last fault, and those of which
+    nobody knows whether Novu has them, with the last cause.
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
-    faulted: dict[int, int] = field(default_factory=dict)
+    faulted: dict[int, PendingNotification] = field(default_factory=dict)
     fault: TriggerFault | None = None
+    doubtful: dict[int, PendingNotification] = field(default_factory=dict)
+    doubt: TriggerUnknown | None = None
+    asked_again: bool = False
+    """Some of those in doubt are to be asked for again at once, as if they had met a fault."""
 
 
 async def fan_out(
@@ -61,29 +84,51 @@ async def fan_out(
     one_by_one: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> FanOutResult:
-    """Send until every notification is settled, faulted or no longer ours.
+    """Send until every notification is settled, faulted, in doubt or no longer ours.
 
-    Claims are renewed when progress is worth storing, and every `renew_every_seconds`. `one_by_one` gives each event a
-    call of its own: after bulk calls have failed repeatedly, that is how one event that Novu chokes on stops failing
-    its batch mates.
+    Claims are renewed when progress is worth storing, and every `renew_every_seconds`, a call under way or not.
+    `one_by_one` gives each event a call of its own: after bulk calls have failed repeatedly, that is how one event that
+    Novu chokes on stops failing its batch mates.
     """
     result = FanOutResult()
     queue = deque(notifications)
     barren_rounds = 0
     renewed_at = clock()
     while queue:
+        waiting = list(queue)
         this_round = list(_next_round(queue, 1 if one_by_one else EVENTS_PER_ROUND))
-        answers = await trigger.trigger([event for _, event in this_round])
+
+        async def renew_meanwhile(waiting: Sequence[PendingNotification] = waiting) -> None:
+            await renew_claims({pending.notification_id: pending.chunks_sent for pending in waiting})
+
+        answers = await _answers(trigger, [event for _, event in this_round], renew_meanwhile, renew_every_seconds)
         unfinished = _apply(this_round, answers, result)
-        barren_rounds = barren_rounds + 1 if all(isinstance(answer, TriggerFault) for answer in answers) else 0
-        queue = deque([*unfinished, *(pending for pending in queue if pending.notification_id not in result.faulted)])
+        barren_rounds = barren_rounds + 1 if all(_is_fault(answer) for answer in answers) else 0
+        left = result.faulted.keys() | result.doubtful.keys()
+        queue = deque([*unfinished, *(pending for pending in queue if pending.notification_id not in left)])
         if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE or (result.fault and result.fault.code in NOTHING_IS_TAKEN):
-            result.faulted |= {pending.notification_id: pending.chunks_sent for pending in queue}
+            result.faulted |= {pending.notification_id: pending for pending in queue}
             break
         if queue and (_has_progress(queue) or clock() - renewed_at >= renew_every_seconds):
             queue = await _renew(queue, renew_claims)
             renewed_at = clock()
     return result
+
+
+async def _answers(
+    trigger: NotificationTrigger,
+    events: Sequence[TriggerEvent],
+    renew: Callable[[], Awaitable[None]],
+    renew_every_seconds: float,
+) -> list[TriggerResult]:
+    """Novu's answers, however long they take: nobody else is to take up what is being sent."""
+    calling = asyncio.ensure_future(trigger.trigger(events))
+    try:
+        while not (await asyncio.wait({calling}, timeout=renew_every_seconds))[0]:
+            await renew()
+        return calling.result()
+    finally:
+        calling.cancel()
 
 
 def _has_progress(queue: Iterable[PendingNotification]) -> bool:
@@ -114,34 +159,41 @@ def _apply(
     answers: Sequence[TriggerResult],
     result: FanOutResult,
 ) -> list[PendingNotification]:
-    """Settle each notification by its first answer that is not "accepted"; returns those with events left to send."""
+    """Settle each notification unless all of its events were accepted; returns those with events left to send."""
     unfinished = []
     pairs = zip(this_round, answers, strict=True)
-    for _, group in groupby(pairs, key=lambda pair: pair[0][0].notification_id):
+    for notification_id, group in groupby(pairs, key=lambda pair: pair[0][0].notification_id):
         members = list(group)
         pending = members[0][0][0]
-        own_answers = [answer for _, answer in members]
-        accepted = len(list(takewhile(lambda answer: isinstance(answer, TriggerAccepted), own_answers)))
-        pending.chunks_sent += accepted
-        notification_id = pending.notification_id
-        if accepted == len(own_answers):
-            if pending.events:
-                unfinished.append(pending)
-            else:
-                result.outcomes.append(Sent(notification_id, pending.transaction_base))
-            continue
-        answer = own_answers[accepted]
-        if isinstance(answer, TriggerFault):
-            result.faulted[notification_id] = pending.chunks_sent
-            result.fault = answer
+        for (_, event), answer in members:
+            if isinstance(answer, TriggerAccepted):
+                pending.take(event.chunk)
+        others = [answer for _, answer in members if not isinstance(answer, TriggerAccepted)]
+        pending.key_spent = any(isinstance(it, TriggerFault | TriggerUnknown) and it.key_spent for it in others)
+        # Doubt first: a refusal of one chunk would be met again, and nobody would ask any more what became of another.
+        if unknown := [answer for answer in others if isinstance(answer, TriggerUnknown)]:
+            result.doubtful[notification_id] = pending
+            result.doubt = unknown[0]
+        elif refused := [answer for answer in others if isinstance(answer, TriggerRefused)]:
+            result.outcomes.append(Failed(notification_id, _refusal(refused[0], pending)))
+        elif faults := [answer for answer in others if isinstance(answer, TriggerFault)]:
+            result.faulted[notification_id] = pending
+            result.fault = faults[0]
+        elif pending.events:
+            unfinished.append(pending)
         else:
-            assert not isinstance(answer, TriggerAccepted)
-            result.outcomes.append(Failed(notification_id, _refusal(answer, pending.chunks_sent)))
+            result.outcomes.append(Sent(notification_id, pending.transaction_base))
     return unfinished
 
 
-def _refusal(answer: TriggerRefused, chunks_sent: int) -> Refusal:
+def _is_fault(answer: TriggerResult) -> bool:
+    return isinstance(answer, TriggerFault | TriggerUnknown)
+
+
+def _refusal(answer: TriggerRefused, pending: PendingNotification) -> Refusal:
+    details: dict[str, object] = {"chunks_sent": pending.chunks_sent}
+    if pending.chunks_beyond:
+        details["chunks_beyond"] = len(pending.chunks_beyond)
     if answer.code is RefusalCode.NOVU_REFUSED:
-        details = {"novu": answer.reason, "chunks_sent": chunks_sent}
-        return Refusal(answer.code, f"Novu refused the event: {answer.reason}", details)
-    return Refusal(answer.code, f"not sent to Novu: {answer.reason}", {"chunks_sent": chunks_sent})
+        return Refusal(answer.code, f"Novu refused the event: {answer.reason}", {"novu": answer.reason, **details})
+    return Refusal(answer.code, f"not sent to Novu: {answer.reason}", details)

@@ -115,9 +115,11 @@ def trigger_events(
             overrides=notification.overrides,
             transaction_id=transaction_id(notification.transaction_base, chunk),
             enterprise_id=enterprise_id,
+            chunk=chunk,
+            idempotency_round=notification.idempotency_round,
         )
         for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
-        if chunk >= notification.chunks_sent
+        if chunk >= notification.chunks_sent and chunk not in notification.chunks_beyond
     ]
 
 

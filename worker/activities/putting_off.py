@@ -4,7 +4,7 @@ import math
 
 from temporalio import activity
 
-from shared.ports import NotificationClaims, PutOff
+from shared.ports import HeldClaim, NotificationClaims, PutOff
 from shared.temporal.messages import NotificationProcessingInput
 from worker.turns import Turns
 
@@ -51,6 +51,11 @@ class PuttingOff:
         batch = await self._claims.claim(
             input.enterprise_id, input.notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
         )
-        return frozenset(
-            [each.id for each in batch.notifications] + [each.notification_id for each in batch.unreadable]
+        claimed = [each.id for each in batch.notifications] + [each.notification_id for each in batch.unreadable]
+        if not claimed:
+            return frozenset()
+        # Novu is not called: whoever goes on with them is to know that nothing of them is in doubt.
+        rows = [HeldClaim(notification_id) for notification_id in claimed]
+        return await self._claims.hold_claims(
+            input.enterprise_id, claim_owner=claim_owner, rows=rows, lease_seconds=lease_seconds
         )

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from shared.novu import NovuTrigger
+from shared.novu.idempotency import IdempotencyKeys
 from tests.contract.novu.sink_process import SECRET_KEY, SinkProcess
 
 _AUTHORIZATION = {"Authorization": f"ApiKey {SECRET_KEY}"}
@@ -51,11 +52,11 @@ async def api(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[httpx.Asy
 async def trigger(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[NovuTrigger]:
     """The adapter."""
     async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=15, verify=tls) as client:
-        yield NovuTrigger(client)
+        yield NovuTrigger(client, IdempotencyKeys(SECRET_KEY))
 
 
 @pytest.fixture
 async def impatient_trigger(sink: SinkProcess, tls: ssl.SSLContext) -> AsyncIterator[NovuTrigger]:
     """The adapter, for answers that never come."""
     async with httpx.AsyncClient(base_url=sink.url, headers=_AUTHORIZATION, timeout=0.5, verify=tls) as client:
-        yield NovuTrigger(client)
+        yield NovuTrigger(client, IdempotencyKeys(SECRET_KEY))

@@ -12,6 +12,7 @@ import pytest
 
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.novu import NovuTrigger
+from shared.novu.idempotency import IdempotencyKeys
 from shared.novu.rates import Plan, RateKeeper, limits_of
 from shared.novu.subscribers import NovuSubscribers
 from shared.ports import CancelFailed, FaultCode, RateCategory, TriggerAccepted, TriggerFault
@@ -42,7 +43,7 @@ async def test_on_a_metered_plan_nothing_is_sent_in_bulk_and_nothing_is_refused(
 ) -> None:
     sink.settings(plan="free")
 
-    results = await NovuTrigger(client, keeper("free")).trigger(events(150))
+    results = await NovuTrigger(client, IdempotencyKeys(SECRET_KEY), keeper("free")).trigger(events(150))
 
     assert results == [TriggerAccepted()] * 150
     assert {(request["path"], request["answer"]) for request in sink.requests()} == {("/v1/events/trigger", 201)}
@@ -51,7 +52,7 @@ async def test_on_a_metered_plan_nothing_is_sent_in_bulk_and_nothing_is_refused(
 async def test_the_rate_is_learned_from_the_first_answer(client: httpx.AsyncClient, sink: SinkProcess) -> None:
     sink.settings(plan="free")
     rates = keeper()
-    trigger = NovuTrigger(client, rates)
+    trigger = NovuTrigger(client, IdempotencyKeys(SECRET_KEY), rates)
 
     await trigger.trigger(events(10))
     await trigger.trigger([*events(10)])
@@ -63,14 +64,14 @@ async def test_the_rate_is_learned_from_the_first_answer(client: httpx.AsyncClie
 async def test_where_tokens_gather_quickly_full_bulks_go(client: httpx.AsyncClient, sink: SinkProcess) -> None:
     sink.settings(plan="enterprise")
 
-    results = await NovuTrigger(client, keeper("enterprise")).trigger(events(103))
+    results = await NovuTrigger(client, IdempotencyKeys(SECRET_KEY), keeper("enterprise")).trigger(events(103))
 
     assert results == [TriggerAccepted()] * 103
     assert sorted(sink.paths()) == ["trigger", "trigger", "trigger", "trigger/bulk"]
 
 
 async def test_events_without_a_token_in_time_are_put_off(client: httpx.AsyncClient, sink: SinkProcess) -> None:
-    trigger = NovuTrigger(client, keeper(trigger=20.0), patience_seconds=0.3)
+    trigger = NovuTrigger(client, IdempotencyKeys(SECRET_KEY), keeper(trigger=20.0), patience_seconds=0.3)
     began = time.monotonic()
 
     results = await trigger.trigger(events(200))
@@ -89,7 +90,7 @@ async def test_payment_required_concerns_every_request_until_one_finds_out_that_
     client: httpx.AsyncClient, sink: SinkProcess, payment: str
 ) -> None:
     sink.settings(payment=payment)
-    trigger = NovuTrigger(client, keeper(), patience_seconds=0.1)
+    trigger = NovuTrigger(client, IdempotencyKeys(SECRET_KEY), keeper(), patience_seconds=0.1)
 
     first = await trigger.trigger(events(250))
     second = await trigger.trigger(events(250))
@@ -126,4 +127,4 @@ async def test_credentials_have_tokens_of_their_own(client: httpx.AsyncClient, s
 
     assert isinstance(put_off, TriggerFault)
     assert put_off.code is FaultCode.NOVU_RATE
-    assert await NovuTrigger(client, rates).trigger(events(1)) == [TriggerAccepted()]
+    assert await NovuTrigger(client, IdempotencyKeys(SECRET_KEY), rates).trigger(events(1)) == [TriggerAccepted()]

@@ -70,6 +70,8 @@ HELD = {**CLAIMED, "lease_expires_at": NOW + HOUR}
         ({"status": "FAILED"}, TemporalView(), None, "failed", True),
         ({"status": "RETRACTED"}, TemporalView(), None, "retracted", False),
         ({"status": "RETRACTED", "transaction_id": "t"}, TemporalView(), None, "cancelling", False),
+        ({"status": "PROCESSING", "in_doubt_since": NOW}, TemporalView(), None, "in_doubt", False),
+        ({**HELD, "in_doubt_since": NOW, "claim_owner": None}, AWAY, None, "in_doubt", False),
         ({"status": "RETRACTED", "transaction_id": "t", "cancellation": {}}, TemporalView(), None, "retracted", False),
         (HELD, working(RUNS), None, "processing", False),
         (HELD, working(FAILED_ONCE), None, "retrying", True),

@@ -18,6 +18,7 @@ from shared.ports import (
     FeedFlaw,
     FeedState,
     FeedStatus,
+    HeldClaim,
     LookoutFindings,
     RowChange,
     StoreUnavailable,
@@ -169,8 +170,19 @@ class FakeStore:
         return self.beats
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
+        _not_the_listeners()
+
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
         _not_the_listeners()
 
     async def record_outcomes(

@@ -19,6 +19,7 @@ from tests.unit.worker.builders import (
     FakeTrigger,
     a_notification,
     an_addressing,
+    doubts,
     recipients,
 )
 from worker.activities.notification_delivery import NotificationDelivery
@@ -37,6 +38,7 @@ async def deliver(
         MeasuredTrigger(trigger or FakeTrigger()),
         MeasuredRenderer(renderer or FakeRenderer()),
         an_addressing(),
+        doubts(),
         claim_lease_seconds=120,
     )
     environment = ActivityEnvironment()

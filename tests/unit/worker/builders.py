@@ -1,13 +1,15 @@
 """Builders and small fakes of the ports: a test states only what matters to it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal
 from shared.notification.recipient import KnownRecipients, Recipient
-from shared.ports import TriggerAccepted, TriggerEvent, TriggerResult
+from shared.ports import HeldClaim, TriggerAccepted, TriggerEvent, TriggerResult
 from worker.activities.addressing import Addressing
+from worker.activities.doubt import DoubtRules, Doubts
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
@@ -45,16 +47,33 @@ class FakeStore:
         self.template_places = 100
         self.claimed: list[list[int]] = []
         self.known: KnownRecipients | None = KnownRecipients()
+        self.unanswered: set[int] = set()
+        self.put_off: dict[int, float] = {}
+        self.held: list[HeldClaim] = []
 
     async def claim(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, claim_owner: str, lease_seconds: int
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
     ) -> ClaimedBatch:
-        held = [self.rows[key] for key in notification_ids if key in self.rows and key not in self.recorded]
+        held = [
+            self.rows[key]
+            for key in notification_ids
+            if key in self.rows and key not in self.recorded and key not in self.put_off
+        ]
         deferred = tuple(row.id for row in held[self.claims_at_most :])
         self.claimed.append(list(notification_ids))
         self.leases.append(lease_seconds)
+        won = held[: self.claims_at_most]
+        if not uncalled:
+            won = [replace(row, doubt_seconds=0.0) if row.id in self.unanswered else row for row in won]
+        self.unanswered.update(row.id for row in won)
         return ClaimedBatch(
-            tuple(held[: self.claims_at_most]),
+            tuple(won),
             dict(list(self.templates.items())[: self.template_places]),
             deferred,
             tuple(each for each in self.unreadable if each.notification_id in notification_ids),
@@ -80,6 +99,29 @@ class FakeStore:
         self.leases.append(lease_seconds)
         return frozenset(chunks_sent) - self.lost
 
+    async def hold_claims(
+        self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
+    ) -> frozenset[int]:
+        self.leases.append(lease_seconds)
+        ours = [row for row in rows if row.notification_id not in self.lost | self.recorded.keys()]
+        for row in ours:
+            self.held.append(row)
+            if row.answered:
+                self.unanswered.discard(row.notification_id)
+            if row.put_off_seconds is not None:
+                self.put_off[row.notification_id] = row.put_off_seconds
+            claimed = self.rows.get(row.notification_id)
+            if claimed is not None:
+                self.rows[row.notification_id] = replace(
+                    claimed,
+                    chunks_sent=max(claimed.chunks_sent, row.chunks_sent),
+                    chunks_beyond=frozenset(row.chunks_beyond) or claimed.chunks_beyond,
+                    doubt_seconds=0.0 if row.in_doubt else claimed.doubt_seconds,
+                    doubtful_repeats=claimed.doubtful_repeats + row.repeated,
+                    idempotency_round=claimed.idempotency_round + row.refused,
+                )
+        return frozenset(row.notification_id for row in ours)
+
     async def note_faults(
         self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
     ) -> Mapping[int, int]:
@@ -103,6 +145,19 @@ class FakeTrigger:
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         self.calls.append(list(events))
         return [self._answer(event) for event in events]
+
+
+class FakeTaken:
+    """Novu's account: what it has processed, of ids that it was asked about; None is no answer."""
+
+    def __init__(self, *taken: str, answers: bool = True) -> None:
+        self.taken = set(taken)
+        self.asked: list[str] = []
+        self._answers = answers
+
+    async def was_taken(self, transaction_id: str) -> bool | None:
+        self.asked.append(transaction_id)
+        return transaction_id in self.taken if self._answers else None
 
 
 class FakeRecipients:
@@ -135,6 +190,10 @@ class FakeCredentials:
 
 def an_addressing(recipients: FakeRecipients | None = None, credentials: FakeCredentials | None = None) -> Addressing:
     return Addressing(recipients or FakeRecipients(), credentials or FakeCredentials())
+
+
+def doubts(taken: FakeTaken | None = None, *, wait_seconds: float = 0.0, idempotent: bool = False) -> Doubts:
+    return Doubts(taken or FakeTaken(), DoubtRules(wait_seconds, idempotent))
 
 
 class FakeRenderer:

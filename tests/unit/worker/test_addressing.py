@@ -22,6 +22,7 @@ from tests.unit.worker.builders import (
     FakeTrigger,
     a_notification,
     an_addressing,
+    doubts,
     recipients,
 )
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, PORTION, Addressing, whose_credentials
@@ -36,7 +37,7 @@ async def deliver(
     store: FakeStore, trigger: FakeTrigger, addressing: Addressing | None = None, **info: Any
 ) -> NotificationProcessingResult:
     subject = NotificationDelivery(
-        store, trigger, FakeRenderer(), addressing or an_addressing(), claim_lease_seconds=120
+        store, trigger, FakeRenderer(), addressing or an_addressing(), doubts(), claim_lease_seconds=120
     )
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, **info)
@@ -98,7 +99,7 @@ async def test_a_fault_of_credentials_holds_up_only_the_rows_that_need_them() ->
     assert raised.value.next_retry_delay.total_seconds() == 7
     assert [event.transaction_id for event in trigger.events] == ["xnovu.2"]
     assert set(store.recorded) == {2}
-    assert store.renewed[-1] == {1: 0}
+    assert [row.notification_id for row in store.held] == [1]
 
 
 async def test_after_some_attempts_the_notification_goes_out_with_what_novu_has() -> None:

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel, ClaimedBatch, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
-from shared.ports import FaultCode, PutOff, TriggerAccepted, TriggerEvent, TriggerFault
+from shared.ports import FaultCode, HeldClaim, PutOff, TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import (
     DYNAMIC,
@@ -19,9 +19,11 @@ from tests.unit.worker.builders import (
     FakeTrigger,
     a_notification,
     an_addressing,
+    doubts,
     recipients,
 )
 from worker.activities.addressing import Addressing
+from worker.activities.doubt import Doubts
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 from worker.turns import UNCOUNTED, Turns
@@ -35,12 +37,14 @@ def delivery(
     renderer: FakeRenderer | None = None,
     addressing: Addressing | None = None,
     turns: Turns = UNCOUNTED,
+    judge: Doubts | None = None,
 ) -> NotificationDelivery:
     return NotificationDelivery(
         store,
         trigger or FakeTrigger(),
         renderer or FakeRenderer(),
         addressing or an_addressing(),
+        judge or doubts(),
         claim_lease_seconds=LEASE_SECONDS,
         turns=turns,
     )
@@ -142,7 +146,7 @@ async def test_a_row_whose_rendering_is_put_off_stays_ours_and_comes_again_while
     assert raised.value.next_retry_delay.total_seconds() == 5
     assert set(store.recorded) == {3, 4}
     assert store.faults == {1: ("rendering_delayed", 1), 2: ("rendering_delayed", 1)}
-    assert store.renewed == [{1: 0, 2: 0}]
+    assert store.held == [HeldClaim(1), HeldClaim(2)]
     assert store.leases[-1] >= 5 + LEASE_SECONDS
 
 
@@ -167,7 +171,7 @@ async def test_the_claim_is_held_over_the_pause_that_novu_asked_for() -> None:
     with pytest.raises(ApplicationError):
         await deliver(delivery(store, trigger), 1)
 
-    assert store.renewed == [{1: 1}]
+    assert store.held == [HeldClaim(1, chunks_sent=1, chunks_beyond=(2,), refused=True)]
     assert store.leases[-1] >= 300 + LEASE_SECONDS
 
 

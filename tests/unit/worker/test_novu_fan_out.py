@@ -1,9 +1,17 @@
+import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from shared.notification.outcomes import Failed, RefusalCode, Sent
-from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused
+from shared.ports import (
+    TriggerAccepted,
+    TriggerEvent,
+    TriggerFault,
+    TriggerRefused,
+    TriggerResult,
+    TriggerUnknown,
+)
 from tests.unit.worker.builders import STATIC, FakeTrigger, a_notification, recipients
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.preparation import trigger_events
@@ -125,8 +133,49 @@ async def test_a_fault_leaves_its_notification_unsettled_with_the_chunks_that_we
     result, _ = await send(trigger, pending(1, recipient_count=250), pending(2))
 
     assert result.outcomes == [Sent(2, "xnovu.2")]
-    assert result.faulted == {1: 1}
+    assert {key: each.chunks_sent for key, each in result.faulted.items()} == {1: 1}
     assert result.fault == fault
+
+
+async def test_what_novu_took_beyond_a_chunk_that_it_did_not_is_known() -> None:
+    fault = TriggerFault("429")
+    trigger = FakeTrigger(lambda event: fault if event.transaction_id == "xnovu.1.1" else TriggerAccepted())
+
+    result, _ = await send(trigger, pending(1, recipient_count=450))
+
+    [left] = result.faulted.values()
+    assert (left.chunks_sent, left.chunks_beyond) == (1, {2, 3, 4})
+
+
+async def test_a_lost_answer_is_a_doubt_even_if_another_chunk_was_refused() -> None:
+    answers = {"xnovu.1": TriggerUnknown("ReadTimeout"), "xnovu.1.1": TriggerRefused("trigger_not_active")}
+    trigger = FakeTrigger(lambda event: answers.get(event.transaction_id, TriggerAccepted()))
+
+    result, _ = await send(trigger, pending(1, recipient_count=250), pending(2))
+
+    assert result.outcomes == [Sent(2, "xnovu.2")]
+    assert list(result.doubtful) == [1]
+    assert result.doubtful[1].chunks_beyond == {2}
+    assert result.doubt == TriggerUnknown("ReadTimeout")
+
+
+async def test_claims_are_renewed_while_an_answer_is_awaited() -> None:
+    class Slow(FakeTrigger):
+        async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+            await asyncio.sleep(0.05)
+            return await super().trigger(events)
+
+    renewals: list[dict[int, int]] = []
+
+    async def renew(chunks_sent: Mapping[int, int]) -> frozenset[int]:
+        renewals.append(dict(chunks_sent))
+        return frozenset(chunks_sent)
+
+    result = await fan_out([pending(1), pending(2)], Slow(), renew, renew_every_seconds=0.01)
+
+    assert len(result.outcomes) == 2
+    assert renewals
+    assert renewals[0] == {1: 0, 2: 0}
 
 
 async def test_an_outage_is_recognised_after_three_calls_and_everything_left_is_kept_for_later() -> None:
@@ -144,5 +193,5 @@ async def test_one_by_one_an_event_that_novu_chokes_on_stops_only_itself() -> No
 
     result, _ = await send(FakeTrigger(answer), *(pending(number) for number in range(10)), one_by_one=True)
 
-    assert result.faulted == {3: 0}
+    assert list(result.faulted) == [3]
     assert len(result.outcomes) == 9
