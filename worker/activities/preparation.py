@@ -11,6 +11,7 @@ from shared.notification.recipient import Recipient
 from shared.notification.recipients import not_taken
 from shared.notification.transaction_id import transaction_id
 from shared.ports import TriggerEvent
+from worker.rendering.novu_traps import escape_traps
 from worker.rendering.renderer import RenderedContent
 
 RECIPIENTS_PER_EVENT = 100
@@ -129,6 +130,7 @@ def _addressed(subscriber_id: str, known: Mapping[str, Recipient]) -> str | Reci
 
 
 def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, Any]:
+    safe = {channel: escape_traps(channel, content) for channel, content in rendered.items()}
     return {
         channel.value: {"body": content.body}
         if content.subject is None
@@ -136,5 +138,5 @@ def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, 
             "subject": content.subject,
             "body": content.body,
         }
-        for channel, content in rendered.items()
+        for channel, content in safe.items()
     }
