@@ -1,0 +1,177 @@
+"""Everybody gets what is sent, and nobody twice: answers of Novu's are lost, its queue is long, and workers die.
+
+The delivery's activity on the real database and the sink, as Temporal would run it. The count is the sink's, by person
+and channel. `docs/novu.md` states the promise.
+"""
+
+import asyncio
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from supabase import AsyncClient
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from shared.novu import open_trigger
+from shared.ports import NotificationTrigger, TakenEvents
+from shared.supabase import client as supabase_client
+from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.temporal.messages import NotificationProcessingInput
+from stack.sample_data import insert_notifications, seed_enterprise
+from tests.unit.worker.builders import FakeRenderer, an_addressing
+from worker.activities.doubt import DoubtRules, Doubts
+from worker.activities.notification_delivery import NotificationDelivery
+
+SINGLE_ROWS = 240
+MASS_ROWS = 6
+MASS_RECIPIENTS = 250
+ROWS_IN_A_BATCH = 8
+LEASE_SECONDS = 1
+LONGEST_LIFE_SECONDS = 1.0
+"""Of a worker that is to die, in the middle of whatever it is doing then."""
+
+REALISTIC = {"worker": {"delay_seconds": [0, 2]}, "answers": {"lost_share": 0.2, "delay_seconds": [0, 0.2]}}
+EVERYBODY_WITHIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An enterprise of the test's own, and a Novu as it is on a bad day."""
+
+    supabase: AsyncClient
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    sink: httpx.AsyncClient
+    stack: Mapping[str, str]
+    enterprise_id: str
+
+    async def count(self) -> dict[str, Counter[tuple[str, str]]]:
+        """By row: how many messages each person was sent in each channel."""
+        truth: dict[str, Any] = {"waiting": True}
+        while truth["waiting"]:
+            await asyncio.sleep(0.1)
+            truth = (await self.sink.get("/_sink/truth", params={"by": "payload.row"})).json()
+        counts: dict[str, Counter[tuple[str, str]]] = {}
+        for one in truth["people"]:
+            if one["event"].startswith(self.enterprise_id) and one.get("sent"):
+                counts.setdefault(one["event"], Counter())[one["subscriber"], one["channel"]] += one["sent"]
+        return counts
+
+
+@pytest.fixture
+async def bench(local_stack: Mapping[str, str]) -> AsyncIterator[Bench]:
+    supabase, http = await supabase_client.connect(
+        local_stack["SUPABASE_URL"], local_stack["SUPABASE_SERVICE_ROLE_KEY"]
+    )
+    connection = await asyncpg.connect(local_stack["XNOVU_STACK_POSTGRES_URL"])
+    async with http, httpx.AsyncClient(base_url=local_stack["NOVU_API_URL"]) as sink:
+        try:
+            yield Bench(supabase, connection, sink, local_stack, f"enterprise-{uuid4()}")
+        finally:
+            await sink.delete("/_sink/settings")
+            await connection.close()
+
+
+async def write(bench: Bench) -> dict[str, int]:
+    """Rows, each with how many people are to get it; their payload says which row they are."""
+    seeded = await seed_enterprise(bench.connection, bench.enterprise_id)
+    people = [1] * SINGLE_ROWS + [MASS_RECIPIENTS] * MASS_ROWS
+    rows = [
+        {
+            "notification_workflow_id": seeded.static,
+            "recipients": [f"person-{number}" for number in range(count)],
+            "payload": {"row": f"{bench.enterprise_id}.{number}"},
+        }
+        for number, count in enumerate(people)
+    ]
+    await insert_notifications(bench.connection, bench.enterprise_id, rows)
+    return {f"{bench.enterprise_id}.{number}": count for number, count in enumerate(people)}
+
+
+async def deliver(bench: Bench, ids: list[int], delivery: NotificationDelivery, dies_after: float | None) -> None:
+    """One workflow: attempt after attempt, as long as its worker lives."""
+    workflow_id = f"workflow-{uuid4()}"
+
+    async def attempts() -> None:
+        for attempt in range(1, 20):
+            environment = ActivityEnvironment()
+            environment.info = dataclasses.replace(environment.info, workflow_id=workflow_id, attempt=attempt)
+            try:
+                await environment.run(delivery.deliver, NotificationProcessingInput(bench.enterprise_id, ids))
+                return
+            except ApplicationError:
+                await asyncio.sleep(0.05)
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(attempts(), dies_after)
+
+
+async def deliver_all(bench: Bench, trigger: NotificationTrigger, taken: TakenEvents, rules: DoubtRules) -> None:
+    """Sweep after sweep, until every row is settled. Every third worker dies of it at first."""
+    chance = Random(20261128)
+    store = SupabaseNotificationStore(bench.supabase)
+    delivery = NotificationDelivery(
+        store, trigger, FakeRenderer(), an_addressing(), Doubts(taken, rules), claim_lease_seconds=LEASE_SECONDS
+    )
+    sweeps = 0
+    async with asyncio.timeout(EVERYBODY_WITHIN_SECONDS):
+        while await unsettled(bench):
+            sweeps += 1
+            due = [
+                key
+                for page in await store.list_due([bench.enterprise_id], page_size=1000)
+                for key in page.notification_ids
+            ]
+            async with asyncio.TaskGroup() as workers:
+                for start in range(0, len(due), ROWS_IN_A_BATCH):
+                    dies = sweeps <= 4 and chance.random() < 1 / 3
+                    life = chance.uniform(0.02, LONGEST_LIFE_SECONDS) if dies else None
+                    workers.create_task(deliver(bench, due[start : start + ROWS_IN_A_BATCH], delivery, life))
+            await asyncio.sleep(0.1)
+
+
+async def unsettled(bench: Bench) -> int:
+    count: int = await bench.connection.fetchval(
+        "select count(*) from notify.ent_notification where enterprise_id = $1 and notification_status <> 'SENT'",
+        bench.enterprise_id,
+    )
+    return count
+
+
+async def marks(bench: Bench) -> dict[str, int]:
+    """By what the payload calls the row: how often the row was sent again in doubt."""
+    rows = await bench.connection.fetch(
+        "select payload ->> 'row' as row, doubtful_repeats from notify.ent_notification where enterprise_id = $1",
+        bench.enterprise_id,
+    )
+    return {row["row"]: row["doubtful_repeats"] for row in rows}
+
+
+@pytest.mark.parametrize(("idempotent", "wait_seconds"), [(True, 60.0), (False, 0.5)], ids=["keys heeded", "not"])
+async def test_everybody_gets_it_and_nobody_twice_without_a_mark(
+    bench: Bench, idempotent: bool, wait_seconds: float, record_property: Any
+) -> None:
+    await bench.sink.patch("/_sink/settings", json={**REALISTIC, "idempotency": idempotent})
+    people = await write(bench)
+    key = bench.stack["NOVU_SECRET_KEY"]
+
+    async with open_trigger(bench.stack["NOVU_API_URL"], key, singly=idempotent, timeout_seconds=5) as trigger:
+        await deliver_all(bench, trigger, trigger, DoubtRules(wait_seconds, idempotent))
+
+    counts, marked = await bench.count(), await marks(bench)
+    without = [row for row, count in people.items() if len(counts.get(row, ())) < count]
+    twice = {row for row, got in counts.items() if any(sent > 1 for sent in got.values())}
+    record_property("once", json.dumps({"twice": len(twice), "marked": sum(map(bool, marked.values()))}))
+    assert without == []
+    assert {row for row in twice if not marked[row]} == set()
+    assert any(marked.values()) is not idempotent, "where keys are heeded no repeat is one in doubt"
+    assert not (idempotent and twice)
