@@ -99,7 +99,11 @@ def _retracted(row: NotificationTrace) -> Standing:
         return Standing("retracted", "It was retracted before anything of it reached Novu.")
     if row.cancellation is None:
         return Standing("cancelling", "It was retracted after it reached Novu; Novu is still to be asked to cancel it.")
-    done = "and Novu cancelled what it still held back" if row.cancellation.get("cancelled") else "too late to cancel"
+    done = (
+        "and Novu cancelled what it still held back"
+        if row.cancellation.get("cancelled")
+        else "and Novu had nothing to cancel: it was sent, or is on Novu's queue and will be"
+    )
     return Standing("retracted", f"It was retracted after it reached Novu, {done}.")
 
 

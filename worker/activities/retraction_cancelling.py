@@ -48,6 +48,8 @@ class RetractionCancelling:
             "cancelled": all(answers),
             "events": len(answers),
             "events_cancelled": sum(answers),
+            # Novu's no is one word for "sent", "never seen", and "on the queue": the last is sent all the same.
+            "may_be_sent_yet": not all(answers),
             # False: nobody knows whether it was sent. A report that comes late has Novu asked again.
             "settled": retracted.settled,
         }

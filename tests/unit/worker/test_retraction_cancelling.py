@@ -58,8 +58,15 @@ async def test_novu_s_answer_is_stored_on_the_row() -> None:
     result = await cancel(store, FakeNovu("xnovu.1"), 1, 2)
 
     assert result == NotificationRetractionResult(cancelled=1, too_late=1)
-    assert store.cancellations[1] == {"cancelled": True, "events": 1, "events_cancelled": 1, "settled": True}
+    assert store.cancellations[1] == {
+        "cancelled": True,
+        "events": 1,
+        "events_cancelled": 1,
+        "may_be_sent_yet": False,
+        "settled": True,
+    }
     assert store.cancellations[2]["cancelled"] is False
+    assert store.cancellations[2]["may_be_sent_yet"] is True
 
 
 async def test_every_chunk_is_cancelled() -> None:
@@ -69,7 +76,13 @@ async def test_every_chunk_is_cancelled() -> None:
     await cancel(store, novu, 1)
 
     assert novu.asked == ["xnovu.1", "xnovu.1.1", "xnovu.1.2"]
-    assert store.cancellations[1] == {"cancelled": False, "events": 3, "events_cancelled": 2, "settled": True}
+    assert store.cancellations[1] == {
+        "cancelled": False,
+        "events": 3,
+        "events_cancelled": 2,
+        "may_be_sent_yet": True,
+        "settled": True,
+    }
 
 
 async def test_a_row_whose_delivery_is_unknown_says_so() -> None:
