@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time observability lock clean
+.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate observability lock clean
 
 setup: $(SETUP)
 
@@ -55,6 +55,9 @@ bench-time: $(SETUP) ## what waiting costs and how late time runs, to build/benc
 
 observability: $(SETUP) ## Prometheus's rules, Grafana's and Google Cloud's dashboards, of their YAML sources
 	$(BIN)/python -m tests.infra.observability
+
+bench-rate: $(SETUP) ## two workers at Novu's free plan, to build/bench_rate.json; ten minutes
+	$(BIN)/python -m tests.benchmarks.rate_figures
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt
