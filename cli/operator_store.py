@@ -1,7 +1,7 @@
 """What operators ask of the table: each method is one call of an SQL function (docs/database_functions.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,8 @@ class Replay:
     dry_run: bool
     codes: tuple[ReplayedCode, ...]
     notification_ids: tuple[int, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Those chosen whose UPDATE the database refuses, by id, with its SQLSTATE: they stay FAILED."""
 
 
 class OperatorStore:
@@ -163,4 +165,5 @@ class OperatorStore:
             dry_run=answer["dry_run"],
             codes=tuple(ReplayedCode(**row) for row in answer["codes"]),
             notification_ids=tuple(answer["notification_ids"]),
+            refused=answer.get("refused", {}),
         )

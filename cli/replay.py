@@ -33,7 +33,9 @@ def replay(
     code: Annotated[str | None, typer.Option(help="Only this code of docs/error_codes.md.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the oldest first.")] = 100,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without, only show what would be done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One object: dry_run, codes, notification_ids.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One object: dry_run, codes, notification_ids, refused.")
+    ] = False,
 ) -> None:
     """Set FAILED notifications back to PENDING, so that a running daemon sends them; without --yes, show which.
 
@@ -77,6 +79,8 @@ def _lines(done: Replay) -> Iterator[str]:
         yield f"Dry run: nothing was changed. With --yes, {count} would be PENDING again."
     else:
         yield f"{count} are PENDING again. xnovu tail shows how they end."
+    for notification_id, state in done.refused.items():
+        yield f"{notification_id} stays FAILED: a constraint or trigger of the project refuses its UPDATE ({state})."
     left = sum(it.failed - it.inactive - it.past_deliver_before for it in done.codes) - count
     if left > 0:
         yield f"{left} more are beyond --limit."

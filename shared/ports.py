@@ -108,8 +108,12 @@ class NotificationClaims(Protocol):
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
-        """Write outcomes on the rows this owner holds; returns the ids written."""
+    ) -> Mapping[int, Outcome]:
+        """Write outcomes on the rows this owner holds; returns how they have ended, by id.
+
+        A row that refuses the outcome it is given has ended as FAILED, `outcome_refused`. Where it refuses that too,
+        the database keeps the outcome and tries it again, and the row counts as ended all the same.
+        """
         ...
 
     async def renew_claims(
@@ -201,13 +205,15 @@ class RuleFirings:
 @dataclass(frozen=True, slots=True)
 class FiredRules:
     """`fired` rows were written, `already_fired` existed. Nothing was written for the rules in `skipped_rule_ids`:
-    they have changed, or another scheduler was faster. `notification_ids` are those of the first 1,000 new rows.
+    they have changed, or another scheduler was faster. `notification_ids` are those of the first 1,000 new rows. The
+    rules of `unwritable_rule_ids` have fired, or not, and the database refused to have them say why.
     """
 
     fired: int
     already_fired: int
     skipped_rule_ids: tuple[int, ...]
     notification_ids: tuple[int, ...]
+    unwritable_rule_ids: tuple[int, ...] = ()
 
 
 class RuleStore(Protocol):

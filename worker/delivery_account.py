@@ -90,15 +90,17 @@ class AccountedClaims:
         lease_seconds: int,
         uncalled: bool = False,
     ) -> ClaimedBatch:
-        return await self._claims.claim(
+        batch = await self._claims.claim(
             enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds, uncalled=uncalled
         )
+        self._account.note_recorded(batch.refused)
+        return batch
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
+    ) -> Mapping[int, Outcome]:
         recorded = await self._claims.record_outcomes(enterprise_id, claim_owner=claim_owner, outcomes=outcomes)
-        self._account.note_recorded([outcome for outcome in outcomes if outcome.notification_id in recorded])
+        self._account.note_recorded(list(recorded.values()))
         return recorded
 
     async def renew_claims(

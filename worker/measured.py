@@ -69,14 +69,15 @@ class MeasuredClaims:
             )
             current.set_attribute("xnovu.notification.claimed", len(batch.notifications))
         _kinds.set({notification.id: _kind(notification) for notification in batch.notifications})
+        _count(enterprise_id, batch.refused)
         return batch
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
+    ) -> Mapping[int, Outcome]:
         with span("xnovu.record", _about(enterprise_id, len(outcomes))):
             recorded = await self._claims.record_outcomes(enterprise_id, claim_owner=claim_owner, outcomes=outcomes)
-        _count(enterprise_id, [outcome for outcome in outcomes if outcome.notification_id in recorded])
+        _count(enterprise_id, list(recorded.values()))
         return recorded
 
     async def renew_claims(

@@ -90,6 +90,7 @@ class ClaimedBatch:
     """What one claim won: the rows, and every template they can reach, by template key.
 
     `unreadable` are claimed too, with the reason why they cannot be delivered, to be recorded as any outcome.
+    `refused` could not be claimed, because the database refuses their UPDATE: they are FAILED already, or rest.
     `deferred` could have been claimed too, but would have made the answer too heavy: claim them next.
     `templates_withheld`: so would all the templates, and some are left out. Claim the rows that lack one by one.
     `recipients` is what is known of them; None: they are too many to come along, ask for them.
@@ -99,5 +100,6 @@ class ClaimedBatch:
     templates: Mapping[str, Template] = field(default_factory=dict)
     deferred: tuple[int, ...] = ()
     unreadable: tuple[Failed, ...] = ()
+    refused: tuple[Failed, ...] = ()
     templates_withheld: bool = False
     recipients: KnownRecipients | None = field(default_factory=KnownRecipients)

@@ -26,6 +26,8 @@ class RefusalCode(StrEnum):
     NOVU_REFUSED = "novu_refused"
     DELIVERY_TIMED_OUT = "delivery_timed_out"
     INTERNAL_ERROR = "internal_error"
+    CLAIM_REFUSED = "claim_refused"
+    OUTCOME_REFUSED = "outcome_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
     return ClaimedBatch(
         notifications=tuple(it for it in read if isinstance(it, Notification)),
         unreadable=tuple(it for it in read if isinstance(it, Failed)),
+        refused=tuple(_claim_refused(int(key), state) for key, state in answer.get("refused", {}).items()),
         templates=read_templates(answer["templates"]),
         templates_withheld=answer["templates_withheld"],
         deferred=tuple(answer["deferred"]),
@@ -59,6 +60,11 @@ def _notification_or_failed(
         return _notification(row, workflow)
     except Unreadable as unreadable:
         return Failed(row["id"], _refusal(unreadable))
+
+
+def _claim_refused(notification_id: int, sqlstate: str) -> Failed:
+    message = "the database refused to have the row claimed"
+    return Failed(notification_id, Refusal(RefusalCode.CLAIM_REFUSED, message, {"sqlstate": sqlstate}))
 
 
 def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Notification:

@@ -7,7 +7,7 @@ from typing import Any
 from supabase import AsyncClient
 
 from shared.notification.models import ClaimedBatch
-from shared.notification.outcomes import Outcome, Refusal, RefusalCode, Sent
+from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.priority import read_priority
 from shared.ports import DueNotifications, FeedFlaw, HeldClaim, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
@@ -44,7 +44,7 @@ class SupabaseNotificationStore:
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
+    ) -> Mapping[int, Outcome]:
         answer = await call_function(
             self._client,
             "record_outcomes",
@@ -52,7 +52,10 @@ class SupabaseNotificationStore:
             p_claim_owner=claim_owner,
             p_outcomes=[_outcome(outcome) for outcome in outcomes],
         )
-        return frozenset(answer["recorded"])
+        recorded = frozenset(answer["recorded"])
+        written = {outcome.notification_id: outcome for outcome in outcomes if outcome.notification_id in recorded}
+        # Absent where nothing was refused, and in databases older than this code.
+        return written | {int(key): _outcome_refused(int(key), how) for key, how in answer.get("refused", {}).items()}
 
     async def renew_claims(
         self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int
@@ -144,6 +147,11 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "reached_novu": _reached_novu(refusal),
         "error_details": {"code": refusal.code, "message": refusal.message, **refusal.details},
     }
+
+
+def _outcome_refused(notification_id: int, how: Mapping[str, Any]) -> Failed:
+    message = "the database refused to write how the delivery ended"
+    return Failed(notification_id, Refusal(RefusalCode.OUTCOME_REFUSED, message, dict(how)))
 
 
 def _reached_novu(refusal: Refusal) -> bool:

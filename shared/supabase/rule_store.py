@@ -37,6 +37,7 @@ class SupabaseRuleStore:
             already_fired=answer["already_fired"],
             skipped_rule_ids=tuple(answer["skipped_rules"]),
             notification_ids=tuple(answer["notification_ids"]),
+            unwritable_rule_ids=tuple(answer.get("unwritable_rules", ())),
         )
 
 

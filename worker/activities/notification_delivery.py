@@ -168,6 +168,7 @@ class NotificationDelivery:
                     else:
                         stumbled[portion[0]] = error
                     continue
+                result = _add(result, self._tell(input.enterprise_id, batch.refused))
                 result = _add(result, settled)
                 if fan_out_result.faulted or fan_out_result.asked_again:
                     result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
@@ -366,8 +367,10 @@ class NotificationDelivery:
         if not outcomes:
             return NotificationProcessingResult()
         recorded = await self._claims.record_outcomes(enterprise_id, claim_owner=_owner(), outcomes=outcomes)
-        kept = [outcome for outcome in outcomes if outcome.notification_id in recorded]
-        failed = {outcome.notification_id: outcome.refusal for outcome in kept if isinstance(outcome, Failed)}
+        return self._tell(enterprise_id, list(recorded.values()))
+
+    def _tell(self, enterprise_id: str, ended: Sequence[Outcome]) -> NotificationProcessingResult:
+        failed = {outcome.notification_id: outcome.refusal for outcome in ended if isinstance(outcome, Failed)}
         for notification_id, refusal in failed.items():
             log.warning(
                 "notification_failed",
@@ -376,10 +379,11 @@ class NotificationDelivery:
                     "notification_id": notification_id,
                     "workflow_id": _owner(),
                     "code": refusal.code.value,
+                    **{key: refusal.details[key] for key in ("sqlstate", "rests") if key in refusal.details},
                 },
             )
         return NotificationProcessingResult(
-            sent=sum(isinstance(outcome, Sent) for outcome in kept),
+            sent=sum(isinstance(outcome, Sent) for outcome in ended),
             failed={str(notification_id): refusal.code.value for notification_id, refusal in failed.items()},
         )
 

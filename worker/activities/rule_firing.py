@@ -79,6 +79,8 @@ class RuleFiring:
         for rule, decision in decisions:
             if decision.error and decision.error != rule.schedule_error:
                 log.warning("rule_refused", extra={"enterprise_id": enterprise_id, "rule_id": rule.id})
+        for rule_id in fired.unwritable_rule_ids:
+            log.error("rule_unwritable", extra={"enterprise_id": enterprise_id, "rule_id": rule_id})
         if fired.skipped_rule_ids:
             return CronPass(fired.fired, CHANGED_MEANWHILE_PAUSE_SECONDS)
         return CronPass(

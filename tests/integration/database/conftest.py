@@ -91,6 +91,7 @@ async def _delete_rows(project: Project) -> None:
             "novu_rate",
             "recipient",
             "recipient_kept",
+            "refused_update",
         ):
             await connection.execute(f"delete from notify.{table}")
 

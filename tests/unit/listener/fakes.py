@@ -187,7 +187,7 @@ class FakeStore:
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
+    ) -> Mapping[int, Outcome]:
         _not_the_listeners()
 
     async def renew_claims(

@@ -18,6 +18,11 @@ ROW: dict[str, Any] = {
     "chunks_sent": 0,
     "expired": False,
     "notification_workflow_id": 7,
+    "transaction_base": "xnovu.1",
+    "doubt_seconds": None,
+    "doubtful_repeats": 0,
+    "idempotency_round": 0,
+    "chunks_beyond": None,
 }
 WORKFLOW: dict[str, Any] = {
     "workflow_key": "receipt",

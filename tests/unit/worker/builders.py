@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
-from shared.notification.outcomes import Failed, Outcome, Refusal
+from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode
 from shared.notification.recipient import KnownRecipients, Recipient
 from shared.ports import HeldClaim, TriggerAccepted, TriggerEvent, TriggerResult
 from worker.activities.addressing import Addressing
@@ -46,6 +46,8 @@ class FakeStore:
         self.unreadable: list[Failed] = []
         self.template_places = 100
         self.claimed: list[list[int]] = []
+        self.refusing: set[int] = set()
+        self.unclaimable: set[int] = set()
         self.known: KnownRecipients | None = KnownRecipients()
         self.unanswered: set[int] = set()
         self.put_off: dict[int, float] = {}
@@ -63,7 +65,7 @@ class FakeStore:
         held = [
             self.rows[key]
             for key in notification_ids
-            if key in self.rows and key not in self.recorded and key not in self.put_off
+            if key in self.rows and key not in self.recorded.keys() | self.put_off.keys() | self.unclaimable
         ]
         deferred = tuple(row.id for row in held[self.claims_at_most :])
         self.claimed.append(list(notification_ids))
@@ -77,20 +79,27 @@ class FakeStore:
             dict(list(self.templates.items())[: self.template_places]),
             deferred,
             tuple(each for each in self.unreadable if each.notification_id in notification_ids),
+            refused=tuple(
+                Failed(key, Refusal(RefusalCode.CLAIM_REFUSED, "refused", {"sqlstate": "23514"}))
+                for key in notification_ids
+                if key in self.unclaimable
+            ),
             templates_withheld=self.template_places < len(self.templates),
             recipients=self.known,
         )
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
-    ) -> frozenset[int]:
+    ) -> Mapping[int, Outcome]:
         fresh = {
             outcome.notification_id: outcome
             for outcome in outcomes
             if outcome.notification_id not in self.recorded and outcome.notification_id not in self.lost
         }
+        for key in fresh.keys() & self.refusing:
+            fresh[key] = Failed(key, Refusal(RefusalCode.OUTCOME_REFUSED, "refused", {"sqlstate": "23514"}))
         self.recorded |= fresh
-        return frozenset(fresh)
+        return fresh
 
     async def renew_claims(
         self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int

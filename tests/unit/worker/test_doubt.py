@@ -1,7 +1,7 @@
 """Rows of which nobody knows whether Novu has them: asked about, waited for, sent again, and never without a mark."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel
-from shared.notification.outcomes import Failed, RefusalCode, Sent
+from shared.notification.outcomes import Failed, Outcome, RefusalCode, Sent
 from shared.ports import HeldClaim, StoreUnavailable, TriggerAccepted, TriggerEvent, TriggerFault, TriggerUnknown
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import (
@@ -143,7 +143,7 @@ async def test_an_attempt_that_ended_without_a_word_leaves_its_rows_in_doubt() -
     """The worker died, or the database did not take the outcome."""
 
     class Forgetful(FakeStore):
-        async def record_outcomes(self, enterprise_id: str, **how: Any) -> frozenset[int]:
+        async def record_outcomes(self, enterprise_id: str, **how: Any) -> Mapping[int, Outcome]:
             raise StoreUnavailable("gone")
 
     store, trigger = Forgetful(a_notification(1)), FakeTrigger()

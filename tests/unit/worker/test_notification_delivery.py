@@ -393,3 +393,17 @@ async def test_once_nothing_is_taken_the_rest_is_not_tried(code: FaultCode) -> N
     assert store.faults == dict.fromkeys(range(250), (code, 1))
     assert store.recorded == {}
     assert beats[-1] == 1
+
+
+async def test_rows_that_the_database_refuses_are_told_as_failed_and_their_mates_go_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = FakeStore(a_notification(1), a_notification(2), a_notification(3))
+    store.unclaimable, store.refusing = {1}, {2}
+
+    with caplog.at_level(logging.WARNING):
+        result = await deliver(delivery(store), 1, 2, 3)
+
+    assert result == NotificationProcessingResult(sent=1, failed={"1": "claim_refused", "2": "outcome_refused"})
+    told = {(line.__dict__["notification_id"], line.__dict__["sqlstate"]) for line in caplog.records}
+    assert told == {(1, "23514"), (2, "23514")}
