@@ -13,7 +13,7 @@ from cli.supabase_session import supabase_session
 from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.enterprise_subscription import enterprise_subscription
 from listener.postgres_changes.feed import PATH, SEATS_PER_SOCKET
-from listener.postgres_changes.losses import SeatLost, SeatRefused, SocketLost, refused_handshake
+from listener.postgres_changes.losses import SeatLost, SeatRefused, SocketLost, broken_socket, refused_handshake
 from listener.postgres_changes.seat import SOCKET_ERRORS, Interest, Seat, Subscription, take_seat
 from shared.ports import StoreUnavailable
 from shared.settings import EnterpriseSettings, SettingsError, SupabaseSettings
@@ -76,7 +76,7 @@ async def _connect(client: AsyncRealtimeClient) -> None:
     except TimeoutError:
         raise SocketLost(f"no answer within {CONFIRMED_WITHIN_SECONDS:g} s") from None
     except SOCKET_ERRORS as error:
-        raise SocketLost(f"{type(error).__name__}: {error}") from None
+        raise broken_socket(error) from None
 
 
 def _seats_wanted() -> int:

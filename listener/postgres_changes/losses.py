@@ -2,7 +2,9 @@
 
 import json
 
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from shared.exception_text import describe
 
 RATE_LIMIT_SECONDS = 30.0
 
@@ -83,3 +85,12 @@ def _error_text(body: bytes | bytearray | None) -> str:
     except ValueError:
         return ""
     return str(answer.get("error", "")) if isinstance(answer, dict) else ""
+
+
+def broken_socket(error: Exception) -> SocketLost:
+    """A socket's exception by its type and the code it was closed with. Its words are the peer's, or quote
+    what could not be read.
+    """
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None:
+        return SocketLost(f"{type(error).__name__} ({error.rcvd.code})")
+    return SocketLost(describe(error))

@@ -20,7 +20,7 @@ from realtime import (
 from realtime.types import PostgresChangesPayload, RealtimeChannelOptions
 from websockets.exceptions import WebSocketException
 
-from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost
+from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost, broken_socket
 
 SCHEMA = "notify"
 SOCKET_ERRORS = (OSError, NotConnectedError, WebSocketException)
@@ -141,7 +141,7 @@ async def take_seat(
         await _be_confirmed(confirmed, lost, timeout_seconds)
         yield Seat(channel, lost)
     except SOCKET_ERRORS as error:
-        raise SocketLost(f"{type(error).__name__}: {error}") from None
+        raise broken_socket(error) from None
     finally:
         _settle(lost, "left")
         if client.is_connected:

@@ -14,7 +14,14 @@ from listener.postgres_changes import unreadable_frames
 from listener.postgres_changes.canary import Canary
 from listener.postgres_changes.door import Door
 from listener.postgres_changes.enterprise_subscription import enterprise_subscription
-from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost, refused_handshake
+from listener.postgres_changes.losses import (
+    SeatLost,
+    SeatNotConfirmed,
+    SeatRefused,
+    SocketLost,
+    broken_socket,
+    refused_handshake,
+)
 from listener.postgres_changes.observer import FeedObserver
 from listener.postgres_changes.pulse import Pulse
 from listener.postgres_changes.reader_callbacks import ReaderCallbacks
@@ -115,7 +122,7 @@ class SocketSupervisor:
         except InvalidStatus as error:
             raise refused_handshake(error) from None
         except SOCKET_ERRORS as error:
-            raise SocketLost(f"{type(error).__name__}: {error}") from None
+            raise broken_socket(error) from None
 
     async def _supervise_seat(self, client: AsyncRealtimeClient, door: Door, enterprise_id: str) -> None:
         """What nobody foresaw on one seat is that seat's own trouble."""
