@@ -40,7 +40,11 @@ LEASE_SECONDS = 1
 LONGEST_LIFE_SECONDS = 1.0
 """Of a worker that is to die, in the middle of whatever it is doing then."""
 
-REALISTIC = {"worker": {"delay_seconds": [0, 2]}, "answers": {"lost_share": 0.2, "delay_seconds": [0, 0.2]}}
+REALISTIC = {
+    # Of two events of one id both are sent if the second is taken up before the first is stored.
+    "worker": {"delay_seconds": [0, 2], "storing_seconds": 1.0},
+    "answers": {"lost_share": 0.2, "delay_seconds": [0, 0.2]},
+}
 EVERYBODY_WITHIN_SECONDS = 120.0
 
 
