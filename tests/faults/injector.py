@@ -21,6 +21,21 @@ class Foreign(Exception):
         self.point = point
 
 
+def points_of(errors: Iterable[BaseException | None]) -> set[AwaitPoint]:
+    """Of all the exceptions in these: one that comes while another takes its way out is told of with it."""
+    points, seen, waiting = set(), set(), list(errors)
+    while waiting:
+        error = waiting.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        if isinstance(error, Foreign) and error.point is not None:
+            points.add(error.point)
+        waiting.append(error.__context__)
+        waiting.extend(error.exceptions if isinstance(error, BaseExceptionGroup) else ())
+    return points
+
+
 class Injection:
     """`has_fired` once the point was reached. `was_left`: an `async with` was, by an exception of its own (a time-out,
     a cancellation), in the place of which no other can come.

@@ -4,7 +4,7 @@ beside them: each is run again, and each time comes one await further, until it 
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +15,9 @@ from listener import bootstrap as listener
 from shared import json_logs
 from shared.settings import ListenerSettings, WorkerSettings
 from stack.processes import free_port
-from tests.faults.await_points import AwaitPoint, await_points
+from tests.faults.await_points import await_points
 from tests.faults.counted import Counted
-from tests.faults.injector import CANARY, Foreign, raising_once_at_each
+from tests.faults.injector import CANARY, points_of, raising_once_at_each
 from worker import bootstrap as worker
 
 pytestmark = [
@@ -69,28 +69,13 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
                 break
 
     assert not [str(point) for point in points if point not in fired], "no life comes here"
-    told = _points_of([record.exc_info[1] for record in caplog.records if record.exc_info])
+    told = points_of([record.exc_info[1] for record in caplog.records if record.exc_info])
     untold = [str(point) for point in fired - told if point.file not in TWO_AT_ONCE]
     assert not untold, "nobody was told"
     assert {error for _, error in counted.faults} == {"Foreign"}
     assert CANARY not in caplog.text
     caplog.clear()
     gc.collect()  # sockets whose closing met its fault
-
-
-def _points_of(errors: Iterable[BaseException | None]) -> set[AwaitPoint]:
-    """Of all the exceptions in these: one that comes while another takes its way out is told of with it."""
-    points, seen, waiting = set(), set(), list(errors)
-    while waiting:
-        error = waiting.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        if isinstance(error, Foreign) and error.point is not None:
-            points.add(error.point)
-        waiting.append(error.__context__)
-        waiting.extend(error.exceptions if isinstance(error, BaseExceptionGroup) else ())
-    return points
 
 
 async def _is_ready(port: int, running: "asyncio.Task[None]") -> None:
