@@ -20,6 +20,8 @@ from temporalio.runtime import (
     MetricBufferDurationFormat,
 )
 
+from shared.supervision import Supervisor
+
 _BUFFER_SIZE = 20_000
 """A hundred bytes each, taken at once. A worker at its limit fills a tenth of it between two drains."""
 
@@ -53,14 +55,15 @@ class Drain:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Drain twice a second while the block runs, and once at its end."""
+        """Drain twice a second while the block runs, and once at its end. What fails is told of, and begun again."""
 
         async def drain_for_ever() -> None:
             while True:
                 await asyncio.sleep(_DRAIN_INTERVAL_SECONDS)
                 self.drain()
 
-        task = asyncio.create_task(drain_for_ever(), name="metrics of Temporal's SDK")
+        draining = Supervisor().keep("metrics of Temporal's SDK", drain_for_ever)
+        task = asyncio.create_task(draining, name="metrics of Temporal's SDK")
         try:
             yield
         finally:

@@ -23,9 +23,17 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-MODULES = ("cli.daemon_process", "cli.health_server.serving", "cli.health_server.hosts", "shared.health_monitor")
-OUTERMOST = {"_run"}
-"""It holds the supervisor, and waits for what that keeps."""
+MODULES = (
+    "cli.daemon_process",
+    "cli.health_server.serving",
+    "cli.health_server.hosts",
+    "shared.health_monitor",
+    "shared.temporal.client",
+)
+NOT_HERE = {"_run", "connect", "connect_once", "connect_unless_stopped"}
+"""The first holds the supervisor, and waits for what that keeps; the others are those of its parts, and of commands."""
+
+POINTS = [point for point in await_points(*MODULES) if point.function not in NOT_HERE]
 
 
 async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go_on(
@@ -44,7 +52,6 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff
-    points = [point for point in await_points(*MODULES) if point.function not in OUTERMOST]
 
     async def component(settings: DaemonSettings, stop: asyncio.Event, reporting: Reporting) -> None:
         nonlocal runs
@@ -70,13 +77,13 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
         await asyncio.wait_for(running, 15)
 
     lives = 0
-    with raising_once_at_each(points) as fired:
+    with raising_once_at_each(POINTS) as fired:
         before = -1
         while len(fired) > before:
             before, lives = len(fired), lives + 1
             await live()
 
-    assert not [str(point) for point in points if point not in fired], "no life comes here"
+    assert not [str(point) for point in POINTS if point not in fired], "no life comes here"
     assert runs == 2 * lives, "listener and worker were not run again"
     assert {error for _, error in counted.faults} == {"Foreign"}
     assert {part for part, _ in counted.faults} >= {"health", "health monitor"}

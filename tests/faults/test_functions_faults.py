@@ -39,6 +39,8 @@ MODULES = {
         "shared.supabase.client",
         "shared.supabase.sql_function",
         "shared.supabase.trigger_store",
+        "shared.temporal.client",
+        "shared.temporal.starters",
     ),
     "health": ("functions.health_endpoint", "shared.supabase.health_store"),
     "status": ("functions.health_endpoint", "shared.temporal.observation"),
@@ -56,12 +58,26 @@ MODULES = {
 """Of each function. functions.main but awaits these in the framework, whose answer to what they raise is 500, too."""
 
 NOT_IN_ITS_CALLS = {
-    "trigger": {"Connections.close"},
+    "trigger": {
+        "Connections.close",
+        "_RowWorkflowStarter.start",
+        "connect",
+        "connect_at_first_call",
+        "connect_once",
+        "connect_unless_stopped",
+    },
     "health": {"HealthEndpoint.status"},
     "status": {"HealthEndpoint.health"},
     "autoscale": {"CloudRunWorkerPool.close"},
 }
 
+
+def points_of_function(function: str) -> list[AwaitPoint]:
+    """Those that its calls come to."""
+    return [point for point in await_points(*MODULES[function]) if point.function not in NOT_IN_ITS_CALLS[function]]
+
+
+POINTS = [point for function in MODULES for point in points_of_function(function)]
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 Call = Callable[[], Awaitable[httpx.Response | None]]
@@ -201,7 +217,7 @@ async def test_an_await_of_a_function_that_fails_costs_one_answer(
     monkeypatch.setattr(autoscaler, "HOLD_SECONDS", 1e-6)  # a tick whose end fails keeps off the next for so long
     monkeypatch.setattr(worker_pool, "OUTCOME_TIMEOUT_SECONDS", 0.02)
     counted = Counted.instead(monkeypatch)
-    points = [point for point in await_points(*MODULES[function]) if point.function not in NOT_IN_ITS_CALLS[function]]
+    points = points_of_function(function)
     async with serving(function, bench, temporal, monkeypatch) as afresh:
         first: dict[AwaitPoint, str] = {}
         later: dict[AwaitPoint, str] = {}

@@ -39,6 +39,7 @@ MODULES = (
     "listener.schedule_waker",
     "listener.sweeper",
 )
+POINTS = await_points(*MODULES)
 ENTERPRISES = ("ent1", "ent2")
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 2
@@ -146,7 +147,7 @@ class Scene:
             await running
 
 
-@pytest.mark.parametrize("point", await_points(*MODULES), ids=str)
+@pytest.mark.parametrize("point", POINTS, ids=str)
 async def test_an_await_of_the_listener_that_fails_costs_nothing(
     point: AwaitPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

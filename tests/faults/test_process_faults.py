@@ -15,7 +15,7 @@ from listener import bootstrap as listener
 from shared import json_logs
 from shared.settings import ListenerSettings, WorkerSettings
 from stack.processes import free_port
-from tests.faults.await_points import await_points
+from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.counted import Counted
 from tests.faults.injector import CANARY, points_of, raising_once_at_each
 from worker import bootstrap as worker
@@ -33,6 +33,13 @@ PROCESSES: Mapping[str, tuple[Any, Callable[[Any, asyncio.Event], Coroutine[Any,
 OUTERMOST = {"run_alone", "serving_probes", "serving"}
 """They hold the supervisor, and wait for what it keeps: nothing is left to run these again but the platform."""
 
+
+def points_within(*modules: str) -> list[AwaitPoint]:
+    """Those that the supervisor stands around."""
+    return [point for point in await_points(*modules) if point.function not in OUTERMOST]
+
+
+POINTS = [point for _, _, modules in PROCESSES.values() for point in points_within(*modules)]
 
 TWO_AT_ONCE = {"shared/http_server.py", "shared/supabase/heartbeat_store.py"}
 """Where a task may meet its fault in the same life as what waits for it: of the two one is told of."""
@@ -52,7 +59,7 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
         monkeypatch.setenv(name, value)
     caplog.handler.setFormatter(json_logs.Formatter())
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff
-    points = [point for point in await_points(*modules) if point.function not in OUTERMOST]
+    points = points_within(*modules)
 
     async def live() -> None:
         stop = asyncio.Event()

@@ -15,6 +15,7 @@ from worker.activities.scheduler_watch import SchedulerWatch
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
+POINTS = await_points("worker.activities.scheduler_watch")
 ENTERPRISES = ["ent1", "ent2"]
 
 
@@ -48,7 +49,7 @@ class NoRows:
         return []
 
 
-@pytest.mark.parametrize("point", await_points("worker.activities.scheduler_watch"), ids=str)
+@pytest.mark.parametrize("point", POINTS, ids=str)
 async def test_an_await_of_the_watch_that_fails_costs_an_attempt(point: AwaitPoint) -> None:
     temporal = FakeTemporal()
     watch = SchedulerWatch(cast(Client, temporal), "queue", NoRows())

@@ -101,5 +101,10 @@ def test_many_refused_members_are_bounded() -> None:
     assert all(len(path) == 100 for path in refused.value.members["overrides"])
 
 
-def test_other_ids_pass_where_the_project_says_so() -> None:
+def test_other_ids_pass_where_the_project_says_so_and_else_the_setting_is_named() -> None:
     check_content(asking(recipients=["auth0|123"]), TENANT, any_subscriber_id=True)
+
+    with pytest.raises(Problem, match="NOVU_SUBSCRIBER_IDS=any") as refused:
+        check_content(asking(recipients=["ada", "auth0|123"]), TENANT)
+    assert refused.value.members["recipients"] == [1]
+    assert "auth0" not in str(refused.value)

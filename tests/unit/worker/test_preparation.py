@@ -128,5 +128,5 @@ def test_an_id_of_another_form_goes_out_where_the_project_says_so_and_else_the_s
 
     assert find_refusal(notification, any_subscriber_id=True) is None
     assert refusal is not None
-    assert "NOVU_SUBSCRIBER_IDS" in refusal.message
+    assert "NOVU_SUBSCRIBER_IDS=any" in refusal.message
     assert "auth0" not in refusal.message
