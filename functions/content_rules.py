@@ -27,8 +27,9 @@ def check_content(request: CreateAndSend, caller: Caller, *, any_subscriber_id: 
     if places := not_taken(request.recipients, any_id=any_subscriber_id):
         raise Problem(
             ProblemCode.INVALID_RECIPIENTS,
-            "a recipient is a subscriber id of letters, digits, '_', ':', '.', '-', or an email address; some versions of"
-            " Novu drop others without a word. If yours takes them, NOVU_SUBSCRIBER_IDS=any sends all but blank ones",
+            "a recipient is a subscriber id of letters, digits, '_', ':', '.', '-', or an email address; some"
+            " versions of Novu drop others without a word. If yours takes them, NOVU_SUBSCRIBER_IDS=any sends all but"
+            " blank ones",
             recipients=places,
         )
     overrides = request.overrides or {}

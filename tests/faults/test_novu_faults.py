@@ -49,6 +49,8 @@ class Novu(httpx.AsyncBaseTransport):
             case "POST", "/v2/subscribers":
                 self.subscribers.add(asked["subscriberId"])
                 return 201, {"data": {}}
+            case "GET", "/v1/notifications":
+                return 200, {"data": [{}]}
             case "GET" | "PUT", path:
                 return (200 if any(each in path for each in self.subscribers) else 404), {"data": {}}
             case "DELETE", _:
@@ -81,6 +83,7 @@ async def ask_everything() -> None:
         for count in (2, 4, 5):
             events = [TriggerEvent("welcome", ("ada",), {}, {}, f"xnovu.acme.{number}") for number in range(count)]
             assert await novu.trigger(events) == [TriggerAccepted()] * count
+        assert await novu.was_taken("xnovu.acme.1")
         assert await novu.cancel("xnovu.acme.1")
         assert await people.give_credentials(ADA) == TriggerAccepted()
         assert await people.read("ada") == {}

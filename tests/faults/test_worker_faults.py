@@ -27,6 +27,7 @@ from shared.ports import (
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.injector import raising_once_at
+from tests.unit.worker import test_notification_delivery as delivery
 from tests.unit.worker import test_retraction_cancelling as retraction
 from tests.unit.worker import test_rule_firing as firing
 from tests.unit.worker import test_scheduled_delivery as scheduled
@@ -172,6 +173,24 @@ async def deliver_in_doubt() -> None:
     assert store.put_off.keys() >= {1, 2}
 
 
+async def be_put_off() -> None:
+    """A delivery that may not begin, as often as it asks twice; then it may."""
+    store = FakeStore(a_notification(1), a_notification(2))
+    subject = NotificationDelivery(
+        store,
+        FakeTrigger(),
+        FakeRenderer(),
+        Addressing(FakeRecipients(), FakeCredentials()),
+        doubts(),
+        claim_lease_seconds=120,
+        turns=delivery.FakeTurns(delivery.FULL, delivery.FULL, delivery.FULL),
+    )
+
+    await attempted(subject.deliver, NotificationProcessingInput("ent1", [1, 2]))
+
+    assert [isinstance(store.recorded[key], Sent) for key in (1, 2)] == [True] * 2
+
+
 async def cancel() -> None:
     store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.1")
     await attempted(RetractionCancelling(store, novu).cancel_retracted, NotificationRetractionInput("ent1", [1]))
@@ -212,6 +231,7 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
             "worker.measured",
         ),
     ),
+    "put off": (be_put_off, ("worker.activities.putting_off",)),
     "cancel": (cancel, ("worker.activities.retraction_cancelling",)),
     "fire": (fire, ("worker.activities.rule_firing",)),
     "scheduled": (start_scheduled, ("worker.activities.scheduled_delivery",)),

@@ -31,8 +31,8 @@ def find_refusal(notification: Notification, *, any_subscriber_id: bool = False)
     if places := not_taken(notification.recipients, any_id=any_subscriber_id):
         return Refusal(
             RefusalCode.INVALID_RECIPIENTS,
-            "recipients holds what some versions of Novu drop without a word; if yours takes it, NOVU_SUBSCRIBER_IDS=any"
-            " sends it (docs/configuration.md)",
+            "recipients holds what some versions of Novu drop without a word; if yours takes it,"
+            " NOVU_SUBSCRIBER_IDS=any sends it (docs/configuration.md)",
             {"recipients": places},
         )
     if not isinstance(notification.payload, dict):
