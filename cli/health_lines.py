@@ -41,6 +41,7 @@ def _pace(status: Mapping[str, Any]) -> Iterator[str]:
     """How fast it goes, and what waits where."""
     recent = status["recent"]
     yield f"last {recent['seconds']:g} s: {recent['sent']} sent, {recent['failed']} failed" + _latency(recent)
+    yield from _became(status["delivery"])
     for enterprise_id, enterprise in status["enterprises"].items():
         if enterprise["due_rows"]:
             age = enterprise["oldest_due_age_seconds"]
@@ -58,6 +59,17 @@ def _pace(status: Mapping[str, Any]) -> Iterator[str]:
     cpu_percent = {(process["host"], process["pid"]): process["cpu_percent"] for process in status["processes"]}
     reporting = ", ".join(f"{count} {component}{'s' * (count != 1)}" for component, count in sorted(counts.items()))
     yield f"reporting: {reporting or 'nobody'}; busy {sum(cpu_percent.values()):.0f} % of a core"
+
+
+def _became(delivery: Mapping[str, Any]) -> Iterator[str]:
+    """What became of sent rows, where account is kept of it."""
+    if not delivery["rows"]:
+        return
+    states = ", ".join(f"{count} {state}" for state, count in sorted(delivery["states"].items()))
+    unheard = delivery["unheard_seconds"]
+    yield f"of the latest {delivery['rows']} sent: {states}" + (
+        f"; one unheard of for {unheard:.0f} s" if unheard else ""
+    )
 
 
 def _latency(recent: Mapping[str, Any]) -> str:

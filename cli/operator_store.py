@@ -44,6 +44,7 @@ class NotificationTrace:
     doubtful_repeats: int
     recipient_count: int
     error_details: Mapping[str, Any]
+    delivery: Mapping[str, Any] | None
     cancellation: Mapping[str, Any] | None
     rule_id: int | None
     workflow_key: str | None
@@ -66,6 +67,27 @@ class EndedNotification:
     attempts: int
     transaction_id: str | None
     at: datetime
+    delivery: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettledDelivery:
+    """What became of a notification at Novu (docs/delivery.md), and when that was known."""
+
+    id: int
+    enterprise_id: str
+    state: str
+    cause: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPage:
+    """The first so many that settled after an instant, in that order, and the database's clock."""
+
+    now: datetime
+    settled: tuple[SettledDelivery, ...]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +166,26 @@ class OperatorStore:
             now=datetime.fromisoformat(answer["now"]),
             ended=tuple(
                 EndedNotification(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in answer["ended"]
+            ),
+            has_more=answer["has_more"],
+        )
+
+    async def settled(
+        self, since: datetime | None, enterprise_id: str | None, *, limit: int, after_id: int = 0
+    ) -> SettledPage:
+        """Deliveries that settled after `since`, as `ended`."""
+        answer = await call_function(
+            self._client,
+            "settled_deliveries",
+            p_since=since and since.isoformat(),
+            p_after_id=after_id,
+            p_enterprise_id=enterprise_id,
+            p_limit=limit,
+        )
+        return SettledPage(
+            now=datetime.fromisoformat(answer["now"]),
+            settled=tuple(
+                SettledDelivery(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in answer["settled"]
             ),
             has_more=answer["has_more"],
         )

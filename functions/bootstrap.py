@@ -6,14 +6,20 @@ from functools import partial
 from functions.autoscale_endpoint import AutoscaleEndpoint
 from functions.autoscale_settings import AutoscaleSettings
 from functions.callers import Callers
-from functions.connections import Connections
+from functions.connections import Connections, SupabaseConnection
 from functions.endpoint import Endpoint
 from functions.health_endpoint import HealthEndpoint
 from functions.platform_identity import is_on_cloud_run
 from functions.rates import Rates
 from functions.settings import FunctionsSettings
 from functions.trigger_endpoint import TriggerEndpoint
+from functions.webhook_endpoint import WebhookEndpoint
+from functions.webhook_settings import WebhookSettings
+from functions.webhook_signatures import Signatures
+from shared.measured_accounts import MeasuredAccounts
+from shared.ports import DeliveryAccounts
 from shared.settings import SettingsError, temporal_connect_config
+from shared.supabase.delivery_accounts import SupabaseDeliveryAccounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,25 @@ def build(settings: FunctionsSettings) -> Functions:
         autoscale=_autoscale(settings, callers, connections) if isinstance(settings, AutoscaleSettings) else None,
         connections=connections,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFunction:
+    """The one function that anybody may call, and all that it can reach: the database."""
+
+    webhook: Endpoint
+    connections: SupabaseConnection
+
+
+def build_webhook(settings: WebhookSettings) -> WebhookFunction:
+    """Nothing is opened yet."""
+    connections = SupabaseConnection(settings)
+
+    async def open_accounts() -> DeliveryAccounts:
+        return MeasuredAccounts(SupabaseDeliveryAccounts(await connections.supabase()))
+
+    webhook = WebhookEndpoint(Signatures(settings.novu_webhook_secrets), open_accounts)
+    return WebhookFunction(Endpoint("webhook", {"POST": webhook.post}), connections)
 
 
 def _autoscale(settings: AutoscaleSettings, callers: Callers, connections: Connections) -> Endpoint:

@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from functions.problems import dependency_unavailable
 from functions.settings import FunctionsSettings
+from shared.settings import SupabaseSettings
 from shared.supabase import client as supabase_client
 from shared.temporal import client as temporal_client
 
@@ -28,23 +29,38 @@ class _OpenSupabase:
     http: httpx.AsyncClient
 
 
-class Connections:
-    """Both connections of one process; each is made once and kept, and tried again if it could not be made."""
+class SupabaseConnection:
+    """The connection to Supabase of one process, made once and kept."""
 
-    def __init__(self, settings: FunctionsSettings, temporal_connect_config: dict[str, Any]) -> None:
-        self._settings = settings
-        self._temporal_connect_config = temporal_connect_config
+    def __init__(self, settings: SupabaseSettings) -> None:
+        self._supabase_settings = settings
         self._opening = asyncio.Lock()
         self._supabase: _OpenSupabase | None = None
-        self._temporal: Client | None = None
 
     async def supabase(self) -> AsyncClient:
         """The client; nothing is sent by this, so it always comes."""
         async with self._opening:
             if self._supabase is None:
-                key = self._settings.supabase_service_role_key.get_secret_value()
-                self._supabase = _OpenSupabase(*await supabase_client.connect(self._settings.supabase_url, key))
+                url, key = self._supabase_settings.supabase_url, self._supabase_settings.supabase_service_role_key
+                self._supabase = _OpenSupabase(*await supabase_client.connect(url, key.get_secret_value()))
             return self._supabase.client
+
+    async def close(self) -> None:
+        """Let go of it; the next call opens it anew."""
+        async with self._opening:
+            if self._supabase is not None:
+                await self._supabase.http.aclose()
+            self._supabase = None
+
+
+class Connections(SupabaseConnection):
+    """Both connections of one process; each is made once and kept, and tried again if it could not be made."""
+
+    def __init__(self, settings: FunctionsSettings, temporal_connect_config: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self._settings = settings
+        self._temporal_connect_config = temporal_connect_config
+        self._temporal: Client | None = None
 
     async def temporal(self) -> Client:
         """The client, connected. Raises Problem `dependency_unavailable` if Temporal does not answer."""
@@ -65,7 +81,6 @@ class Connections:
 
     async def close(self) -> None:
         """Let go of both; the next call opens them anew."""
+        await super().close()
         async with self._opening:
-            if self._supabase is not None:
-                await self._supabase.http.aclose()
-            self._supabase = self._temporal = None
+            self._temporal = None

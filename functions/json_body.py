@@ -22,7 +22,7 @@ async def read_json(request: Request) -> Any:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
-    body = await _read_bounded(request)
+    body = await read_bounded(request)
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -33,8 +33,12 @@ async def read_json(request: Request) -> Any:
     return value
 
 
-async def _read_bounded(request: Request) -> bytes:
-    """Stops reading as soon as it is too much, whatever Content-Length promised."""
+async def read_bounded(request: Request) -> bytes:
+    """The raw body. Stops reading as soon as it is too much, whatever Content-Length promised.
+
+    Raises:
+        Problem: `body_too_large`.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

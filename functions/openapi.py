@@ -68,6 +68,10 @@ GET_TRIGGER = frozenset(
 
 GET_HEALTH = frozenset({ProblemCode.UNAUTHENTICATED, ProblemCode.OPERATORS_ONLY, ProblemCode.DEPENDENCY_UNAVAILABLE})
 
+POST_WEBHOOK = frozenset(
+    {ProblemCode.INVALID_SIGNATURE, ProblemCode.BODY_TOO_LARGE, ProblemCode.DEPENDENCY_UNAVAILABLE}
+)
+
 POST_AUTOSCALE = GET_HEALTH | {ProblemCode.TICK_IN_PROGRESS}
 
 
@@ -147,6 +151,27 @@ def openapi_document() -> dict[str, Any]:
                     ],
                     "responses": {"200": _json("The run.", "TriggerState"), **_problems(GET_TRIGGER)},
                 },
+            },
+            "/webhook": {
+                "post": {
+                    "operationId": "webhook",
+                    "summary": "Take what Novu tells of a message",
+                    "description": "Signed by the Standard Webhooks specification; `svix-*` headers are taken as well.",
+                    "security": [],
+                    "parameters": [
+                        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+                        for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+                    ],
+                    "requestBody": {
+                        "required": True,
+                        "description": f"At most {MAX_BODY_BYTES} bytes, as they were signed.",
+                        "content": {"application/json": {"schema": {}}},
+                    },
+                    "responses": {
+                        "200": _json("Taken; `result` says whether it says something of a row.", "WebhookTaken"),
+                        **_problems(POST_WEBHOOK),
+                    },
+                }
             },
             "/autoscale": {
                 "post": {

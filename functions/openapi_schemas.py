@@ -64,6 +64,15 @@ TRIGGER_STATE = _object(
     }
 )
 
+WEBHOOK_TAKEN = _object(
+    {
+        "result": {
+            "enum": ["recorded", "unknown", "ignored"],
+            "description": "`unknown`: no account is kept here of it. `ignored`: it says nothing of a message.",
+        }
+    }
+)
+
 _HEALTH_MEMBERS = {
     "status": _CONDITION,
     "uptime": {**_COUNT, "description": "Seconds since the answering process started."},
@@ -150,6 +159,9 @@ STATUS = _object(
             ),
         },
         "recent": {"type": "object"},
+        "delivery": _object(
+            {"rows": _COUNT, "states": _MAP_OF_COUNTS, "unheard_seconds": {"type": "number", "minimum": 0}}
+        ),
         "last_errors": {
             "type": "array",
             "items": _object(
@@ -226,4 +238,5 @@ SCHEMAS: dict[str, Schema] = {
     "Status": STATUS,
     "TriggerState": TRIGGER_STATE,
     "Triggered": TRIGGERED,
+    "WebhookTaken": WEBHOOK_TAKEN,
 }

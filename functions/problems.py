@@ -19,6 +19,7 @@ class ProblemCode(StrEnum):
     MIXED_ENTERPRISES = "mixed_enterprises"
     REFUSED_BY_DATABASE = "refused_by_database"
     UNAUTHENTICATED = "unauthenticated"
+    INVALID_SIGNATURE = "invalid_signature"
     ENTERPRISE_NOT_ALLOWED = "enterprise_not_allowed"
     OPERATORS_ONLY = "operators_only"
     OVERRIDE_NOT_ALLOWED = "override_not_allowed"
@@ -46,6 +47,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.MIXED_ENTERPRISES: 400,
     ProblemCode.REFUSED_BY_DATABASE: 400,
     ProblemCode.UNAUTHENTICATED: 401,
+    ProblemCode.INVALID_SIGNATURE: 401,
     ProblemCode.ENTERPRISE_NOT_ALLOWED: 403,
     ProblemCode.OPERATORS_ONLY: 403,
     ProblemCode.OVERRIDE_NOT_ALLOWED: 403,

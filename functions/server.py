@@ -30,7 +30,7 @@ ACCEPTED_AT_ONCE = 64
 class ServerSettings(Environment):
     """Which function is served, and where: names that Cloud Run and functions-framework have given them."""
 
-    function_target: Literal["health", "status", "trigger", "autoscale"]
+    function_target: Literal["health", "status", "trigger", "autoscale", "webhook"]
     host: str = "0.0.0.0"
     port: int = Field(8080, ge=1, le=65535)
 

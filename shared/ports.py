@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from shared.health.observations import ComponentReport, DatabaseObservation, TemporalObservation
+from shared.notification.delivery import DeliveryFact
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Outcome, RefusalCode
 from shared.notification.priority import NORMAL
@@ -823,3 +824,106 @@ class WorkerPool(Protocol):
     async def set_count(self, count: int, seen: PoolCount) -> None:
         """Have so many run. Raises PoolChanged if the pool is not any more as it was seen."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLook:
+    """A notification of which Novu is to be asked what became of it.
+
+    `transaction_id` is the one that the row stores, `persons` how many different recipients it has. `complete` says
+    that all but who read it is known; `unread`, that somebody has not read it in the app.
+    """
+
+    notification_id: int
+    enterprise_id: str
+    transaction_id: str
+    persons: int
+    age_seconds: float
+    complete: bool
+    unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLooks:
+    """What a reader is given. `mine` False: another one reads, and nothing else is said."""
+
+    mine: bool
+    looks: tuple[DeliveryLook, ...] = ()
+    next_look_in_seconds: float | None = None
+    unheard_seconds: float = 0.0
+    states: tuple[tuple[str, str, int], ...] = ()
+    """(enterprise id, state, rows): those that nothing more will be heard of."""
+    closed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """`through`: all there is to know was there. `again_after_seconds` None: nobody need ask again."""
+
+    notification_id: int
+    through: bool
+    again_after_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDelivery:
+    """What the account says now that it did not say before.
+
+    `states` are (enterprise id, state, rows), `messages` (enterprise id, channel, outcome, messages); messages that
+    got another outcome are taken away from their former one.
+    """
+
+    new_facts: int
+    unknown_transactions: int
+    states: tuple[tuple[str, str, int], ...] = ()
+    messages: tuple[tuple[str, str, str, int], ...] = ()
+
+
+class DeliveryAccounts(Protocol):
+    """The account of what became of notifications. Every method raises StoreUnavailable."""
+
+    async def record(self, facts: Sequence[DeliveryFact], looks: Sequence[LookedAt] = ()) -> RecordedDelivery:
+        """Add facts; told twice, or in another order, they say the same."""
+
+    async def take(
+        self,
+        reader: str,
+        enterprise_ids: Collection[str],
+        *,
+        limit: int,
+        retention_seconds: float,
+        lease_seconds: float,
+    ) -> TakenLooks:
+        """The next notifications to ask about, the longest waiting ones first; of no enterprises: of all. Accounts that
+        are older than the retention are closed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPage:
+    """Entries as Novu told them; they hold personal data."""
+
+    entries: tuple[Mapping[str, Any], ...]
+    has_more: bool
+
+
+class ActivityUnavailable(Exception):
+    """Novu did not tell. The message is for an operator and quotes nothing of the answer."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotificationActivity(Protocol):
+    """What Novu did with what it took. Every method raises ActivityUnavailable."""
+
+    async def notifications(self, transaction_ids: Sequence[str], page: int, limit: int) -> ActivityPage:
+        """One entry for each event and subscriber, newest first; `limit` is 1 to 50."""
+
+    async def messages(self, transaction_ids: Sequence[str], page: int, limit: int) -> ActivityPage:
+        """One entry for each message, newest first; `limit` is 1 to 100."""
+
+
+class AnswerTooLarge(ActivityUnavailable):
+    """A page weighs more than is read at once: ask for fewer entries."""

@@ -204,7 +204,30 @@ class NovuAnswerSettings(Environment):
         return self.novu_idempotency == "on"
 
 
-class WorkerSettings(Settings, NovuSettings, NovuRateSettings, NovuAnswerSettings, SubscriberIdSettings, ProbeSettings):
+class DeliverySettings(Environment):
+    """Whether account is kept of what became of notifications, and by whose word: Novu's activity, which is asked, or
+    its webhooks, which tell, and its activity for what they leave out.
+    """
+
+    novu_delivery: Literal["off", "activity", "webhook"] = "off"
+    novu_retention_hours: float = Field(24.0, gt=0, le=24 * 366, allow_inf_nan=False)
+    novu_activity_requests_per_second: float = Field(10.0, gt=0, le=1000, allow_inf_nan=False)
+
+    @property
+    def look_after_seconds(self) -> float | None:
+        """How long after it was sent Novu is asked about a row; None: no account is kept of it."""
+        return {"off": None, "activity": 5.0, "webhook": 45.0}[self.novu_delivery]
+
+
+class WorkerSettings(
+    Settings,
+    NovuSettings,
+    NovuRateSettings,
+    NovuAnswerSettings,
+    SubscriberIdSettings,
+    DeliverySettings,
+    ProbeSettings,
+):
     """The worker's: how much at once, for how long, and the key to Novu."""
 
     worker_enterprise_ids: EnterpriseIds = ()

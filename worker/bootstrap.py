@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
+from supabase import AsyncClient
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.measured_accounts import MeasuredAccounts
+from shared.novu.activity import open_activity
 from shared.novu.rates import Limits, RateKeeper, limits_of
 from shared.novu.subscribers import open_subscribers
 from shared.ports import RateCategory
@@ -18,6 +22,7 @@ from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
+from shared.supabase.delivery_accounts import SupabaseDeliveryAccounts
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.novu_token_store import SupabaseNovuTokens
@@ -38,6 +43,7 @@ from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery
 from worker.activities.scheduler_watch import SchedulerWatch
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
+from worker.delivery_reader import DeliveryReader
 from worker.heartbeat import observe
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
@@ -112,7 +118,11 @@ async def run(
         served = ServedEnterprises(settings.worker_enterprise_ids)
         activities = Activities(
             delivery=NotificationDelivery(
-                MeasuredClaims(AccountedClaims(SupabaseNotificationStore(supabase), account)),
+                MeasuredClaims(
+                    AccountedClaims(
+                        SupabaseNotificationStore(supabase, look_after_seconds=settings.look_after_seconds), account
+                    )
+                ),
                 MeasuredTrigger(AccountedTrigger(novu_events, account)),
                 MeasuredRenderer(renderer),
                 Addressing(SupabaseRecipientStore(supabase), subscribers),
@@ -146,6 +156,8 @@ async def run(
             deployment_config=version,
             interceptors=[served],
         )
+        if settings.novu_delivery != "off":
+            await stack.enter_async_context(_reading_deliveries(settings, supabase, rates, parts))
         reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account), parts)
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
@@ -163,6 +175,28 @@ def _novu_limits(settings: WorkerSettings) -> Limits:
         "global": settings.novu_requests_per_second,
     }
     return limits_of(settings.novu_plan, own)
+
+
+@asynccontextmanager
+async def _reading_deliveries(
+    settings: WorkerSettings, supabase: AsyncClient, rates: RateKeeper, parts: Supervisor
+) -> AsyncIterator[None]:
+    """Ask Novu what became of notifications, within the block."""
+    async with open_activity(settings.novu_api_url, settings.novu_secret_key.get_secret_value(), rates) as activity:
+        reader = DeliveryReader(
+            MeasuredAccounts(SupabaseDeliveryAccounts(supabase)),
+            activity,
+            enterprise_ids=settings.worker_enterprise_ids,
+            requests_per_second=settings.novu_activity_requests_per_second,
+            retention_seconds=settings.novu_retention_hours * 3600,
+            follows_reading=settings.novu_delivery == "activity",
+        )
+        reading = asyncio.create_task(parts.keep("delivery reader", reader.run), name="delivery reader")
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
 
 
 def _version(settings: WorkerSettings) -> WorkerDeploymentConfig | None:

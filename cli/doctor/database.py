@@ -26,6 +26,8 @@ EXPECTED_FUNCTIONS = frozenset(
         *("look_out", "mark_unread_rules", "read_cron_rules"),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *("note_kept_credentials", "recipients_of"),
+        *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
+        *("record_delivery", "record_followed_outcomes", "settled_deliveries", "take_delivery_looks"),
         *(
             "begin_scaler_tick",
             "end_scaler_tick",

@@ -14,6 +14,7 @@ from cli.operator_store import NotificationTrace, OperatorStore
 from cli.orchestration_report import report_orchestration
 from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
+from cli.trace.delivery import delivery_lines
 from cli.trace.processing import TemporalView, look
 from cli.trace.standing import Standing, stand, transaction_ids, waits_to_be_taken_up
 from shared.settings import Settings
@@ -71,7 +72,7 @@ def _object(story: Story) -> dict[str, Any]:
         "row": asdict(story.row),
         "workflow": None if story.temporal.processing is None else asdict(story.temporal.processing),
         "workflow_unknown": story.temporal.unreachable,
-        "novu": {"transaction_ids": transaction_ids(story.row)},
+        "novu": {"transaction_ids": transaction_ids(story.row), "delivery": story.row.delivery},
         "standing": asdict(story.standing),
     }
 
@@ -95,6 +96,7 @@ def _lines(story: Story) -> Iterator[str]:
         yield f"transaction id at Novu: {ids[0]}{more}"
     if row.doubtful_repeats:
         yield f"sent again in doubt: {row.doubtful_repeats} times; so often, at most, somebody got it twice"
+    yield from delivery_lines(row.delivery)
     yield ""
     yield f"{story.standing.state}: {story.standing.explanation}"
     if story.standing.hint:

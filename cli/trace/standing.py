@@ -1,11 +1,13 @@
 """Where a notification stands, what it waits for, and what a person can do about it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cli.operator_store import NotificationTrace
 from cli.orchestration_report import OrchestrationCondition, OrchestrationReport
 from cli.trace.processing import PendingAttempt, TemporalView
+from shared.notification.delivery import DeliveryState
 from shared.notification.outcomes import RefusalCode
 from shared.notification.transaction_id import transaction_ids as notification_transaction_ids
 
@@ -60,13 +62,24 @@ def waits_to_be_taken_up(row: NotificationTrace) -> bool:
 
 
 def _sent(row: NotificationTrace) -> Standing:
+    state = row.delivery.get("state") if isinstance(row.delivery, Mapping) else None
     seconds = (row.updated_at - max(row.created_at, row.scheduled_for or row.created_at)).total_seconds()
-    return Standing(
-        "sent",
-        f"Novu accepted it, {seconds:.1f} s after it was due.",
-        "If it did not arrive, look for the transaction id in Novu's activity feed: what became of a message is known "
-        "there only.",
-    )
+    accepted = f"Novu accepted it, {seconds:.1f} s after it was due"
+    if state is None:
+        return Standing(
+            "sent",
+            f"{accepted}.",
+            "If it did not arrive, look for the transaction id in Novu's activity feed: what became of a message is "
+            "known there only, unless account is kept of it (NOVU_DELIVERY, docs/delivery.md).",
+        )
+    if state in (DeliveryState.PARTLY, DeliveryState.UNDELIVERED):
+        return Standing(
+            "sent",
+            f"{accepted}; it is {state}.",
+            "What the first cause means, and what to do, is in docs/delivery.md.",
+            needs_attention=True,
+        )
+    return Standing("sent", f"{accepted}; it is {state}.")
 
 
 def _failed(row: NotificationTrace) -> Standing:

@@ -183,6 +183,17 @@ class RecentDeliveries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStates:
+    """What became of the latest `rows` of which account is kept (docs/delivery.md), by state; `unheard_seconds`: how
+    long the oldest is sent of which nothing was heard.
+    """
+
+    rows: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    unheard_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedNotification:
     """A row that is FAILED, and the code of its refusal (docs/error_codes.md)."""
 
@@ -215,6 +226,7 @@ class DatabaseObservation:
     recent: RecentDeliveries = field(default_factory=lambda: RecentDeliveries(seconds=0.0))
     failures: tuple[FailedNotification, ...] = ()
     retried: tuple[RetriedDeliveries, ...] = ()
+    delivery: DeliveryStates = field(default_factory=DeliveryStates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

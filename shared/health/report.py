@@ -122,6 +122,7 @@ class StatusReport:
             "deliveries": self._deliveries(),
             "retried": [asdict(each) for each in seen.database.retried],
             "recent": asdict(seen.database.recent),
+            "delivery": asdict(seen.database.delivery),
             "last_errors": [
                 {
                     "notification_id": failure.notification_id,

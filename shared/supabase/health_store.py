@@ -9,6 +9,7 @@ from supabase import AsyncClient
 from shared.health.observations import (
     ComponentReport,
     DatabaseObservation,
+    DeliveryStates,
     DueRows,
     FailedNotification,
     RecentDeliveries,
@@ -22,6 +23,7 @@ _PASSES = TypeAdapter(tuple[SchedulerPassObservation, ...])
 _FAILURES = TypeAdapter(tuple[FailedNotification, ...])
 _RETRIED = TypeAdapter(tuple[RetriedDeliveries, ...])
 _RECENT = TypeAdapter(RecentDeliveries)
+_DELIVERY = TypeAdapter(DeliveryStates)
 _DUE = TypeAdapter(DueRows)
 
 
@@ -52,4 +54,5 @@ class SupabaseHealthStore:
             recent=_RECENT.validate_python(answer["recent"]),
             failures=_FAILURES.validate_python(answer["failures"]),
             retried=_RETRIED.validate_python(answer.get("retried", [])),  # absent before its migration
+            delivery=_DELIVERY.validate_python(answer.get("delivery", {})),  # so is this
         )

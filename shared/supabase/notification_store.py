@@ -18,8 +18,10 @@ from shared.supabase.sql_function import call_function
 class SupabaseNotificationStore:
     """The port NotificationStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, *, look_after_seconds: float | None = None) -> None:
+        """`look_after_seconds`: account is kept of what becomes of sent rows, and Novu asked so much later."""
         self._client = client
+        self._look_after_seconds = look_after_seconds
 
     async def claim(
         self,
@@ -45,13 +47,18 @@ class SupabaseNotificationStore:
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
     ) -> Mapping[int, Outcome]:
-        answer = await call_function(
-            self._client,
-            "record_outcomes",
-            p_enterprise_id=enterprise_id,
-            p_claim_owner=claim_owner,
-            p_outcomes=[_outcome(outcome) for outcome in outcomes],
-        )
+        arguments: dict[str, Any] = {
+            "p_enterprise_id": enterprise_id,
+            "p_claim_owner": claim_owner,
+            "p_outcomes": [_outcome(outcome) for outcome in outcomes],
+        }
+        if self._look_after_seconds is None:
+            answer = await call_function(self._client, "record_outcomes", **arguments)
+        else:
+            look_after = self._look_after_seconds
+            answer = await call_function(
+                self._client, "record_followed_outcomes", **arguments, p_look_after_seconds=look_after
+            )
         recorded = frozenset(answer["recorded"])
         written = {outcome.notification_id: outcome for outcome in outcomes if outcome.notification_id in recorded}
         # Absent where nothing was refused, and in databases older than this code.

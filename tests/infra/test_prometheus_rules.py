@@ -47,6 +47,7 @@ WITHIN = "xnovu_notification_commit_to_outcome_duration_seconds"
 FAILED_TASKS = "temporal_workflow_task_execution_failed_total"
 NOT_SERVED = "xnovu_worker_not_served_total"
 SLOTS = "temporal_worker_task_slots_available"
+MESSAGES_OF_ACME = 'xnovu_delivery_messages_total{xnovu_enterprise_id="acme",xnovu_channel='
 
 
 def outcomes(enterprise: str, *, sent: str, failed: str) -> dict[str, str]:
@@ -57,6 +58,11 @@ def outcomes(enterprise: str, *, sent: str, failed: str) -> dict[str, str]:
 def histogram(name: str, *, fast: str, everything: str, at: str) -> dict[str, str]:
     """Values that grow so: of `everything`, `fast` are at most `at` seconds."""
     return {f'{name}_bucket{{le="{at}"}}': fast, f'{name}_bucket{{le="+Inf"}}': everything, f"{name}_count": everything}
+
+
+def messages(channel: str, *, sent: str, failed: str) -> dict[str, str]:
+    of = f'{MESSAGES_OF_ACME}"{channel}",xnovu_outcome='
+    return {f'{of}"sent"}}': sent, f'{of}"failed"}}': failed}
 
 
 def tasks(reason: str, values: str) -> dict[str, str]:
@@ -250,6 +256,22 @@ CASES = [
         0,
     ),
     Case("deliveries_given_up", "others failed", outcomes("acme", sent="0x60", failed="_x5 1x60"), 8, 0),
+    Case("messages_undelivered", "half of one channel", messages("SMS", sent="0+2x90", failed="0+2x90"), 75, 1),
+    Case(
+        "messages_undelivered",
+        "all of one channel, of which none was ever sent, and few of the other",
+        {f'{MESSAGES_OF_ACME}"SMS",xnovu_outcome="failed"}}': "0+2x90"}
+        | messages("EMAIL", sent="0+19x90", failed="0+1x90"),
+        75,
+        1,
+    ),
+    Case("messages_undelivered", "one in ten", messages("EMAIL", sent="0+9x90", failed="0+1x90"), 75, 0),
+    Case(
+        "messages_undelivered", "nine of eleven, no more", messages("EMAIL", sent="0x5 2x85", failed="0x5 9x85"), 20, 0
+    ),
+    Case("messages_undelivered", "two hours ago", messages("EMAIL", sent="0x5 9x150", failed="0x5 90x150"), 140, 0),
+    Case("delivery_unheard", "for 40 minutes", {"xnovu_delivery_unheard_age_seconds": "0+60x60"}, 40, 1),
+    Case("delivery_unheard", "for 20 minutes", {"xnovu_delivery_unheard_age_seconds": "0+60x20 0x20"}, 25, 0),
     Case(
         "novu_faulting",
         "a fifth",

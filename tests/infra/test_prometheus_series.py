@@ -45,7 +45,8 @@ async def test_every_series_that_is_asked_for_comes(system: System, tmp_path: Pa
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     [acme] = system.enterprises
-    with Program("daemon", tmp_path, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}):
+    environment = {**system.environment, "DAEMON_HEALTH_PORT": str(port), "NOVU_DELIVERY": "activity"}
+    with Program("daemon", tmp_path, environment):
         async with httpx.AsyncClient(base_url=url) as daemon:
             await eventually(lambda: _is_ready(daemon), within=30, what="the daemon is ready")
             await system.sink_faults({"kind": "server_error", "status": 503, "requests": 1})

@@ -12,6 +12,7 @@ from cli.health_server.serving import listen, serving_at
 from shared.health.observations import (
     ComponentReport,
     DatabaseObservation,
+    DeliveryStates,
     DueRows,
     EnterpriseObservation,
     FailedNotification,
@@ -61,6 +62,7 @@ class Scene:
     due_age_seconds: float = 0.0
     sent: int = 240
     failures: tuple[FailedNotification, ...] = ()
+    delivery: DeliveryStates = field(default_factory=DeliveryStates)
     novu: NovuObservation = field(default_factory=lambda: NovuObservation(accepted=18_204, refused=31, faults=4))
 
     def reports(self) -> list[ComponentReport]:
@@ -118,6 +120,7 @@ class SceneDatabase:
                 seconds=recent_seconds, sent=scene.sent, latency_p50_seconds=0.31, latency_p95_seconds=0.62
             ),
             failures=scene.failures[:failures],
+            delivery=scene.delivery,
         )
 
 

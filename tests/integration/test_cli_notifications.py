@@ -222,6 +222,37 @@ async def test_a_tail_shows_each_ending_once_and_ends_with_ctrl_c(bench: Bench) 
     assert (tail.returncode, rest, errors) == (0, b"", b"")
 
 
+async def test_what_became_of_a_row_is_in_its_trace_and_a_line_of_the_tail(bench: Bench) -> None:
+    row = await bench.insert_failed("expired")
+    transaction_id = f"xnovu.{bench.enterprise_id}.{row}"
+    await bench.settle(row, "SENT", transaction_id)
+    await bench.connection.execute(
+        "update notify.ent_notification set claim_owner = 'somebody', delivery = $2 where id = $1",
+        row,
+        json.dumps({"state": "accepted"}),
+    )
+    await bench.connection.execute("select notify.open_delivery_accounts(array[$1::bigint], 60)", row)
+    fact = {"transaction_id": transaction_id, "subscriber_id": "someone", "channel": "SMS", "outcome": "failed"}
+    fact |= {"cause": "provider_error", "at": "2026-11-28T10:00:00Z"}
+    async with _tail(bench, "--since", "2020-01-01T00:00:00Z") as tail:
+        ended = await _line(tail)
+
+        await bench.connection.execute("select notify.record_delivery($1)", json.dumps([fact]))
+        await bench.connection.execute(
+            "select notify.record_delivery('[]', $1)", json.dumps([{"id": row, "through": True}])
+        )
+        settled = await _line(tail)
+    traced = await bench.xnovu("trace", str(row))
+    told = await bench.xnovu("trace", str(row), "--json")
+
+    assert (ended["id"], ended["status"], ended["delivery"]) == (row, "SENT", "accepted")
+    assert (settled["id"], settled["state"], settled["cause"]) == (row, "undelivered", "provider_error")
+    assert "delivery: undelivered (nobody has it; first cause: provider_error)" in traced.output
+    assert "  SMS: 0 sent, 1 failed, 0 skipped, 0 seen, 0 read" in traced.output
+    assert told.object["novu"]["delivery"]["state"] == "undelivered"
+    assert told.object["standing"]["needs_attention"]
+
+
 async def _first_row(bench: Bench) -> int:
     async with asyncio.timeout(30):
         while True:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from shared.health.observations import FailedNotification, NovuObservation, SubscriptionState
+from shared.health.observations import DeliveryStates, FailedNotification, NovuObservation, SubscriptionState
 from tests.integration.chromium import Page, browsing, find_chromium
 from tests.integration.health_scenes import ENTERPRISES, Scene, a_quarter_of_an_hour, ago, served
 
@@ -33,6 +33,7 @@ async def test_the_page_fits_every_screen_and_nothing_on_it_is_blocked(browser: 
         due_rows=1000,
         due_age_seconds=4_000,
         failures=FAILURES,
+        delivery=DeliveryStates(rows=2000, states={"undelivered": 1999, "unknown": 1}, unheard_seconds=90_000),
         novu=NovuObservation(failing_since=ago(20), last_fault="HTTP 401: check NOVU_SECRET_KEY"),
     )
 
@@ -71,6 +72,21 @@ async def test_what_comes_from_elsewhere_is_text_on_the_page(browser: Page) -> N
         assert await browser.evaluate("document.body.innerText.includes('<img src=x')")
         assert await browser.evaluate("document.title") == "degraded · XNovu"
         assert await browser.evaluate("document.querySelectorAll('img').length") == 0
+
+
+async def test_what_became_of_sent_rows_is_on_the_page_where_account_is_kept() -> None:
+    delivery = DeliveryStates(rows=2000, states={"delivered": 1980, "partly": 20}, unheard_seconds=61.0)
+    async with served(Scene(delivery=delivery)) as url, httpx.AsyncClient(base_url=url) as http:
+        page = (await http.get("/status", headers={"Accept": "text/html"})).text
+        told = (await http.get("/status")).json()["delivery"]
+    async with served(Scene()) as url, httpx.AsyncClient(base_url=url) as http:
+        without = (await http.get("/status", headers={"Accept": "text/html"})).text
+
+    assert re.search(r'<th scope="row">partly</th><td class="n">20</td>', page)
+    assert re.search(r'nothing heard of the oldest for</th><td class="n">1 min', page)
+    assert told == {"rows": 2000, "states": {"delivered": 1980, "partly": 20}, "unheard_seconds": 61.0}
+    assert "What became of them" in page
+    assert "What became of them" not in without
 
 
 async def test_every_page_has_a_policy_of_its_own_that_allows_nothing_from_elsewhere() -> None:

@@ -12,6 +12,7 @@ from temporalio.envconfig import ClientConfig
 from functions.autoscale_settings import AutoscaleSettings
 from functions.server import ServerSettings
 from functions.settings import FunctionsSettings
+from functions.webhook_settings import WebhookSettings
 from shared.settings import DaemonSettings, Environment, ListenerSettings, Settings, WorkerSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -22,6 +23,7 @@ READERS: dict[str, type[Environment]] = {
     "worker": WorkerSettings,
     "daemon": DaemonSettings,
     "functions": FunctionsSettings,
+    "webhook": WebhookSettings,
     "autoscale": AutoscaleSettings,
     "function": ServerSettings,
 }

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+from functions import webhook_endpoint
 from functions.scaling import metrics as scaler_metrics
 from listener import metrics as listener_metrics
-from shared import supervision
+from shared import measured_accounts, supervision
 from shared.novu import measured as novu_measured
 from shared.telemetry import process_metrics
 from shared.telemetry.metric import Metric
@@ -19,6 +20,8 @@ DECLARED = (
     *scaler_metrics.METRICS,
     *process_metrics.METRICS,
     *supervision.METRICS,
+    *measured_accounts.METRICS,
+    *webhook_endpoint.METRICS,
 )
 
 

@@ -86,6 +86,8 @@ async def _delete_rows(project: Project) -> None:
             "scheduler_pass",
             "component_heartbeat",
             "delivery_fault",
+            "delivery_account",
+            "delivery_reader",
             "unread_rules",
             "novu_workflow",
             "novu_rate",

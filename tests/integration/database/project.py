@@ -29,7 +29,10 @@ EXISTING_PROJECT = Path(__file__).with_name("existing_project.sql").read_text(en
 
 TABLES = {
     "component_heartbeat",
+    "delivery_account",
+    "delivery_fact",
     "delivery_fault",
+    "delivery_reader",
     "ent_notification",
     "ent_notification_rule",
     "ent_notification_template",
@@ -55,8 +58,12 @@ FUNCTIONS = {
     "begin_scaler_tick",
     "claim_batch",
     "claim_notifications",
+    "count_delivery_accounts",
     "create_notification",
     "cron_rules",
+    "delivery_count",
+    "delivery_person",
+    "delivery_states",
     "due_notifications",
     "due_scheduled",
     "end_scaler_tick",
@@ -65,6 +72,7 @@ FUNCTIONS = {
     "fill_channels",
     "find_trigger_request",
     "fire_rules",
+    "follow_notifications",
     "forget_novu_workflows",
     "health_observation",
     "heartbeats",
@@ -88,8 +96,10 @@ FUNCTIONS = {
     "note_trigger_request",
     "note_workflow_change",
     "noted_rows",
+    "notifications_of_transactions",
     "notifications_to_trigger",
     "novu_workflow_rows",
+    "open_delivery_accounts",
     "pause_novu_tokens",
     "preview_templates",
     "public_access",
@@ -99,6 +109,8 @@ FUNCTIONS = {
     "readable_instant",
     "recipients_of",
     "record_cancellations",
+    "record_delivery",
+    "record_followed_outcomes",
     "record_outcomes",
     "refuse_claim",
     "refuse_outcome",
@@ -117,6 +129,9 @@ FUNCTIONS = {
     "rule_update_is_refused",
     "scheduler_passes",
     "self_check",
+    "settle_delivery_accounts",
+    "settled_deliveries",
+    "take_delivery_looks",
     "take_novu_tokens",
     "take_rows",
     "trace_notification",
@@ -127,9 +142,7 @@ FUNCTIONS = {
     "withdraw_heartbeat",
     "write_cancellations",
     "write_outcomes",
-}
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+]"
 
 
 @dataclass(frozen=True)

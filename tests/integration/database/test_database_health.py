@@ -104,6 +104,7 @@ async def test_a_look_publishes_reads_and_observes_the_enterprises_that_listener
     ]
     assert [row["enterprise_id"] for row in seen["due"]] == [OURS]
     assert seen.pop("retried") == []
+    assert seen.pop("delivery") == {"rows": 0, "states": {}, "unheard_seconds": 0}
     assert seen == await _observe(connection) | {"due": [{**seen["due"][0]}]}
 
 

@@ -100,6 +100,7 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
         "chunks_sent": 0,
         "cancellation": None,
         "delivery_priority": None,
+        "delivery": None,
         "transaction_base": None,
         "awaits_answer": False,
         "in_doubt_since": None,

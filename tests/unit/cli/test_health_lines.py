@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from cli.health_lines import health_lines
 from shared.health.assessment import report_status
-from shared.health.observations import DueRows, Observations, RecentDeliveries, SubscriptionState
+from shared.health.observations import DeliveryStates, DueRows, Observations, RecentDeliveries, SubscriptionState
 from tests.unit.health.builders import (
     IDLE_QUEUE,
     NOW,
@@ -63,6 +63,14 @@ def test_each_part_that_can_be_unwell_has_a_hint() -> None:
         *("subscriptions", "temporal", "supabase", "ruleEngine", "queue", "novu")
     ]
     assert all(" Hint: " in line for line in problems)
+
+
+def test_what_became_of_sent_rows_is_told_where_account_is_kept() -> None:
+    delivery = DeliveryStates(rows=9, states={"undelivered": 1, "delivered": 5, "accepted": 3}, unheard_seconds=61.2)
+
+    lines = said(observed(database=a_database(delivery=delivery)))
+
+    assert "of the latest 9 sent: 3 accepted, 5 delivered, 1 undelivered; one unheard of for 61 s" in lines
 
 
 def test_slowness_is_told_where_it_is() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.operator_store import EndedNotification
+from cli.operator_store import EndedNotification, SettledDelivery
 from cli.tail import _show_line
 from cli.terminal import say, say_line
 from tests.unit.health.builders import NOW
@@ -46,8 +46,18 @@ def test_a_value_cannot_make_a_line_of_its_own(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "code\\n2026-11-28  SENT  acme  7  -\n"
 
 
-def test_a_row_that_is_followed_is_one_harmless_line(capsys: pytest.CaptureFixture[str]) -> None:
-    _show_line(EndedNotification(7, "acme", "FAILED", f"{HOSTILE}\nforged", 1, None, NOW))
+@pytest.mark.parametrize(
+    "item",
+    [
+        EndedNotification(7, "acme", "FAILED", f"{HOSTILE}\nforged", 1, None, NOW),
+        SettledDelivery(7, "acme", "partly", f"{HOSTILE}\nforged", NOW),
+    ],
+    ids=["ended", "settled"],
+)
+def test_a_row_that_is_followed_is_one_harmless_line(
+    capsys: pytest.CaptureFixture[str], item: EndedNotification | SettledDelivery
+) -> None:
+    _show_line(item)
 
     said = capsys.readouterr().out
     assert said.count("\n") == 1

@@ -60,6 +60,12 @@ HELD = {**CLAIMED, "lease_expires_at": NOW + HOUR}
     ("facts", "temporal", "orchestration", "state", "needs_attention"),
     [
         ({"status": "SENT", "transaction_id": "xnovu.acme.42"}, TemporalView(), None, "sent", False),
+        ({"status": "SENT", "delivery": {"state": "accepted"}}, TemporalView(), None, "sent", False),
+        ({"status": "SENT", "delivery": {"state": "delivered"}}, TemporalView(), None, "sent", False),
+        ({"status": "SENT", "delivery": {"state": "unknown"}}, TemporalView(), None, "sent", False),
+        ({"status": "SENT", "delivery": {"state": "partly"}}, TemporalView(), None, "sent", True),
+        ({"status": "SENT", "delivery": {"state": "undelivered"}}, TemporalView(), None, "sent", True),
+        ({"status": "SENT", "delivery": ["of somebody else's"]}, TemporalView(), None, "sent", False),
         (
             {"status": "FAILED", "error_details": {"code": "expired", "message": "m"}},
             TemporalView(),

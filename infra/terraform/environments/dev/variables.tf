@@ -85,9 +85,10 @@ variable "runbook_url" {
 }
 
 variable "secret_versions" {
-  description = "Which version of each secret is read, by number; bootstrap/ makes the secrets. temporal_api_key, or temporal_tls_client_cert and temporal_tls_client_key, where Temporal wants them."
+  description = "Which version of each secret is read, by number; bootstrap/ makes the secrets. temporal_api_key, or temporal_tls_client_cert and temporal_tls_client_key, where Temporal wants them; novu_webhook_secrets for the webhook function, which is there only with it."
   type = object({
     novu_secret_key           = number
+    novu_webhook_secrets      = optional(number)
     supabase_service_role_key = number
     temporal_api_key          = optional(number)
     temporal_tls_client_cert  = optional(number)

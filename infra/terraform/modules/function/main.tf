@@ -107,6 +107,17 @@ resource "google_cloud_run_v2_service" "main" {
   }
 }
 
+# A function that looks at signatures, and at nobody's identity.
+resource "google_cloud_run_v2_service_iam_member" "anybody" {
+  count = var.public ? 1 : 0
+
+  project  = var.project_id
+  location = var.region
+  name     = google_cloud_run_v2_service.main.name
+  role     = "roles/run.invoker"
+  member   = "allUsers"
+}
+
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = var.invokers
 

@@ -15,7 +15,9 @@ output "ingress" {
 
 output "invokers" {
   description = "Who may call it, by the bindings that there are."
-  value       = toset([for binding in google_cloud_run_v2_service_iam_member.invoker : binding.member])
+  value = toset([
+    for binding in concat(values(google_cloud_run_v2_service_iam_member.invoker), google_cloud_run_v2_service_iam_member.anybody) : binding.member
+  ])
 }
 
 output "name" {
@@ -34,5 +36,5 @@ output "secret_names" {
 output "uri" {
   description = "Its address, https://... . Known once its callers may call it."
   value       = google_cloud_run_v2_service.main.uri
-  depends_on  = [google_cloud_run_v2_service_iam_member.invoker]
+  depends_on  = [google_cloud_run_v2_service_iam_member.invoker, google_cloud_run_v2_service_iam_member.anybody]
 }

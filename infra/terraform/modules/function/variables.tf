@@ -86,6 +86,17 @@ variable "project_id" {
   type        = string
 }
 
+variable "public" {
+  description = "Whether anybody may call it: webhook alone, which believes signatures and nothing else."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.public || var.target == "webhook"
+    error_message = "public must be false for every target but webhook: the others trust whoever IAM lets through."
+  }
+}
+
 variable "region" {
   description = "Where it runs."
   type        = string
@@ -102,12 +113,12 @@ variable "service_account_email" {
 }
 
 variable "target" {
-  description = "Which function: health, status, trigger or autoscale."
+  description = "Which function: health, status, trigger, autoscale or webhook."
   type        = string
 
   validation {
-    condition     = contains(["autoscale", "health", "status", "trigger"], var.target)
-    error_message = "target must be health, status, trigger or autoscale."
+    condition     = contains(["autoscale", "health", "status", "trigger", "webhook"], var.target)
+    error_message = "target must be health, status, trigger, autoscale or webhook."
   }
 }
 

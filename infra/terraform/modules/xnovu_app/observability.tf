@@ -17,7 +17,7 @@ module "observability" {
   runbook_url                   = var.runbook_url
   delivery_slos                 = var.delivery_slos
   # OTEL_SERVICE_NAME of the parts, for projects that hold several deployments.
-  metrics_job          = "(.+/)?${var.prefix}-(listener|worker|health|status|trigger|autoscale)"
+  metrics_job          = "(.+/)?${var.prefix}-(listener|worker|health|status|trigger|autoscale|webhook)"
   autoscaler_mode      = var.autoscaler
   worker_min_instances = var.autoscaler == "fixed" ? var.worker_instances : var.worker_min_instances
   worker_max_instances = var.autoscaler == "fixed" ? max(1, var.worker_instances) : var.worker_max_instances

@@ -19,6 +19,7 @@ output "functions" {
     for name, function in merge(
       { health = module.health, status = module.status, trigger = module.trigger },
       local.by_function ? { autoscale = one(module.autoscale) } : {},
+      local.by_webhook ? { webhook = one(module.webhook) } : {},
     ) : name => { uri = function.uri, invokers = function.invokers, ingress = function.ingress }
   }
 }
@@ -29,6 +30,7 @@ output "images" {
     { listener = module.listener.image, health = module.health.image, status = module.status.image, trigger = module.trigger.image },
     { for name, pool in module.worker : name => pool.image },
     local.by_function ? { autoscale = one(module.autoscale).image } : {},
+    local.by_webhook ? { webhook = one(module.webhook).image } : {},
   )
 }
 
@@ -43,6 +45,7 @@ output "secret_readers" {
       worker   = module.worker_identity.secret_ids
     },
     local.by_function ? { autoscale = one(module.autoscale_identity).secret_ids } : {},
+    local.by_webhook ? { webhook = one(module.webhook_identity).secret_ids } : {},
   )
 }
 
@@ -58,6 +61,7 @@ output "service_accounts" {
     },
     local.by_function ? { autoscale = one(module.autoscale_identity).email, scheduler = google_service_account.scheduler[0].email } : {},
     local.by_temporal ? { invoker = google_service_account.invoker[0].email } : {},
+    local.by_webhook ? { webhook = one(module.webhook_identity).email } : {},
   )
 }
 
@@ -72,6 +76,7 @@ output "settings" {
     },
     { for name, pool in module.worker : name => pool.environment_names },
     local.by_function ? { autoscale = one(module.autoscale).environment_names } : {},
+    local.by_webhook ? { webhook = one(module.webhook).environment_names } : {},
   )
 }
 

@@ -25,6 +25,7 @@ locals {
   worker_environment = merge(
     { for name, value in local.connections : name => value if name != "DAEMON_ENTERPRISE_IDS" },
     local.worker_settings,
+    local.by_webhook ? { NOVU_DELIVERY = "webhook" } : {},
     var.worker_versioning ? { TEMPORAL_WORKER_DEPLOYMENT_NAME = var.prefix } : {},
     var.worker_settings,
   )
@@ -36,7 +37,7 @@ module "worker_identity" {
   project_id   = var.project_id
   account_id   = local.worker_name
   display_name = "XNovu ${var.environment}: worker"
-  secret_ids   = toset([for version in local.secrets : version.secret])
+  secret_ids   = toset([for version in local.worker_secrets : version.secret])
 }
 
 module "worker" {
@@ -58,7 +59,7 @@ module "worker" {
   deletion_protection = local.protected && each.value == var.image
   vpc_access          = local.vpc_access
   labels              = merge(local.labels, { part = "worker" })
-  secrets             = local.secrets
+  secrets             = local.worker_secrets
   environment         = merge(local.worker_environment, { XNOVU_BUILD = split("@", each.value)[1] })
 
   depends_on = [data.google_secret_manager_secret_version.main]

@@ -103,6 +103,66 @@ run "who_may_do_what" {
   }
 }
 
+run "the_webhook_is_for_anybody_and_holds_next_to_nothing" {
+  variables {
+    secret_versions = { novu_secret_key = 3, novu_webhook_secrets = 1, supabase_service_role_key = 2, temporal_api_key = 1 }
+  }
+
+  assert {
+    condition     = output.functions.webhook.invokers == toset(["allUsers"]) && output.functions.webhook.ingress == "INGRESS_TRAFFIC_ALL"
+    error_message = "Novu has no identity that Google knows: ${jsonencode(output.functions.webhook)}"
+  }
+
+  assert {
+    condition = (
+      output.secret_readers.webhook == toset(["xnovu-prod-novu-webhook-secrets", "xnovu-prod-supabase-service-role-key"]) &&
+      module.webhook[0].secret_names == toset(["NOVU_WEBHOOK_SECRETS", "SUPABASE_SERVICE_ROLE_KEY"]) &&
+      !contains(output.settings.webhook, "FUNCTIONS_TRUST_PLATFORM_IDENTITY")
+    )
+    error_message = "It reaches the database and nothing else: ${jsonencode(output.settings.webhook)}"
+  }
+
+  assert {
+    condition = alltrue([
+      for part, secrets in output.secret_readers : part == "webhook" || !contains(secrets, "xnovu-prod-novu-webhook-secrets")
+    ])
+    error_message = "What Novu signs with is the webhook function's alone: ${jsonencode(output.secret_readers)}"
+  }
+
+  assert {
+    condition     = contains(output.settings["xnovu-prod-worker"], "NOVU_DELIVERY")
+    error_message = "The worker keeps account of what the webhook function is told."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in output.functions : name == "webhook" || !contains(function.invokers, "allUsers")
+    ])
+    error_message = "Nobody else gets allUsers."
+  }
+}
+
+run "nothing_but_the_webhook_is_for_anybody" {
+  command = plan
+
+  module {
+    source = "../function"
+  }
+
+  variables {
+    description           = "Sends"
+    environment           = {}
+    invokers              = {}
+    name                  = "xnovu-prod-trigger"
+    public                = true
+    secrets               = {}
+    service_account_email = "trigger@project.iam.gserviceaccount.com"
+    target                = "trigger"
+  }
+
+  expect_failures = [var.public]
+}
+
 run "callers_cannot_be_everybody" {
   command = plan
 

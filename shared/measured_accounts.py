@@ -1,0 +1,81 @@
+"""The account of deliveries as metrics (docs/metrics.md): whoever adds to it counts what is new."""
+
+from collections.abc import Collection, Sequence
+
+from shared.notification.delivery import DeliveryFact
+from shared.ports import DeliveryAccounts, LookedAt, RecordedDelivery, TakenLooks
+from shared.telemetry.metric import Kind, Metric, counter, observe_value
+
+MESSAGES = Metric(
+    "xnovu.delivery.messages",
+    Kind.COUNTER,
+    "{message}",
+    "Messages to one person in one channel, as Novu tells what became of them: `sent`, `failed`, `skipped`, and of"
+    " those sent `seen` and `read`.",
+    ("xnovu.enterprise.id", "xnovu.channel", "xnovu.outcome"),
+)
+STATES = Metric(
+    "xnovu.delivery.states",
+    Kind.COUNTER,
+    "{notification}",
+    "Rows whose delivery came to a state: `delivered`, `partly`, `undelivered`, or `unknown` where Novu forgot before"
+    " everything was known.",
+    ("xnovu.enterprise.id", "xnovu.state"),
+)
+UNHEARD_AGE = Metric(
+    "xnovu.delivery.unheard.age",
+    Kind.GAUGE,
+    "s",
+    "How long the oldest row is sent of which nothing at all was heard; 0 for none.",
+)
+METRICS = (MESSAGES, STATES, UNHEARD_AGE)
+
+_messages = counter(MESSAGES)
+_states = counter(STATES)
+
+
+class MeasuredAccounts:
+    """Port DeliveryAccounts, counted."""
+
+    def __init__(self, accounts: DeliveryAccounts) -> None:
+        self._accounts = accounts
+        self._unheard_seconds: float | None = None
+        observe_value(UNHEARD_AGE, lambda: self._unheard_seconds)
+
+    async def record(self, facts: Sequence[DeliveryFact], looks: Sequence[LookedAt] = ()) -> RecordedDelivery:
+        recorded = await self._accounts.record(facts, looks)
+        _count_states(recorded.states)
+        for enterprise_id, channel, outcome, messages in recorded.messages:
+            # A counter only grows: a message that failed at first and was sent later counts as both.
+            if messages > 0:
+                _messages.add(
+                    messages,
+                    {"xnovu.enterprise.id": enterprise_id, "xnovu.channel": channel, "xnovu.outcome": outcome},
+                )
+        return recorded
+
+    async def take(
+        self,
+        reader: str,
+        enterprise_ids: Collection[str],
+        *,
+        limit: int,
+        retention_seconds: float,
+        lease_seconds: float,
+    ) -> TakenLooks:
+        taken = await self._accounts.take(
+            reader,
+            enterprise_ids,
+            limit=limit,
+            retention_seconds=retention_seconds,
+            lease_seconds=lease_seconds,
+        )
+        # Of several workers the one that reads knows.
+        self._unheard_seconds = taken.unheard_seconds if taken.mine else None
+        _count_states(taken.states)
+        return taken
+
+
+def _count_states(states: Sequence[tuple[str, str, int]]) -> None:
+    for enterprise_id, state, rows in states:
+        _states.add(rows, {"xnovu.enterprise.id": enterprise_id, "xnovu.state": state})
