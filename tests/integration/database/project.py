@@ -142,7 +142,9 @@ FUNCTIONS = {
     "withdraw_heartbeat",
     "write_cancellations",
     "write_outcomes",
-]"
+}
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _portions(ids: list[int]) -> list[list[int]]:
 
 
 async def _claim(connection: Connection, enterprise_id: str, ids: list[int]) -> dict[str, Any]:
-    text = await connection.fetchval("select notify.claim_batch($1, $2, 'owner', 60)::text", enterprise_id, ids)
+    text = await connection.fetchval("select notify.claim_batch($1, $2, 'owner', 60, true)::text", enterprise_id, ids)
     assert len(text) < 20 * 1024 * 1024
     answer: dict[str, Any] = json.loads(text)
     return answer
