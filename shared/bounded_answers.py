@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 
+from shared.json_weight import JsonWeight
+
 ACCEPT_ENCODING = "gzip"
 """The one packing that is asked for, and taken."""
 
@@ -25,22 +27,28 @@ class AnswerRefused(httpx.RequestError):
     """The answer is larger, slower or packed otherwise than ours may be."""
 
 
-def bound_answers(client: httpx.AsyncClient, limit_bytes: int) -> None:
+class AnswerTooLarge(AnswerRefused):
+    """It is larger than ours may be: an answer to less may do."""
+
+
+def bound_answers(client: httpx.AsyncClient, limit_bytes: int, *, weight_bytes: int | None = None) -> None:
     """Have this client read at most so much of any answer. What it sends raises AnswerRefused where that is not enough.
+
+    With `weight_bytes` an answer is JSON, and may weigh so much in memory once it is read.
 
     By a hook, which is called before anything of the body is read; a transport of our own would leave out the proxies
     that the environment names.
     """
 
     async def bound(response: httpx.Response) -> None:
-        response.stream = _bounded(response, limit_bytes)
+        response.stream = _bounded(response, limit_bytes, weight_bytes)
         response.headers.pop("Content-Encoding", None)  # or httpx would unpack what is unpacked
 
     client.headers["Accept-Encoding"] = ACCEPT_ENCODING
     client.event_hooks = {"response": [bound]}
 
 
-def _bounded(response: httpx.Response, limit_bytes: int) -> "_BoundedStream":
+def _bounded(response: httpx.Response, limit_bytes: int, weight_bytes: int | None) -> "_BoundedStream":
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", ACCEPT_ENCODING):
         raise AnswerRefused("the answer is packed as nobody asked for", request=response.request)
@@ -48,16 +56,25 @@ def _bounded(response: httpx.Response, limit_bytes: int) -> "_BoundedStream":
     if length.isdecimal() and int(length) > limit_bytes:
         raise _too_large(limit_bytes, response.request)
     assert isinstance(response.stream, httpx.AsyncByteStream)
-    return _BoundedStream(response.stream, response.request, limit_bytes, packed=encoding == ACCEPT_ENCODING)
+    weight = None if weight_bytes is None else JsonWeight(weight_bytes)
+    packed = encoding == ACCEPT_ENCODING
+    return _BoundedStream(response.stream, response.request, limit_bytes, weight, packed=packed)
 
 
 class _BoundedStream(httpx.AsyncByteStream):
     def __init__(
-        self, stream: httpx.AsyncByteStream, request: httpx.Request, limit_bytes: int, *, packed: bool
+        self,
+        stream: httpx.AsyncByteStream,
+        request: httpx.Request,
+        limit_bytes: int,
+        weight: JsonWeight | None,
+        *,
+        packed: bool,
     ) -> None:
         self._stream = stream
         self._request = request
         self._limit_bytes = limit_bytes
+        self._weight = weight
         self._packed = packed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -66,6 +83,8 @@ class _BoundedStream(httpx.AsyncByteStream):
             size_bytes += len(piece)
             if size_bytes > self._limit_bytes:
                 raise _too_large(self._limit_bytes, self._request)
+            if self._weight is not None and self._weight.is_too_much(piece):
+                raise AnswerTooLarge("the answer would weigh too much in memory", request=self._request)
             yield piece
 
     async def aclose(self) -> None:
@@ -94,5 +113,5 @@ class _BoundedStream(httpx.AsyncByteStream):
             raise AnswerRefused("the answer cannot be unpacked", request=self._request) from None
 
 
-def _too_large(limit_bytes: int, request: httpx.Request) -> AnswerRefused:
-    return AnswerRefused(f"the answer is larger than {limit_bytes} bytes", request=request)
+def _too_large(limit_bytes: int, request: httpx.Request) -> AnswerTooLarge:
+    return AnswerTooLarge(f"the answer is larger than {limit_bytes} bytes", request=request)

@@ -25,6 +25,10 @@ class StoreUnavailable(Exception):
         self.code = code
 
 
+class StoreAnswerTooLarge(StoreUnavailable):
+    """The database answered, with more than anybody should hold: asking for less may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class DueNotifications:
     """One enterprise's page of due rows that nobody holds, in id order.

@@ -1,6 +1,9 @@
 """The Supabase client as our adapters want it: schema `notify`, bounded time, no retries of its own."""
 
+from typing import Any
+
 import httpx
+from pydantic_core import from_json
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 
 from shared.bounded_answers import bound_answers
@@ -11,12 +14,25 @@ REQUEST_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
 """The largest is a claim's: eight megabytes of rows, and the templates that they need."""
 
+HEAVIEST_ANSWER_BYTES = 60 * 1024 * 1024
+"""Of memory, once it is read: as one of that length in which a few characters are of another script."""
+
 
 async def connect(url: str, service_role_key: str) -> tuple[AsyncClient, httpx.AsyncClient]:
     """A client and the HTTP pool beneath it, which the caller closes. Nothing is sent yet."""
     http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT, limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0))
-    bound_answers(http, LONGEST_ANSWER_BYTES)
+    bound_answers(http, LONGEST_ANSWER_BYTES, weight_bytes=HEAVIEST_ANSWER_BYTES)
+    http.event_hooks["response"].append(_read_json_from_bytes)
     client = await create_async_client(
         url, service_role_key, options=AsyncClientOptions(schema="notify", httpx_client=http)
     )
     return client, http
+
+
+async def _read_json_from_bytes(response: httpx.Response) -> None:
+    """One character of another script would make httpx's text of the whole answer four times as large as the answer."""
+
+    def read() -> Any:
+        return from_json(response.content, allow_inf_nan=False, cache_strings="keys")
+
+    response.json = read  # type: ignore[method-assign, assignment]

@@ -6,14 +6,17 @@ import httpx
 from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
-from shared.ports import StoreUnavailable
+from shared.bounded_answers import AnswerTooLarge
+from shared.ports import StoreAnswerTooLarge, StoreUnavailable
 from shared.supabase.unavailable import store_unavailable
 
 
 async def call_function(client: AsyncClient, function: str, **arguments: Any) -> Any:
-    """The function's answer. Raises StoreUnavailable, which quotes neither arguments nor rows."""
+    """The answer. Raises StoreUnavailable (StoreAnswerTooLarge too), which quotes neither arguments nor rows."""
     try:
         response = await client.rpc(function, arguments).execute()
+    except AnswerTooLarge as error:
+        raise StoreAnswerTooLarge(f"{function}: {error}") from None
     except (APIError, httpx.HTTPError) as error:
         raise store_unavailable(function, error) from None
     except (ValueError, RecursionError) as error:

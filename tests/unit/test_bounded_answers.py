@@ -14,7 +14,7 @@ import pytest
 from shared import bounded_answers
 from shared.bounded_answers import AnswerRefused, bound_answers
 from shared.novu.trigger import LONGEST_ANSWER_BYTES, open_trigger
-from shared.ports import StoreUnavailable, TriggerEvent, TriggerUnknown
+from shared.ports import StoreAnswerTooLarge, TriggerEvent, TriggerUnknown
 from shared.supabase import client as supabase_client
 from shared.supabase.sql_function import call_function
 
@@ -113,12 +113,24 @@ async def test_novus_bomb_is_no_answer_and_not_the_rows_fault() -> None:
     async with answering("Content-Encoding: gzip\r\n", bomb) as url, open_trigger(url, "key") as trigger:
         [result] = await trigger.trigger([event])
 
-    assert result == TriggerUnknown("AnswerRefused")
+    assert result == TriggerUnknown("AnswerTooLarge")
 
 
 async def test_a_database_that_answers_too_much_counts_as_unavailable() -> None:
     async with answering(f"Content-Length: {supabase_client.LONGEST_ANSWER_BYTES + 1}\r\n", b"[") as url:
         client, http = await supabase_client.connect(url, "key")
         async with http:
-            with pytest.raises(StoreUnavailable, match="AnswerRefused"):
+            with pytest.raises(StoreAnswerTooLarge, match="larger than"):
+                await call_function(client, "due_notifications")
+
+
+@pytest.mark.parametrize(
+    "piece", [b"{}," * 20_000, b"[[[[[[[[[[]]]]]]]]]]," * 3_000, b'"' + "x😀".encode() * 12_000 + b'",'], ids=len
+)
+async def test_a_database_whose_answer_would_fill_the_memory_is_given_up_before_it_is_read(piece: bytes) -> None:
+    times = (supabase_client.LONGEST_ANSWER_BYTES - 100) // len(piece)
+    async with answering("", b"[", *[piece] * times, b"0]") as url:
+        client, http = await supabase_client.connect(url, "key")
+        async with http:
+            with pytest.raises(StoreAnswerTooLarge, match="weigh"):
                 await call_function(client, "due_notifications")

@@ -22,6 +22,7 @@ from shared.ports import (
     HeldClaim,
     NotificationClaims,
     NotificationTrigger,
+    StoreAnswerTooLarge,
     StoreUnavailable,
     TriggerEvent,
     TriggerFault,
@@ -52,7 +53,7 @@ itself: neither this one nor those of Novu's faults bring a row nearer to `inter
 """
 
 FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
-"""Faults of others, which pass: every row would meet them."""
+"""Faults of others, which pass: every row would meet them. But an answer that is too large is of the rows asked for."""
 
 
 class Renderer(Protocol):
@@ -158,10 +159,10 @@ class NotificationDelivery:
                     settled, fan_out_result, lacking = await self._send(
                         input.enterprise_id, batch, delayed, attempt, calls
                     )
-                except FORESEEN:
-                    await self._leave_uncalled(input.enterprise_id, calls.uncalled)
-                    raise
                 except Exception as error:
+                    if isinstance(error, FORESEEN) and not isinstance(error, StoreAnswerTooLarge):
+                        await self._leave_uncalled(input.enterprise_id, calls.uncalled)
+                        raise
                     log.error("delivery_stumbled", exc_info=error, extra=_about(input.enterprise_id, portion))
                     if len(portion) > 1:
                         portions.extend([notification_id] for notification_id in portion)

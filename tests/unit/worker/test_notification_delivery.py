@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel, ClaimedBatch, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
-from shared.ports import FaultCode, HeldClaim, PutOff, TriggerAccepted, TriggerEvent, TriggerFault
+from shared.ports import FaultCode, HeldClaim, PutOff, StoreAnswerTooLarge, TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import (
     DYNAMIC,
@@ -407,3 +407,19 @@ async def test_rows_that_the_database_refuses_are_told_as_failed_and_their_mates
     assert result == NotificationProcessingResult(sent=1, failed={"1": "claim_refused", "2": "outcome_refused"})
     told = {(line.__dict__["notification_id"], line.__dict__["sqlstate"]) for line in caplog.records}
     assert told == {(1, "23514"), (2, "23514")}
+
+
+async def test_rows_that_together_make_too_large_an_answer_are_claimed_one_by_one() -> None:
+    class Narrow(FakeStore):
+        async def claim(self, enterprise_id: str, notification_ids: Sequence[int], **how: Any) -> ClaimedBatch:
+            if len(notification_ids) > 1 or 2 in notification_ids:
+                raise StoreAnswerTooLarge("claim_batch: the answer is larger than 16777216 bytes")
+            return await super().claim(enterprise_id, notification_ids, **how)
+
+    store = Narrow(a_notification(1), a_notification(2), a_notification(3))
+
+    with pytest.raises(ApplicationError, match="StoreAnswerTooLarge") as raised:
+        await deliver(delivery(store), 1, 2, 3)
+
+    assert raised.value.type == "InternalFault"
+    assert sorted(store.recorded) == [1, 3]
