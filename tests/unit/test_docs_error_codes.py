@@ -9,6 +9,7 @@ from functions.problems import PROBLEM_MEDIA_TYPE, STATUS, ProblemCode
 from shared.notification.outcomes import RefusalCode
 from shared.ports import FaultCode
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
+from worker.activities.doubt import IN_DOUBT
 from worker.activities.notification_delivery import RENDERING_DELAYED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "error_codes.md"
@@ -17,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "error_codes.md"
 def test_every_code_has_its_line_and_every_line_its_code() -> None:
     lines = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", DOCUMENT.read_text(), re.MULTILINE)
 
-    assert sorted(lines) == sorted([*RefusalCode, *FaultCode, RENDERING_DELAYED])
+    assert sorted(lines) == sorted([*RefusalCode, *FaultCode, IN_DOUBT, RENDERING_DELAYED])
 
 
 def test_every_problem_of_the_functions_has_its_line_with_its_status() -> None:

@@ -9,6 +9,9 @@ from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, 
 from shared.ports import HeldClaim, TakenEvents
 from worker.activities.novu_fan_out import PendingNotification
 
+IN_DOUBT = "in_doubt"
+"""What health calls rows that are put off."""
+
 MOST_REPEATS = 10
 """In doubt; the waits double, so that this is a day at the default wait. Then a person must look."""
 

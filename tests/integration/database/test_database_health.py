@@ -245,3 +245,16 @@ async def test_rows_that_their_workers_die_of_show_though_nobody_told_of_a_fault
     await update(connection, [odd], "attempts = 4, processed_at = '-infinity'")
 
     assert await _retried(connection) == [(OURS, "worker_lost", 1)]
+
+
+async def test_rows_in_doubt_show_as_that_however_often_they_were_put_off(connection: Connection) -> None:
+    put_off = await insert_notification(connection)
+    await claim(connection, [put_off])
+    await update(
+        connection, [put_off], "attempts = 9, processed_at = now() - interval '6 seconds', in_doubt_since = now()"
+    )
+    held = await _retried(connection)
+    await update(connection, [put_off], "claim_owner = null")
+
+    assert held == [(OURS, "worker_lost", 1)]
+    assert await _retried(connection) == [(OURS, "in_doubt", 1)]
