@@ -1,5 +1,6 @@
-"""Which deliveries may begin: so few that none waits long for Novu's tokens, and slots stay free for others. Pure."""
+"""Which deliveries may begin: so few that none waits long for Novu's tokens, and slots stay free for others."""
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,23 +11,31 @@ from shared.ports import FaultCode, PutOff
 AHEAD_SECONDS = 2.0
 """Work that may be begun ahead in a lane: it keeps tokens from being left, and is what a single waits behind."""
 
+RETURNS_PER_TURN = 3.0
+"""So many of those that were put off come back, on the average, while one has its turn: then none is left without."""
+
 SHORTEST_SECONDS = 1.0
-LONGEST_SECONDS = 300.0
-"""Of a delivery's being put off: by then there may be fewer before it than were reckoned with."""
+LONGEST_SECONDS = 200.0
+"""Of a delivery's being put off, half of it more or less."""
 
 _FEW_LANES = 256
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """What was begun will have been sent by `busy_until`, what was put off too by `booked_until`."""
+    """The `begun` deliveries will have ended by `busy_until`. `waiting` rows were put off and are back by `back_by`."""
 
+    begun: int = 0
     busy_until: float = 0.0
-    booked_until: float = 0.0
+    waiting: float = 0.0
+    back_by: float = 0.0
 
 
 class Turns:
-    """Reckons with one token for each row, at the pace that the process gets; others' lanes have their shares of it."""
+    """Reckons with one token for each row, at the pace that the process gets; others' lanes have their shares of it.
+
+    Workers know nothing of each other's turns: who is put off by one may come back to another, as many there as here.
+    """
 
     def __init__(
         self,
@@ -35,17 +44,19 @@ class Turns:
         *,
         large_at_once: int,
         clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        """`pace` in tokens a second, None without bounds; `closed` while Novu takes nothing; `large_at_once` lanes."""
+        """`pace` in tokens a second, None without bounds; `closed` while Novu takes nothing; bulk: `large_at_once`."""
         self._pace = pace
         self._closed = closed
         self._large_at_once = large_at_once
         self._clock = clock
+        self._chance = chance
         self._lanes: dict[tuple[str, bool], _Lane] = {}
         self._prune_at = _FEW_LANES
 
     def enter(self, enterprise_id: str, rows: int, *, returning: bool) -> PutOff | None:
-        """Whether a delivery may begin now: None. `returning` ones were put off before, and precede others."""
+        """Whether a delivery may begin now: None, and then it `leave`s. Those `returning` were put off and go first."""
         if closed := self._closed():
             return closed
         pace = self._pace()
@@ -55,28 +66,40 @@ class Turns:
         key = lane_of(enterprise_id, rows)
         self._prune(now)
         lane = self._lanes.setdefault(key, _Lane())
-        others = {name: each for name, each in self._lanes.items() if each.busy_until > now and each is not lane}
-        takes_seconds = rows * (len(others) + 1) / pace
-        ahead = lane.busy_until if returning else max(lane.busy_until, lane.booked_until)
-        starts_at = max(lane.busy_until, lane.booked_until, now)
-        if not key[1] and lane.busy_until <= now:
-            large = sorted(each.busy_until for name, each in others.items() if not name[1])
-            if len(large) >= self._large_at_once:
-                ahead = starts_at = max(starts_at, large[0] + AHEAD_SECONDS)
-        if ahead - now <= AHEAD_SECONDS:
-            lane.busy_until = max(lane.busy_until, now) + takes_seconds
+        if lane.back_by < now:
+            lane.waiting = 0.0
+        elif returning:
+            lane.waiting = max(lane.waiting - rows, 0.0)
+        others = sum(each.busy_until > now for each in self._lanes.values() if each is not lane)
+        seconds_per_row = (others + 1) / pace
+        ahead_seconds = lane.busy_until - now + (0.0 if returning else lane.waiting * seconds_per_row)
+        if ahead_seconds <= AHEAD_SECONDS and (key[1] or self._has_room()):
+            lane.begun += 1
+            lane.busy_until = max(lane.busy_until, now) + rows * seconds_per_row
             return None
-        seconds = starts_at - now
-        if seconds < LONGEST_SECONDS:
-            lane.booked_until = starts_at + takes_seconds
-        else:  # it is to ask again, by when those that are booked have begun
-            seconds = LONGEST_SECONDS
-        return PutOff(max(seconds, SHORTEST_SECONDS), FaultCode.NOVU_RATE, "others' turn at Novu's rate is before")
+        lane.waiting += rows
+        seconds = min(lane.waiting * seconds_per_row / RETURNS_PER_TURN, LONGEST_SECONDS)
+        seconds = max(seconds * (0.5 + self._chance()), SHORTEST_SECONDS)
+        lane.back_by = max(lane.back_by, now + 2 * seconds)
+        return PutOff(seconds, FaultCode.NOVU_RATE, "others have their turn at Novu's rate")
+
+    def leave(self, enterprise_id: str, rows: int) -> None:
+        """The delivery has ended, or goes on another time. It may have been quicker than was reckoned with."""
+        lane = self._lanes.get(lane_of(enterprise_id, rows))
+        if lane is not None and lane.begun:
+            now = self._clock()
+            lane.begun -= 1
+            lane.busy_until = now + max(lane.busy_until - now, 0.0) * lane.begun / (lane.begun + 1)
+
+    def _has_room(self) -> bool:
+        return sum(lane.begun for (_, small), lane in self._lanes.items() if not small) < self._large_at_once
 
     def _prune(self, now: float) -> None:
         if len(self._lanes) > self._prune_at:
             self._lanes = {
-                name: lane for name, lane in self._lanes.items() if max(lane.busy_until, lane.booked_until) > now
+                name: each
+                for name, each in self._lanes.items()
+                if each.begun or max(each.busy_until, each.back_by) > now
             }
             self._prune_at = max(_FEW_LANES, 2 * len(self._lanes))
 

@@ -143,7 +143,7 @@ class NotificationDelivery:
         calls = _Calls()
         stumbled: dict[int, Exception] = {}
         delayed = DelayedRows()
-        async with heartbeating(lambda: (result, put_offs)):
+        async with self._putting_off.turn(input), heartbeating(lambda: (result, put_offs)):
             portions = deque([input.notification_ids])
             while portions:
                 portion = portions.popleft()

@@ -1,6 +1,8 @@
 """Deliveries that are put off before they are rendered: they wait without a slot, and nobody else takes them up."""
 
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from temporalio import activity
 
@@ -18,7 +20,7 @@ class PuttingOff:
         self._lease_seconds = lease_seconds
 
     async def put_off(self, input: NotificationProcessingInput, claim_owner: str) -> PutOff | None:
-        """Why, and for how long, the delivery does not begin; None: it does.
+        """Why, and for how long, the delivery does not begin; None: it does, within a `turn`.
 
         Safe to repeat: a claim is kept for as much longer.
 
@@ -31,11 +33,19 @@ class PuttingOff:
             return None
         held = await self._hold(input, claim_owner, self._lease_seconds + math.ceil(put_off.seconds))
         if not held:
-            return None  # settled, or another's: there is nothing to wait for
+            return None  # settled, or another's: there is nothing to wait for, or to send
         await self._claims.note_faults(
             input.enterprise_id, claim_owner=claim_owner, notification_ids=held, code=put_off.code
         )
         return put_off
+
+    @asynccontextmanager
+    async def turn(self, input: NotificationProcessingInput) -> AsyncIterator[None]:
+        """While the delivery that was not put off runs."""
+        try:
+            yield
+        finally:
+            self._turns.leave(input.enterprise_id, len(input.notification_ids))
 
     async def _hold(self, input: NotificationProcessingInput, claim_owner: str, lease_seconds: int) -> frozenset[int]:
         """The rows that are the workflow's: those of earlier attempts, or else those that it can claim."""

@@ -99,7 +99,10 @@ class RateKeeper:
         """Tokens a second that this process gets lately, others asking too; None: not counted."""
         bucket = self._buckets[category]
         per_second = self._limits.of(category, bucket.told)
-        return per_second if per_second is None or bucket.pace is None else min(bucket.pace, per_second)
+        is_served = bucket.serving is not None and not bucket.serving.done()
+        if per_second is None or bucket.pace is None or not is_served:
+            return per_second
+        return min(bucket.pace, per_second)
 
     def bulk_from(self, category: RateCategory) -> int:
         if self._buckets[category].unpaid_since is not None:
