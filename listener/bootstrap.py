@@ -8,11 +8,12 @@ from functools import partial
 from temporalio.client import Client
 
 from listener.backlog import Backlog
+from listener.doorbell.feed import DoorbellFeed
+from listener.doorbell.timing import FeedTiming
 from listener.heartbeat import observe
 from listener.listener import Listener
 from listener.observed import observe_listener
-from listener.postgres_changes.feed import PostgresChangesFeed
-from listener.postgres_changes.timing import FeedTiming
+from listener.postgres_changes.way import PostgresChanges
 from listener.workflows import Work, Workflows
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
@@ -71,11 +72,12 @@ async def run(
         )
         if temporal is None:
             return
-        feed = PostgresChangesFeed(
+        feed = DoorbellFeed(
             settings.supabase_url,
             key,
             settings.daemon_enterprise_ids,
             store,
+            PostgresChanges(),
             max_retries=settings.subscription_max_retries,
             timing=FeedTiming(
                 reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds

@@ -75,6 +75,7 @@ class Listener:
         self._lookout = Lookout(
             store,
             enterprise_ids,
+            way=lambda: feed.status.way,
             interval_seconds=min(look_seconds, sweep_interval_seconds),
             on_unread_rules=self._tell_of_unread_rules,
             on_flaws=self._sweep_all,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from shared.ports import FeedFlaw, NotificationStore, StoreUnavailable
+from shared.ports import FeedFlaw, FeedWay, NotificationStore, StoreUnavailable
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -28,16 +28,18 @@ class Lookout:
         store: NotificationStore,
         enterprise_ids: Collection[str],
         *,
+        way: Callable[[], FeedWay],
         interval_seconds: float,
         on_unread_rules: Callable[[str], None],
         on_flaws: Callable[[], None],
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """`on_unread_rules` hears at each look of each enterprise whose scheduler has not read its rules since they
-        changed; `on_flaws` when changes begin to be kept from the listener.
+        """`way` is how the feed hears now. `on_unread_rules` hears at each look of each enterprise whose scheduler has
+        not read its rules since they changed; `on_flaws` when changes begin to be kept from the listener.
         """
         self._store = store
         self._enterprise_ids = frozenset(enterprise_ids)
+        self._way = way
         self._interval_seconds = interval_seconds
         self._on_unread_rules = on_unread_rules
         self._on_flaws = on_flaws
@@ -76,7 +78,7 @@ class Lookout:
     async def look(self) -> None:
         """Look once. Raises StoreUnavailable."""
         self._soon.clear()
-        seen = await self._store.look_out(self._enterprise_ids)
+        seen = await self._store.look_out(self._enterprise_ids, self._way())
         now = self._clock()
         # Old marks are news to a listener that has just been started: what counts is since when it tells in vain.
         self._unread_since = {

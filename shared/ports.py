@@ -52,6 +52,13 @@ class DueNotifications:
     urgent: tuple[tuple[int, int], ...] = ()
 
 
+class FeedWay(StrEnum):
+    """How rings are carried from the database to a listener."""
+
+    POSTGRES_CHANGES = "postgres_changes"
+    BROADCAST = "broadcast"
+
+
 @dataclass(frozen=True, slots=True)
 class FeedFlaw:
     """Something that keeps row changes from a listener, and the statement (or statements) that mends it."""
@@ -161,12 +168,15 @@ class NotificationStore(NotificationClaims, Protocol):
         """
         ...
 
-    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
-        """What the feed of row changes does not tell of these enterprises."""
+    async def look_out(self, enterprise_ids: Collection[str], way: FeedWay) -> LookoutFindings:
+        """What the feed of row changes does not tell of these enterprises, and what keeps them from its way."""
         ...
 
-    async def beat_canary(self, listener_id: str) -> int:
-        """Write the listener's canary row; returns the beat number that should come back as a row change."""
+    async def sing(self, listener_id: str, way: FeedWay) -> int:
+        """Ring a beat for the listener itself; returns its number, which should come back this way.
+
+        For some time from now on, rings are carried this way.
+        """
         ...
 
 
@@ -749,9 +759,10 @@ FeedEvent = RowChange | RowScheduled | RowRetracted | RuleChanged | FeedGap | Fe
 @dataclass(slots=True)
 class FeedStatus:
     """What an adapter has observed, counted from live objects; the adapter alone writes it, and CATCHING_UP not at all:
-    whether a gap has been swept is for the consumer to say.
+    whether a gap has been swept is for the consumer to say. `way` is how it hears, for people and for the store.
     """
 
+    way: FeedWay = FeedWay.POSTGRES_CHANGES
     states: dict[str, FeedState] = field(default_factory=dict)
     changes_received: int = 0
     changes_malformed: int = 0

@@ -7,15 +7,16 @@ from typing import Any
 
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
-from shared.ports import StoreUnavailable
+from shared.ports import FeedWay, StoreUnavailable
 from shared.settings import SupabaseSettings
+from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.sql_function import call_function
 
 MOST_SKEW = timedelta(seconds=2)
 
 EXPECTED_FUNCTIONS = frozenset(
     {
-        *("beat_canary", "claim_batch", "create_notification", "cron_rules"),
+        *("claim_batch", "create_notification", "cron_rules"),
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
         *("fire_rules", "health_observation", "heartbeats", "hold_claims", "look_at_health"),
         *("note_delivery_faults", "note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
@@ -23,7 +24,8 @@ EXPECTED_FUNCTIONS = frozenset(
         *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
         *("retried_deliveries",),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
-        *("look_out", "mark_unread_rules", "read_cron_rules"),
+        *("look_out_for", "mark_unread_rules", "read_cron_rules", "ring", "ring_for_notifications"),
+        *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell"),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *("note_kept_credentials", "recipients_of"),
         *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
@@ -42,8 +44,6 @@ EXPECTED_FUNCTIONS = frozenset(
     }
 )
 """What this release calls, and what its triggers call; a test holds them against the migrations."""
-
-PUBLISHED_TABLES = ("ent_notification", "ent_notification_rule", "listener_canary")
 
 _MIGRATE = "apply the migrations: supabase db push --workdir infra"
 
@@ -84,14 +84,10 @@ async def check_supabase() -> list[Problem]:
 
 
 async def check_publication() -> list[Problem]:
-    """The tables whose changes ring are published, whole, and have an identity; row-level security is on."""
-    tables = (await _ask()).content["tables"]
-    return [
-        Problem(f"table notify.{name} {what}", hint, "publication")
-        for name in PUBLISHED_TABLES
-        for is_so, what, hint in _flaws(tables.get(name))
-        if is_so
-    ]
+    """Rings are rung, and what carries them is published."""
+    async with supabase_session(SupabaseSettings.load()) as client:
+        found = await SupabaseNotificationStore(client).look_out((), FeedWay.POSTGRES_CHANGES)
+    return [Problem(flaw.what, f"mend it with: {flaw.mend}", "publication") for flaw in found.flaws]
 
 
 async def check_clock() -> list[Problem]:
@@ -102,23 +98,6 @@ async def check_clock() -> list[Problem]:
     direction = "ahead of" if answer.skew < timedelta() else "behind"
     seconds = abs(answer.skew).total_seconds()
     return [Problem(f"this machine's clock is {seconds:.1f} s {direction} the database's", "run NTP here.", "clock")]
-
-
-def _flaws(table: dict[str, bool] | None) -> list[tuple[bool, str, str]]:
-    if table is None:
-        return [(True, "does not exist", _MIGRATE)]
-    name = "publication supabase_realtime"
-    return [
-        (not table["published"], f"is not in {name}, or its inserts or updates are not", _MIGRATE),
-        (table["column_list"], f"is in {name} with a list of columns", "publish the whole table (docs/database.md)."),
-        (table["row_filter"], f"is in {name} with a row filter", "publish the whole table (docs/database.md)."),
-        (
-            not table["identity"],
-            "has no replica identity",
-            "give it its primary key: ALTER TABLE ... REPLICA IDENTITY DEFAULT",
-        ),
-        (not table["row_level_security"], "has row-level security off", _MIGRATE),
-    ]
 
 
 async def _public_access() -> list[str]:

@@ -1,8 +1,9 @@
-"""Realtime: the listener's own subscriptions are confirmed, and a row that we write comes back as a change."""
+"""Realtime: the listener's own seats are given, and a beat that we ring comes back."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import Collection
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from typing import Any
 
 from realtime import AsyncRealtimeClient
@@ -10,17 +11,18 @@ from websockets.exceptions import InvalidStatus
 
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
-from listener.postgres_changes import unreadable_frames
-from listener.postgres_changes.enterprise_subscription import enterprise_subscription
-from listener.postgres_changes.feed import PATH, SEATS_PER_SOCKET
-from listener.postgres_changes.losses import SeatLost, SeatRefused, SocketLost, broken_socket, refused_handshake
-from listener.postgres_changes.seat import SOCKET_ERRORS, Interest, Seat, Subscription, take_seat
+from listener.doorbell import unreadable_frames
+from listener.doorbell.feed import PATH
+from listener.doorbell.losses import SeatLost, SeatRefused, SocketLost, broken_socket, refused_handshake
+from listener.doorbell.seat import SOCKET_ERRORS, take_seat
+from listener.doorbell.way import Way
+from listener.postgres_changes.way import PostgresChanges
 from shared.ports import StoreUnavailable
 from shared.settings import EnterpriseSettings, SettingsError, SupabaseSettings
 from shared.supabase.notification_store import SupabaseNotificationStore
 
 PROBE_ID = "doctor"
-"""The canary row that every doctor shares: any later beat of it proves the same."""
+"""Every doctor shares it: any later beat, whoever has rung it, proves the same."""
 
 CONFIRMED_WITHIN_SECONDS = 10.0
 """A cold server takes up to 3 s."""
@@ -39,7 +41,7 @@ _HINT_NOTHING_FLOWS = (
     "look for a transaction that stays open (pg_stat_activity, xact_start): it holds up Realtime's replication slot; if"
     " there is none, restart Realtime or the project: its log says why nothing is polled."
 )
-_HINT_FULL = "raise the project's channels per client (max_channels_per_client), or its listeners open more sockets."
+_HINT_FULL = "raise the project's channels per client (max_channels_per_client)."
 
 
 async def check_realtime() -> list[Problem]:
@@ -51,17 +53,17 @@ async def check_realtime() -> list[Problem]:
     try:
         await _connect(client)
         async with supabase_session(settings) as supabase:
-            return await _probe(client, SupabaseNotificationStore(supabase), _seats_wanted())
-    except SocketLost as lost:
-        hint = _HINTS.get(lost.http_status or 0, _HINT)
-        return [Problem(f"no connection to Realtime: {lost.reason}", hint, "realtime")]
+            return await _probe(client, SupabaseNotificationStore(supabase), PostgresChanges())
     except SeatRefused as refused:
-        hint = _HINTS[429] if refused.wait_at_least_seconds else _HINT
+        hint = _HINT_FULL if refused.is_full else _HINTS[429] if refused.wait_at_least_seconds else _HINT
         return [Problem(f"Realtime lets no seat be taken: {refused.reason}", hint, "realtime")]
     except SeatLost as lost:
         return [Problem(f"Realtime does not confirm the listener's subscription: {lost.reason}", _HINT, "realtime")]
+    except SocketLost as lost:
+        hint = _HINTS.get(lost.http_status or 0, _HINT)
+        return [Problem(f"no connection to Realtime: {lost.reason}", hint, "realtime")]
     except StoreUnavailable as unavailable:
-        return [Problem(f"the probe row cannot be written: {unavailable}", "xnovu doctor supabase", "realtime")]
+        return [Problem(f"no beat can be rung: {unavailable}", "xnovu doctor supabase", "realtime")]
     finally:
         with suppress(*SOCKET_ERRORS):
             await client.close()
@@ -79,54 +81,45 @@ async def _connect(client: AsyncRealtimeClient) -> None:
         raise broken_socket(error) from None
 
 
-def _seats_wanted() -> int:
-    """Of enterprises on one socket, as the listener takes them; one where nobody says how many there are."""
+def _enterprise_ids() -> Collection[str]:
+    """Those of the listener, where its setting is at hand: they decide which seats it takes."""
     try:
-        return min(len(EnterpriseSettings.load().daemon_enterprise_ids), SEATS_PER_SOCKET)
+        return EnterpriseSettings.load().daemon_enterprise_ids
     except SettingsError:
-        return 1
+        return (PROBE_ID,)
 
 
-async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore, seats: int) -> list[Problem]:
-    heard: asyncio.Queue[int] = asyncio.Queue()
+class _Beats:
+    """Hears nothing but beats."""
 
-    def on_change(data: Mapping[str, Any]) -> None:
-        beat = (data.get("record") or {}).get("beat")
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[int] = asyncio.Queue()
+
+    def on_beat(self, beat: Any) -> None:
         if isinstance(beat, int):
-            heard.put_nowait(beat)
+            self.heard.put_nowait(beat)
 
-    canary = Subscription(
-        f"canary-{PROBE_ID}",
-        [Interest("listener_canary", filter=f"listener_id=eq.{PROBE_ID}", columns=("listener_id", "beat"))],
-    )
+    def on_ring(self, ring: Any, committed_at: datetime | None = None) -> None:
+        """Somebody else's."""
+
+    def on_unreadable(self, reason: str) -> None:
+        """Not a beat."""
+
+
+async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore, way: Way) -> list[Problem]:
+    beats = _Beats()
     async with AsyncExitStack() as taken:
-        await taken.enter_async_context(_seat(client, canary, on_change))
-        for number in range(seats):
-            try:
-                await taken.enter_async_context(_seat(client, enterprise_subscription(PROBE_ID), lambda _: None))
-            except SeatRefused as refused:
-                if not refused.is_full:
-                    raise
-                message = f"a socket has room for {number + 1} channels, and {seats + 1} are wanted: {refused.reason}"
-                return [Problem(message, _HINT_FULL, "realtime")]
-        beat = await store.beat_canary(PROBE_ID)
+        for request in way.seats(PROBE_ID, _enterprise_ids()):
+            seat = take_seat(
+                client, request, beats, on_confirmed=lambda: None, timeout_seconds=CONFIRMED_WITHIN_SECONDS
+            )
+            await taken.enter_async_context(seat)
+        beat = await store.sing(PROBE_ID, way.name)
         try:
             async with asyncio.timeout(COMES_BACK_WITHIN_SECONDS):
-                while await heard.get() < beat:
+                while await beats.heard.get() < beat:
                     pass
         except TimeoutError:
-            message = f"subscribed, but a row that was written did not come back within {COMES_BACK_WITHIN_SECONDS:g} s"
+            message = f"subscribed, but a beat that was rung did not come back within {COMES_BACK_WITHIN_SECONDS:g} s"
             return [Problem(message, _HINT_NOTHING_FLOWS, "realtime")]
     return []
-
-
-def _seat(
-    client: AsyncRealtimeClient, subscription: Subscription, on_change: Callable[[Mapping[str, Any]], None]
-) -> AbstractAsyncContextManager[Seat]:
-    return take_seat(
-        client,
-        subscription,
-        on_change=on_change,
-        on_subscribed=lambda: None,
-        timeout_seconds=CONFIRMED_WITHIN_SECONDS,
-    )

@@ -1,1 +1,1 @@
-"""The doorbell over Supabase Realtime's `postgres_changes`: an adapter of the port RowChangeFeed."""
+"""Rings by `postgres_changes`: rows of notify.doorbell that are inserted."""

@@ -9,7 +9,7 @@ from supabase import AsyncClient
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.notification.priority import read_priority
-from shared.ports import DueNotifications, FeedFlaw, HeldClaim, LookoutFindings
+from shared.ports import DueNotifications, FeedFlaw, FeedWay, HeldClaim, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
 from shared.supabase.decoding import read_instant
 from shared.supabase.sql_function import call_function
@@ -128,15 +128,17 @@ class SupabaseNotificationStore:
             for page in answer
         ]
 
-    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
-        answer = await call_function(self._client, "look_out", p_enterprise_ids=sorted(enterprise_ids))
+    async def look_out(self, enterprise_ids: Collection[str], way: FeedWay) -> LookoutFindings:
+        answer = await call_function(
+            self._client, "look_out_for", p_enterprise_ids=sorted(enterprise_ids), p_way=way.value
+        )
         return LookoutFindings(
             unread_rules={enterprise_id: float(age) for enterprise_id, age in answer["unread_rules"].items()},
             flaws=tuple(FeedFlaw(flaw["what"], flaw["mend"]) for flaw in answer["flaws"]),
         )
 
-    async def beat_canary(self, listener_id: str) -> int:
-        return int(await call_function(self._client, "beat_canary", p_listener_id=listener_id))
+    async def sing(self, listener_id: str, way: FeedWay) -> int:
+        return int(await call_function(self._client, "sing", p_listener_id=listener_id, p_way=way.value))
 
 
 def _held(row: HeldClaim) -> dict[str, Any]:

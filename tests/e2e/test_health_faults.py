@@ -138,14 +138,14 @@ async def test_a_feed_that_confirms_and_brings_nothing_shows_is_never_healthy_an
 
 
 async def test_a_table_that_is_not_published_any_more_is_named_with_its_remedy_and_heals(healthy: Daemon) -> None:
-    await rows.execute(healthy.system, "alter publication supabase_realtime drop table notify.ent_notification_rule")
+    await rows.execute(healthy.system, "alter publication supabase_realtime drop table notify.doorbell")
 
     await healthy.shows(lambda it: it["status"] == "degraded", "degraded")
 
     status = await healthy.status()
     assert len(status["feed"]["flaws"]) == 1
     what, remedy = status["feed"]["flaws"][0].split("; mend it with: ")
-    assert what == "notify.ent_notification_rule is not in publication supabase_realtime"
+    assert what == "notify.doorbell is not in publication supabase_realtime"
     await rows.execute(healthy.system, remedy)
     await healthy.recovers()
 

@@ -110,11 +110,11 @@ async def subscriptions_fail(machine: Machine) -> AsyncIterator[Act]:
 @asynccontextmanager
 async def publication_lacks_a_table(machine: Machine) -> AsyncIterator[Act]:
     """Somebody has made the publication anew, and left one table out."""
-    await rows.execute(machine.system, "alter publication supabase_realtime drop table notify.ent_notification_rule")
+    await rows.execute(machine.system, "alter publication supabase_realtime drop table notify.doorbell")
     try:
         yield Act()
     finally:
-        await rows.execute(machine.system, "alter publication supabase_realtime add table notify.ent_notification_rule")
+        await rows.execute(machine.system, "alter publication supabase_realtime add table notify.doorbell")
 
 
 @asynccontextmanager

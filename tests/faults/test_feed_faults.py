@@ -10,20 +10,22 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from listener.postgres_changes.feed import PostgresChangesFeed
+from listener.doorbell.feed import DoorbellFeed
+from listener.postgres_changes.way import PostgresChanges
 from shared import json_logs
 from shared.ports import FeedGap, FeedState, NotificationStore, RowChange
 from shared.supervision import Supervisor
 from tests.faults.await_points import AwaitPoint, await_points, modules_of
 from tests.faults.injector import CANARY, noting_points, raising_once_at
+from tests.unit.listener.doorbell.phoenix_server import PhoenixServer, SingingStore, phoenix_server
+from tests.unit.listener.doorbell.test_feed import IMPATIENT, a_ring, an_entry, lose_by_close
 from tests.unit.listener.fakes import eventually
-from tests.unit.listener.postgres_changes.phoenix_server import PhoenixServer, SingingStore, phoenix_server
-from tests.unit.listener.postgres_changes.test_feed import IMPATIENT, a_row, lose_by_close
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
@@ -31,7 +33,7 @@ pytestmark = [
 ]
 
 ENTERPRISES = ("ent1", "ent2")
-POINTS = await_points(*modules_of("listener.postgres_changes"))
+POINTS = await_points(*modules_of("listener.doorbell"), *modules_of("listener.postgres_changes"))
 
 
 def key_that_expires_soon() -> str:
@@ -42,7 +44,7 @@ def key_that_expires_soon() -> str:
 class Scene:
     """A feed as the listener keeps it, and the server that it hears."""
 
-    def __init__(self, server: PhoenixServer, feed: PostgresChangesFeed, parts: Supervisor) -> None:
+    def __init__(self, server: PhoenixServer, feed: DoorbellFeed, parts: Supervisor) -> None:
         self.server = server
         self.feed = feed
         self.parts = parts
@@ -57,14 +59,14 @@ class Scene:
                     self.heard.add(event.notification_id)
                 case FeedGap(enterprise_ids):
                     for enterprise_id in enterprise_ids:
-                        self.seats_caught_up_with[enterprise_id] = len(self.server.seats_of(enterprise_id))
+                        self.seats_caught_up_with[enterprise_id] = len(self.server.seats)
 
     async def is_well(self) -> None:
         """Wait until all are heard again, and were told to catch up since their latest seat was taken."""
         await eventually(lambda: all(map(self._is_heard, ENTERPRISES)), within_seconds=15)
 
     def _is_heard(self, enterprise_id: str) -> bool:
-        seats = len(self.server.seats_of(enterprise_id))
+        seats = len(self.server.seats)
         is_caught_up_with = self.seats_caught_up_with[enterprise_id] == seats > 0
         return is_caught_up_with and self.feed.status.states[enterprise_id] is FeedState.SUBSCRIBED
 
@@ -74,8 +76,8 @@ class Scene:
         async def ring() -> None:
             while notification_id not in self.heard:
                 await self.is_well()
-                seat = self.server.seats_of(enterprise_id)[-1]
-                await self.server.send_change(seat, a_row(notification_id, enterprise_id))
+                with suppress(ConnectionClosed):
+                    await self.server.send_row(self.server.seats[-1], a_ring(an_entry(enterprise_id, notification_id)))
                 await asyncio.sleep(0.01)
 
         await asyncio.wait_for(ring(), 15)
@@ -85,11 +87,12 @@ class Scene:
 async def feeding() -> AsyncIterator[Scene]:
     async with phoenix_server() as server:
         parts = Supervisor(first_backoff_seconds=0.001)
-        feed = PostgresChangesFeed(
+        feed = DoorbellFeed(
             server.url,
             key_that_expires_soon(),
             ENTERPRISES,
             cast(NotificationStore, SingingStore(server)),
+            PostgresChanges(),
             max_retries=10,
             timing=IMPATIENT,
             parts=parts,
@@ -114,7 +117,7 @@ async def live(scene: Scene) -> None:
 async def lose_a_seat(scene: Scene) -> None:
     await scene.is_well()
     await lose_by_close(scene.server)
-    await eventually(lambda: len(scene.server.seats_of("ent1")) >= 2)
+    await eventually(lambda: len(scene.server.seats) >= 2)
 
 
 async def lose_the_socket(scene: Scene) -> None:
@@ -124,22 +127,15 @@ async def lose_the_socket(scene: Scene) -> None:
 
 
 async def be_refused(scene: Scene) -> None:
-    scene.server.refuse_topics_of = "ent2"
-    await eventually(lambda: len(scene.server.seats_of("ent2")) >= 2)
-    scene.server.refuse_topics_of = None
-
-
-async def refuse_the_canary(scene: Scene) -> None:
-    scene.server.refuse_joins_of["listener_canary"] = "UnknownErrorOnChannel: none"
-    await eventually(lambda: len(scene.server.canaries()) >= 2)
-    scene.server.refuse_joins_of.clear()
+    scene.server.refuse_joins = "UnableToConnectToProject: none"
+    await eventually(lambda: len(scene.server.seats) >= 2)
+    scene.server.refuse_joins = None
 
 
 SCENES: tuple[Callable[[Scene], Awaitable[None]], ...] = (
     live,
     lose_a_seat,
     be_refused,
-    refuse_the_canary,
     lose_the_socket,
 )
 

@@ -14,6 +14,7 @@ from shared.ports import (
     FeedGap,
     FeedLate,
     FeedState,
+    FeedWay,
     LookoutFindings,
     RowRetracted,
     RowScheduled,
@@ -78,13 +79,13 @@ class Table(FakeStore):
         self.next_scheduled_at = {"ent1": LATER}
         return await super().list_due(enterprise_ids, page_size=PAGE_SIZE, after_id=after_id)
 
-    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+    async def look_out(self, enterprise_ids: Collection[str], way: FeedWay) -> LookoutFindings:
         """The first look has no answer."""
         if not self.looks_unanswered:
             self.looks_unanswered += 1
             raise StoreUnavailable("restarting")
         self.unread_rules = {} if "ent2" in self._temporal.rules_told else {"ent2": 1.0}
-        return await super().look_out(enterprise_ids)
+        return await super().look_out(enterprise_ids, way)
 
 
 class Scene:

@@ -15,9 +15,10 @@ import asyncpg
 import httpx
 
 from cli.doctor.realtime import PROBE_ID as DOCTOR
+from listener.doorbell.feed import DoorbellFeed
+from listener.doorbell.timing import FeedTiming
 from listener.listener import Listener
-from listener.postgres_changes.feed import PostgresChangesFeed
-from listener.postgres_changes.timing import FeedTiming
+from listener.postgres_changes.way import PostgresChanges
 from listener.workflows import Work, Workflows
 from shared.notification.priority import NORMAL
 from shared.ports import FeedState
@@ -59,7 +60,7 @@ class Bench:
         self.rules_told: list[str] = []
         self.rows_told: list[tuple[str, datetime]] = []
         self.listener: Listener
-        self.feed: PostgresChangesFeed
+        self.feed: DoorbellFeed
         self._connection = connection
         self._scheduler = scheduler
         self._edge = edge
@@ -143,7 +144,7 @@ class Bench:
     async def beats(self) -> int:
         """How many canaries of listeners have written."""
         written: int = await self._connection.fetchval(
-            "select coalesce(sum(beat), 0)::bigint from notify.listener_canary where listener_id <> $1", DOCTOR
+            "select coalesce(sum(beat), 0)::bigint from notify.listener_beat where listener_id <> $1", DOCTOR
         )
         return written
 
@@ -205,8 +206,8 @@ async def listening(
     async with http, httpx.AsyncClient(base_url=stack["XNOVU_STACK_EDGE_URL"]) as edge:
         bench = Bench(connection, scheduler, edge)
         store = SupabaseNotificationStore(supabase)
-        bench.feed = PostgresChangesFeed(
-            stack["SUPABASE_URL"], key, bench.enterprise_ids, store, max_retries=3, timing=timing
+        bench.feed = DoorbellFeed(
+            stack["SUPABASE_URL"], key, bench.enterprise_ids, store, PostgresChanges(), max_retries=3, timing=timing
         )
         bench.listener = Listener(
             bench.feed,

@@ -117,7 +117,7 @@ async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:
             await connection.execute("revoke select on notify.ent_notification from anon")
             await connection.execute("drop function notify.unaccounted")
             older = await findings(environment)
-            await connection.execute("alter publication supabase_realtime drop table notify.listener_canary")
+            await connection.execute("alter publication supabase_realtime drop table notify.doorbell")
             _, unpublished = await doctor(environment, "publication")
             code, unheard = await doctor(environment, "realtime")
         finally:
@@ -125,7 +125,7 @@ async def test_damage_to_the_database_and_a_deaf_realtime_are_found() -> None:
 
     assert exposed.startswith("supabase: anon or authenticated may use table ent_notification. Hint: ")
     assert [problem["message"] for problem in older["problems"]] == ["the schema lacks unaccounted"]
-    assert "notify.listener_canary is not in publication" in unpublished
+    assert "notify.doorbell is not in publication" in unpublished
     assert code == 1
     assert unheard.startswith("realtime: Realtime does not confirm the listener's subscription")
 

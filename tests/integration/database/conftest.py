@@ -82,6 +82,8 @@ async def _delete_rows(project: Project) -> None:
             "ent_notification_workflow",
             "ent_notification_template",
             "listener_canary",
+            "listener_beat",
+            "doorbell",
             "scaler",
             "scheduler_pass",
             "component_heartbeat",

@@ -188,9 +188,11 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_what_keeps_changes_from_the_listener_is_named_and_its_remedy_mends_it(
+@pytest.mark.parametrize("separate_project", ["existing"], indirect=True)
+async def test_what_keeps_changes_from_a_listener_of_an_earlier_release_is_named_and_its_remedy_mends_it(
     separate_project: Project, damage: str
 ) -> None:
+    """It hears the tables themselves, which stay published where there were rows before."""
     statement, what = DAMAGES[damage]
     async with separate_project.connect() as connection, separate_project.connect(SUPERUSER) as administrator:
         assert (await _look(connection))["flaws"] == []

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from cli.doctor.database import EXPECTED_FUNCTIONS, PUBLISHED_TABLES
+from cli.doctor.database import EXPECTED_FUNCTIONS
 from tests.integration.database.project import (
     OURS,
     THEIRS,
@@ -175,33 +175,3 @@ async def test_the_doctor_s_list_of_functions_is_what_the_migrations_make(connec
     answer = await call(connection, "self_check")
 
     assert set(answer["functions"]) >= EXPECTED_FUNCTIONS
-    assert set(PUBLISHED_TABLES) == answer["tables"].keys()
-    healthy = {
-        "published": True,
-        "column_list": False,
-        "row_filter": False,
-        "identity": True,
-        "row_level_security": True,
-    }
-    assert all(table == healthy for table in answer["tables"].values())
-
-
-@pytest.mark.parametrize(
-    ("damage", "flaw"),
-    [
-        ("alter publication supabase_realtime drop table notify.ent_notification", {"published": False}),
-        ("alter publication supabase_realtime set (publish = 'insert')", {"published": False}),
-        ("alter table notify.ent_notification replica identity nothing", {"identity": False}),
-        ("alter table notify.ent_notification disable row level security", {"row_level_security": False}),
-    ],
-)
-async def test_damage_to_a_published_table_is_seen(
-    separate_project: Project, damage: str, flaw: dict[str, bool]
-) -> None:
-    async with separate_project.connect("postgres") as owner:
-        await owner.execute(damage)
-
-    async with separate_project.connect() as connection:
-        table = (await call(connection, "self_check"))["tables"]["ent_notification"]
-
-    assert table.items() >= flaw.items()

@@ -18,6 +18,7 @@ from shared.ports import (
     FeedFlaw,
     FeedState,
     FeedStatus,
+    FeedWay,
     HeldClaim,
     LookoutFindings,
     RowChange,
@@ -158,14 +159,14 @@ class FakeStore:
                 )
         return pages
 
-    async def look_out(self, enterprise_ids: Collection[str]) -> LookoutFindings:
+    async def look_out(self, enterprise_ids: Collection[str], way: FeedWay) -> LookoutFindings:
         self.looks += 1
         if self.failures_to_come:
             self.failures_to_come -= 1
             raise StoreUnavailable("restarting")
         return LookoutFindings(dict(self.unread_rules), self.flaws)
 
-    async def beat_canary(self, listener_id: str) -> int:
+    async def sing(self, listener_id: str, way: FeedWay) -> int:
         self.beats += 1
         return self.beats
 

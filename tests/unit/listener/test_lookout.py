@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from listener.lookout import Lookout
-from shared.ports import FeedFlaw, NotificationStore
+from shared.ports import FeedFlaw, FeedWay, NotificationStore
 from tests.unit.listener.fakes import FakeStore, eventually
 
 NEVER = 3600.0
@@ -21,6 +21,7 @@ class _Bench:
         self.lookout = Lookout(
             cast(NotificationStore, self.store),
             ["ent1", "ent2"],
+            way=lambda: FeedWay.BROADCAST,
             interval_seconds=NEVER,
             on_unread_rules=self.told.append,
             on_flaws=self._note_flaws,

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from listener.postgres_changes.outbox import Outbox
+from listener.doorbell.outbox import Outbox
 from shared.ports import FeedGap, FeedLate, RowRetracted, RowScheduled, RuleChanged
 from tests.unit.listener.fakes import an_insert
 

@@ -12,37 +12,6 @@ _CONFIGURATION_MARKS = ('"extension": "system"', "JWT", "JwtSignatureError", "Un
 _FULL = "ChannelRateLimitReached"
 
 
-class SeatLost(Exception):
-    """One subscription is over; its socket may be well."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason[:300]
-
-    @property
-    def wait_at_least_seconds(self) -> float:
-        """A refused join that names a rate limit must not be repeated soon."""
-        return RATE_LIMIT_SECONDS if "RateLimitReached" in self.reason else 0.0
-
-    @property
-    def is_configuration(self) -> bool:
-        """The server ended or refused the seat for its token, or for what the token may see."""
-        return any(mark in self.reason for mark in _CONFIGURATION_MARKS)
-
-
-class SeatRefused(SeatLost):
-    """The server did not let the seat be taken; it had the whole socket wait for that answer."""
-
-    @property
-    def is_full(self) -> bool:
-        """The socket has as many seats as the server allows: only another one has room."""
-        return _FULL in self.reason
-
-
-class SeatNotConfirmed(SeatLost):
-    """The server did not say in time that changes flow; perhaps it said nothing at all."""
-
-
 class SocketLost(Exception):
     """The socket is over, and every seat on it.
 
@@ -63,6 +32,30 @@ class SocketLost(Exception):
         self.wait_at_least_seconds = wait_at_least_seconds
         self.is_configuration = is_configuration
         self.http_status = http_status
+
+
+class SeatLost(SocketLost):
+    """The server ended a seat, or did not give it. A join that was refused for a rate must not be repeated soon."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason,
+            wait_at_least_seconds=RATE_LIMIT_SECONDS if "RateLimitReached" in reason else 0.0,
+            is_configuration=any(mark in reason for mark in _CONFIGURATION_MARKS),
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """A socket has no room for so many seats."""
+        return _FULL in self.reason
+
+
+class SeatRefused(SeatLost):
+    """The server did not let the seat be taken."""
+
+
+class SeatNotConfirmed(SeatLost):
+    """The server did not say in time that rings come; perhaps it said nothing at all."""
 
 
 def refused_handshake(error: InvalidStatus) -> SocketLost:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from shared.exception_text import describe
-from shared.ports import FeedState, FeedStatus
+from shared.ports import FeedState, FeedStatus, FeedWay
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
@@ -15,15 +15,16 @@ _CAUSES_REMEMBERED = 100
 class FeedObserver:
     """The only writer of a FeedStatus."""
 
-    def __init__(self, enterprise_ids: Iterable[str], *, max_retries: int) -> None:
+    def __init__(self, way: FeedWay, enterprise_ids: Iterable[str], *, max_retries: int) -> None:
         """After `max_retries` failures in a row a seat counts as failed; attempts go on all the same."""
-        self.status = FeedStatus(states=dict.fromkeys(enterprise_ids, FeedState.RECONNECTING))
+        self.status = FeedStatus(way=way, states=dict.fromkeys(enterprise_ids, FeedState.RECONNECTING))
         self._max_retries = max_retries
         self._causes_logged: set[str] = set()
 
-    def subscribed(self, enterprise_id: str) -> None:
-        """The server confirmed the subscription, and changes were seen to flow since."""
-        self._enter(enterprise_id, FeedState.SUBSCRIBED)
+    def subscribed(self, enterprise_ids: Iterable[str]) -> None:
+        """The server confirmed the subscription, and rings were seen to come since."""
+        for enterprise_id in enterprise_ids:
+            self._enter(enterprise_id, FeedState.SUBSCRIBED)
 
     def unproven(self, enterprise_ids: Iterable[str], reason: str | None = None) -> None:
         """Nobody knows whether changes of these flow. Those that have failed stay so until there is proof."""

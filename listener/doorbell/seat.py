@@ -1,12 +1,10 @@
-"""A seat: one subscription to changes of some tables, on a socket that others share."""
+"""A seat: one channel on which rings come, on a socket that others share."""
 
 import asyncio
 import json
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 from realtime import (
     AsyncRealtimeChannel,
@@ -14,38 +12,15 @@ from realtime import (
     ChannelEvents,
     NotConnectedError,
     RealtimeAcknowledgementStatus,
-    RealtimePostgresChangesListenEvent,
     RealtimeSubscribeStates,
 )
-from realtime.types import PostgresChangesPayload, RealtimeChannelOptions
+from realtime.types import RealtimeChannelOptions
 from websockets.exceptions import WebSocketException
 
-from listener.postgres_changes.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost, broken_socket
+from listener.doorbell.losses import SeatLost, SeatNotConfirmed, SeatRefused, SocketLost, broken_socket
+from listener.doorbell.way import Hearer, SeatRequest
 
-SCHEMA = "notify"
 SOCKET_ERRORS = (OSError, NotConnectedError, WebSocketException)
-
-
-INSERT = RealtimePostgresChangesListenEvent.Insert
-UPDATE = RealtimePostgresChangesListenEvent.Update
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """Changes to rows of `table` for which, as they are then, all of `filter` holds; with these columns of them."""
-
-    table: str
-    filter: str
-    columns: Sequence[str]
-    events: Sequence[RealtimePostgresChangesListenEvent] = (INSERT, UPDATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What a seat asks for. The server grants all of it or nothing."""
-
-    name: str
-    interests: Sequence[Interest]
 
 
 class Seat:
@@ -86,22 +61,20 @@ class Seat:
 @asynccontextmanager
 async def take_seat(
     client: AsyncRealtimeClient,
-    subscription: Subscription,
+    request: SeatRequest,
+    hearer: Hearer,
     *,
-    on_change: Callable[[Mapping[str, Any]], None],
-    on_subscribed: Callable[[], None],
+    on_confirmed: Callable[[], None],
     timeout_seconds: float,
-    entrance: AbstractAsyncContextManager[None] | None = None,
 ) -> AsyncIterator[Seat]:
-    """Subscribe under a name never used before, so that no late answer to an earlier seat can reach this one.
+    """Join a channel, and leave it at the end.
 
-    `on_change` gets each event's data. `on_subscribed` is called whenever the server says that changes flow, the
-    first time before this returns, later when they may have been interrupted. Neither may raise or wait: the
-    library's reader calls them. `entrance` is held from the request until the server's first answer.
+    `on_confirmed` is called whenever the server says that rings come, the first time before this returns, later when
+    they may have been interrupted. It may neither raise nor wait: the library's reader calls it.
 
     Raises:
         SeatLost: the server does not know what is asked for (SeatRefused: it lets nobody in; SeatNotConfirmed: it did
-            not confirm the subscription in time).
+            not confirm the seat in time).
         SocketLost: the socket broke.
     """
     loop = asyncio.get_running_loop()
@@ -116,28 +89,15 @@ async def take_seat(
             _settle(lost, f"{state.value}: {error}" if error else state.value)
 
     def on_system(message: Any) -> None:
-        if message.extension == "postgres_changes" and not lost.done():
+        if message.extension == request.confirmed_by and not lost.done():
             _settle(confirmed, None)
-            on_subscribed()
+            on_confirmed()
 
-    def on_event(payload: PostgresChangesPayload) -> None:
-        on_change(payload["data"])
-
-    channel = client.channel(f"{subscription.name}:{secrets.token_hex(4)}", _options())
+    channel = client.channel(request.topic, _options(request))
     channel.on_system(on_system)
-    for interest in subscription.interests:
-        for event in interest.events:
-            channel.on_postgres_changes(
-                event,
-                on_event,
-                schema=SCHEMA,
-                table=interest.table,
-                filter=interest.filter,
-                select=list(interest.columns),
-            )
+    request.attach(channel, hearer)
     try:
-        async with entrance or nullcontext():
-            await _knock(client, channel, on_state, let_in, lost, timeout_seconds)
+        await _knock(client, channel, on_state, let_in, lost, timeout_seconds)
         await _be_confirmed(confirmed, lost, timeout_seconds)
         yield Seat(channel, lost)
     except SOCKET_ERRORS as error:
@@ -177,15 +137,16 @@ async def _be_confirmed(confirmed: asyncio.Future[None], lost: asyncio.Future[st
         raise SeatNotConfirmed(f"not confirmed within {timeout_seconds} s")
 
 
-def _options() -> RealtimeChannelOptions:
+def _options(request: SeatRequest) -> RealtimeChannelOptions:
     """Broadcasts are acknowledged, for the probe; the library writes into what it is given, so each gets its own."""
-    return {
+    options = {
         "config": {
-            "broadcast": {"ack": True, "self": False},
+            "broadcast": {"ack": True, "self": False, **request.broadcast},
             "presence": {"key": "", "enabled": False},
-            "private": False,
+            "private": request.private,
         }
     }
+    return cast(RealtimeChannelOptions, options)
 
 
 async def _first_of(*futures: "asyncio.Future[Any]", timeout_seconds: float | None = None) -> None:

@@ -12,9 +12,11 @@ from typing import Any, cast
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from listener.postgres_changes import reader_callbacks
-from listener.postgres_changes.feed import PostgresChangesFeed
-from listener.postgres_changes.timing import FeedTiming
+from listener.doorbell import reader_callbacks
+from listener.doorbell.feed import DoorbellFeed
+from listener.doorbell.shards import shard_of
+from listener.doorbell.timing import FeedTiming
+from listener.postgres_changes.way import PostgresChanges
 from shared.ports import (
     ChangeType,
     FeedEvent,
@@ -27,8 +29,8 @@ from shared.ports import (
     RowScheduled,
     RuleChanged,
 )
+from tests.unit.listener.doorbell.phoenix_server import PhoenixServer, SingingStore, phoenix_server
 from tests.unit.listener.fakes import eventually
-from tests.unit.listener.postgres_changes.phoenix_server import PhoenixServer, SingingStore, phoenix_server
 
 pytestmark = pytest.mark.filterwarnings("ignore:ConnectionClosed:DeprecationWarning")  # the library's own use of it
 
@@ -56,14 +58,14 @@ ENTERPRISES = ["ent1", "ent2"]
 class Bench:
     server: PhoenixServer
     store: SingingStore
-    feed: PostgresChangesFeed
+    feed: DoorbellFeed
     changes: list[RowChange] = field(default_factory=list)
     gaps: list[FeedGap] = field(default_factory=list)
     others: list[FeedEvent] = field(default_factory=list)
 
-    async def subscribed(self, *enterprise_ids: str, within_seconds: float = 15.0) -> None:
-        """Wait until these (all by default) are subscribed and told to catch up."""
-        wanted = set(enterprise_ids or self.feed.status.states)
+    async def subscribed(self, *, within_seconds: float = 15.0) -> None:
+        """Wait until all are subscribed and told to catch up."""
+        wanted = set(self.feed.status.states)
         await eventually(
             lambda: (
                 all(self.feed.status.states[each] is FeedState.SUBSCRIBED for each in wanted)
@@ -76,21 +78,17 @@ class Bench:
         return {each for gap in self.gaps if gap.reason.startswith(reason) for each in gap.enterprise_ids}
 
     async def rings(self, enterprise_id: str, notification_id: int) -> None:
-        """Wait until a change sent on the enterprise's current seat comes out of the feed."""
-        await self.server.send_change(self.server.seats_of(enterprise_id)[-1], a_row(notification_id, enterprise_id))
+        """Wait until a ring on the current seat comes out of the feed."""
+        await self.server.send_row(self.server.seats[-1], a_ring(an_entry(enterprise_id, notification_id)))
         await eventually(lambda: notification_id in [change.notification_id for change in self.changes])
 
 
-def a_row(notification_id: int, enterprise_id: str = "ent1", **columns: Any) -> dict[str, Any]:
-    return {
-        "id": notification_id,
-        "enterprise_id": enterprise_id,
-        "notification_status": "PENDING",
-        "publish_status": "PUBLISH",
-        "deactivated": False,
-        "scheduled_for": None,
-        "transaction_id": None,
-    } | columns
+def an_entry(enterprise_id: str, *due: int, **more: Any) -> dict[str, Any]:
+    return {"enterprise_id": enterprise_id, "due": [[3, list(due)]] if due else [], **more}
+
+
+def a_ring(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"op": "INSERT", "at": "2026-11-25T11:59:59.9+00:00", "of": list(entries), "more": False, **more}
 
 
 @asynccontextmanager
@@ -99,8 +97,14 @@ async def feeding(
 ) -> AsyncIterator[Bench]:
     async with phoenix_server() as server:
         store = SingingStore(server)
-        feed = PostgresChangesFeed(
-            server.url, "key", enterprise_ids, cast(NotificationStore, store), max_retries=max_retries, timing=timing
+        feed = DoorbellFeed(
+            server.url,
+            "key",
+            enterprise_ids,
+            cast(NotificationStore, store),
+            PostgresChanges(),
+            max_retries=max_retries,
+            timing=timing,
         )
         bench = Bench(server, store, feed)
 
@@ -122,58 +126,60 @@ async def feeding(
             await consuming
 
 
-async def test_each_enterprise_gets_a_seat_of_its_own_on_one_socket() -> None:
+async def test_all_enterprises_share_one_seat_which_asks_for_their_shards_and_for_its_own_beats() -> None:
     async with feeding() as bench:
         await bench.subscribed()
         await bench.rings("ent1", 1)
         await bench.rings("ent2", 2)
 
-        assert bench.server.handshakes == 1
-        entries = bench.server.seats_of("ent1")[0].changes
-        to_be_sent = (
-            "enterprise_id=eq.ent1,notification_status=eq.PENDING,publish_status=eq.PUBLISH,deactivated=eq.false"
-        )
-        retracted = (
-            "enterprise_id=eq.ent1,notification_status=eq.RETRACTED,transaction_id=not.is.null,cancellation=is.null"
-        )
+        assert bench.server.handshakes == len(bench.server.joins) == 1
+        shards = ",".join(map(str, sorted({shard_of("ent1"), shard_of("ent2")})))
+        entries = bench.server.seats[0].changes
         assert [(entry["table"], entry["event"], entry["filter"]) for entry in entries] == [
-            ("ent_notification", "INSERT", to_be_sent),
-            ("ent_notification", "UPDATE", to_be_sent),
-            ("ent_notification", "UPDATE", retracted),
-            ("ent_notification_rule", "INSERT", "enterprise_id=eq.ent1"),
-            ("ent_notification_rule", "UPDATE", "enterprise_id=eq.ent1"),
+            ("doorbell", "INSERT", f"shard=in.({shards})"),
+            ("doorbell", "INSERT", "listener_id=eq.listener-1"),
         ]
-        assert not {"payload", "rule_payload"} & {column for entry in entries for column in entry["select"]}
-    assert [(change.enterprise_id, change.change) for change in bench.changes] == [
-        ("ent1", ChangeType.INSERT),
-        ("ent2", ChangeType.INSERT),
+    assert [(change.enterprise_id, change.change, change.committed_at) for change in bench.changes] == [
+        ("ent1", ChangeType.INSERT, datetime(2026, 11, 25, 12, tzinfo=UTC)),
+        ("ent2", ChangeType.INSERT, datetime(2026, 11, 25, 12, tzinfo=UTC)),
     ]
 
 
-async def test_rules_scheduled_rows_and_retracted_rows_ring_too() -> None:
+async def test_rules_scheduled_rows_and_retracted_rows_ring_too_and_those_of_others_do_not() -> None:
     async with feeding() as bench:
         await bench.subscribed()
-        seat = bench.server.seats_of("ent1")[-1]
         later = datetime(2027, 1, 1, tzinfo=UTC)
 
-        await bench.server.send_change(seat, a_row(1, scheduled_for=later.isoformat()))
-        await bench.server.send_change(
-            seat, a_row(2, notification_status="RETRACTED", transaction_id="xnovu-2"), type="UPDATE"
-        )
-        await bench.server.send_change(
-            seat, {"id": 3, "enterprise_id": "ent1"}, type="UPDATE", table="ent_notification_rule"
+        await bench.server.send_row(
+            bench.server.seats[-1],
+            a_ring(
+                an_entry("somebody else", 4, rules=True, more=True),
+                an_entry("ent1", scheduled_for=later.isoformat(), retracted=[2], rules=True),
+                an_entry("ent2", more=True),
+            ),
         )
 
-        await eventually(lambda: len(bench.others) == 3)
+        await eventually(lambda: len(bench.others) == 4)
         assert RowScheduled("ent1", later) in bench.others
         assert RowRetracted("ent1", 2) in bench.others
         assert RuleChanged("ent1") in bench.others
+        assert FeedLate(frozenset({"ent2"})) in bench.others
+        assert bench.changes == []
+
+
+async def test_a_ring_for_more_enterprises_than_it_names_has_all_tables_read() -> None:
+    async with feeding() as bench:
+        await bench.subscribed()
+
+        await bench.server.send_row(bench.server.seats[-1], a_ring(more=True))
+
+        await eventually(lambda: FeedLate(frozenset(ENTERPRISES)) in bench.others)
 
 
 async def test_a_joined_channel_is_not_subscribed_before_the_server_says_that_changes_flow() -> None:
     async with feeding(timing=FeedTiming()) as bench:
         bench.server.confirm = False
-        await eventually(lambda: len(bench.server.joins) == 3)
+        await eventually(lambda: len(bench.server.joins) == 1)
         assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
         assert bench.gaps == []
 
@@ -188,32 +194,32 @@ async def test_a_second_confirmation_means_that_changes_may_have_been_missed() -
         await bench.subscribed()
         bench.gaps.clear()
 
-        await bench.server.send_system(bench.server.seats_of("ent2")[-1], "ok", "Subscribed to PostgreSQL")
+        await bench.server.send_system(bench.server.seats[-1], "ok", "Subscribed to PostgreSQL")
 
-        await eventually(lambda: bench.told_to_catch_up() == {"ent2"})
+        await eventually(lambda: bench.told_to_catch_up("subscribed") == set(ENTERPRISES))
 
 
 async def lose_by_close(server: PhoenixServer) -> None:
-    seat = server.seats_of("ent1")[-1]
+    seat = server.seats[-1]
     await server.send(seat, "phx_close", {}, seat.ref)
 
 
 async def lose_by_stale_close(server: PhoenixServer) -> None:
     """It names an older join; the library closes the new channel all the same."""
-    await server.send(server.seats_of("ent1")[-1], "phx_close", {}, "0")
+    await server.send(server.seats[-1], "phx_close", {}, "0")
 
 
 async def lose_by_error(server: PhoenixServer) -> None:
-    seat = server.seats_of("ent1")[-1]
+    seat = server.seats[-1]
     await server.send(seat, "phx_error", {}, seat.ref)
 
 
 async def lose_by_system_error(server: PhoenixServer) -> None:
-    await server.send_system(server.seats_of("ent1")[-1], "error", "Unable to subscribe to changes")
+    await server.send_system(server.seats[-1], "error", "Unable to subscribe to changes")
 
 
 async def lose_by_token_expiry(server: PhoenixServer) -> None:
-    seat = server.seats_of("ent1")[-1]
+    seat = server.seats[-1]
     await server.send_system(seat, "error", "Token has expired 0 seconds ago", extension="system")
     await server.send(seat, "phx_close", {}, seat.ref)
 
@@ -221,22 +227,20 @@ async def lose_by_token_expiry(server: PhoenixServer) -> None:
 @pytest.mark.parametrize(
     "lose", [lose_by_close, lose_by_stale_close, lose_by_error, lose_by_system_error, lose_by_token_expiry]
 )
-async def test_a_lost_seat_is_taken_anew_under_another_name_and_the_others_stay(lose: Any) -> None:
+async def test_a_lost_seat_costs_the_socket_and_is_taken_anew_under_another_name(lose: Any) -> None:
     async with feeding() as bench:
         await bench.subscribed()
         bench.gaps.clear()
 
         await lose(bench.server)
 
-        await eventually(lambda: "ent1" in bench.told_to_catch_up())
+        await eventually(lambda: bench.server.handshakes == 2)
+        await bench.subscribed()
         await bench.rings("ent1", 1)
         await bench.rings("ent2", 2)
-        first, second = bench.server.seats_of("ent1")
+        first, second = bench.server.seats
         assert first.topic != second.topic
         assert first.topic in bench.server.left, "the server must not count the old seat"
-        assert len(bench.server.seats_of("ent2")) == 1
-        assert bench.server.handshakes == 1
-        assert bench.told_to_catch_up() == {"ent1"}
 
 
 async def test_a_seat_that_the_server_forgot_is_noticed_and_taken_anew() -> None:
@@ -244,7 +248,7 @@ async def test_a_seat_that_the_server_forgot_is_noticed_and_taken_anew() -> None
         await bench.subscribed()
 
         bench.server.forget_topics = True
-        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        await eventually(lambda: len(bench.server.seats) >= 2)
         bench.server.forget_topics = False
 
         await bench.subscribed()
@@ -280,7 +284,7 @@ async def test_a_frame_above_the_limit_costs_the_socket_and_nothing_else() -> No
         await bench.subscribed()
         bench.gaps.clear()
 
-        await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(1, payload="x" * 1_100_000))
+        await bench.server.send_row(bench.server.seats[-1], a_ring(), payload="x" * 1_100_000)
 
         await eventually(lambda: bench.server.handshakes == 2)
         await bench.subscribed()
@@ -339,12 +343,11 @@ async def test_a_canary_that_does_not_come_back_costs_the_proof_and_then_the_soc
 async def test_nobody_is_subscribed_while_no_beat_comes_back_whatever_the_server_says() -> None:
     async with feeding(timing=DOUBTFUL) as bench:
         bench.store.mute = True
-        await eventually(lambda: len(bench.server.joins) >= 3)
+        await eventually(lambda: len(bench.server.joins) >= 1)
 
         for _ in range(3):
-            for join in bench.server.joins[:3]:
-                with suppress(ConnectionClosed):
-                    await bench.server.send_system(join, "ok", "Subscribed to PostgreSQL")
+            with suppress(ConnectionClosed):
+                await bench.server.send_system(bench.server.seats[-1], "ok", "Subscribed to PostgreSQL")
             await bench.rings("ent1", len(bench.changes) + 1)
             assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
             assert bench.feed.status.last_proof_of_life is None
@@ -362,7 +365,7 @@ async def test_other_changes_do_not_put_off_the_end_of_a_beat() -> None:
         async def keep_coming() -> None:
             for notification_id in itertools.count(1):
                 with suppress(ConnectionClosed):
-                    await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(notification_id))
+                    await bench.server.send_row(bench.server.seats[-1], a_ring(an_entry("ent1", notification_id)))
                 await asyncio.sleep(0.02)
 
         coming = asyncio.create_task(keep_coming())
@@ -385,33 +388,6 @@ async def test_a_beat_that_is_missing_before_another_is_a_gap_and_the_socket_sta
         assert bench.server.handshakes == 1
 
 
-async def test_seats_that_are_refused_for_their_number_find_room_on_other_sockets() -> None:
-    async with feeding(enterprise_ids=["ent1", "ent2", "ent3"]) as bench:
-        bench.server.channels_per_socket = 2
-
-        await bench.subscribed()
-
-        for notification_id, enterprise_id in enumerate(bench.feed.status.states, start=1):
-            await bench.rings(enterprise_id, notification_id)
-        sockets = {bench.server.seats_of(each)[-1].connection for each in bench.feed.status.states}
-        assert len(sockets) == 3
-        assert len(bench.server.seats_of("ent1")) == 1, "the seat that was taken stays"
-
-
-async def test_seats_that_are_refused_for_another_reason_leave_the_others_alone() -> None:
-    async with feeding() as bench:
-        bench.server.refuse_topics_of = "ent2"
-        await bench.subscribed("ent1")
-        await eventually(lambda: len(bench.server.seats_of("ent2")) >= 3)
-
-        await bench.rings("ent1", 1)
-
-        assert bench.feed.status.states == {"ent1": FeedState.SUBSCRIBED, "ent2": FeedState.RECONNECTING}
-        assert (bench.server.handshakes, len(bench.server.seats_of("ent1"))) == (1, 1)
-        bench.server.refuse_topics_of = None
-        await bench.subscribed()
-
-
 async def test_while_the_canary_is_late_the_tables_are_to_be_read_again_and_again() -> None:
     async with feeding(timing=replace(IMPATIENT, canary_timeout=60, canary_late=0.01)) as bench:
         await bench.subscribed()
@@ -423,23 +399,10 @@ async def test_while_the_canary_is_late_the_tables_are_to_be_read_again_and_agai
         assert bench.server.handshakes == 1
 
 
-async def test_a_refused_canary_leaves_the_seats_alone_but_proves_nothing() -> None:
-    async with feeding() as bench:
-        bench.server.refuse_joins_of["listener_canary"] = "UnknownErrorOnChannel: none"
-        await eventually(lambda: len(bench.server.canaries()) >= 3 and bench.told_to_catch_up() == set(ENTERPRISES))
-
-        await bench.rings("ent1", 1)
-
-        assert bench.server.handshakes == 1
-        assert set(bench.feed.status.states.values()) == {FeedState.RECONNECTING}
-        bench.server.refuse_joins_of.clear()
-        await bench.subscribed()
-
-
 async def test_joins_without_an_answer_are_tried_again() -> None:
     async with feeding(timing=DOUBTFUL) as bench:
         bench.server.answer_joins = False
-        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        await eventually(lambda: len(bench.server.seats) >= 2)
         bench.server.answer_joins = True
 
         await bench.subscribed()
@@ -448,7 +411,7 @@ async def test_joins_without_an_answer_are_tried_again() -> None:
 async def test_joins_without_a_confirmation_are_tried_again() -> None:
     async with feeding(timing=DOUBTFUL) as bench:
         bench.server.confirm = False
-        await eventually(lambda: len(bench.server.seats_of("ent1")) >= 2)
+        await eventually(lambda: len(bench.server.seats) >= 2)
         assert FeedState.SUBSCRIBED not in bench.feed.status.states.values()
         bench.server.confirm = True
 
@@ -457,14 +420,12 @@ async def test_joins_without_a_confirmation_are_tried_again() -> None:
 
 async def test_refused_joins_end_in_failed_and_go_on() -> None:
     async with feeding(max_retries=3) as bench:
-        bench.server.refuse_joins_of["ent_notification"] = "UnableToConnectToProject: none"
+        bench.server.refuse_joins = "UnableToConnectToProject: none"
         await eventually(lambda: bench.feed.status.states["ent1"] is FeedState.FAILED)
-        assert len(bench.server.seats_of("ent1")) >= 3
-        bench.server.refuse_joins_of.clear()
+        assert len(bench.server.seats) >= 3
+        bench.server.refuse_joins = None
 
         await bench.subscribed()
-
-        assert bench.server.handshakes == 1
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY])
@@ -494,17 +455,17 @@ async def test_malformed_changes_are_survived_counted_logged_once_and_caught_up_
     async with feeding() as bench:
         await bench.subscribed()
         bench.gaps.clear()
-        seat = bench.server.seats_of("ent1")[-1]
+        seat = bench.server.seats[-1]
 
         for _ in range(3):
-            await bench.server.send_change(seat, {"id": 1}, errors=["Error 413: Payload Too Large"])
-            await bench.server.send_change(seat, a_row(1) | {"enterprise_id": None})
-            await bench.server.send_change(seat, {"id": 1})
+            await bench.server.send_row(seat, None, errors=["Error 413: Payload Too Large"])
+            await bench.server.send_row(seat, a_ring({"due": [[3, [1]]]}))
+            await bench.server.send_row(seat, None)
         await bench.rings("ent1", 2)
 
         assert bench.feed.status.changes_malformed == 9
         assert caplog.messages.count("change_malformed") == 3
-        assert bench.told_to_catch_up() == {"ent1"}
+        assert bench.told_to_catch_up() == set(ENTERPRISES)
         assert bench.server.handshakes == 1
 
 
@@ -515,7 +476,7 @@ async def test_a_frame_that_the_library_cannot_read_is_counted_and_never_quoted(
         await bench.subscribed()
         bench.gaps.clear()
 
-        await bench.server.send_change(bench.server.seats_of("ent1")[-1], a_row(1, payload="secret"), columns=None)
+        await bench.server.send_row(bench.server.seats[-1], {"secret": "secret"}, columns=None)
 
         await eventually(lambda: bench.told_to_catch_up() == {"ent1", "ent2"})
         assert bench.feed.status.changes_malformed == 1
@@ -534,33 +495,15 @@ async def test_a_callback_that_raises_is_survived_counted_and_caught_up_with(
             raise KeyError("defect")
 
         with monkeypatch.context() as patched:
-            patched.setattr(reader_callbacks, "read_change", defect)
+            patched.setattr(reader_callbacks, "read_ring", defect)
             for notification_id in (1, 2):
-                seat = bench.server.seats_of("ent1")[-1]
-                await bench.server.send_change(seat, a_row(notification_id))
+                await bench.server.send_row(bench.server.seats[-1], a_ring(an_entry("ent1", notification_id)))
             await eventually(lambda: bench.feed.status.callbacks_failed == 2)
 
-        await eventually(lambda: bench.told_to_catch_up() == {"ent1"})
+        await eventually(lambda: bench.told_to_catch_up() == set(ENTERPRISES))
         assert caplog.messages.count("callback_failed") == 1
         await bench.rings("ent1", 3)
         assert bench.server.handshakes == 1
-
-
-async def test_many_enterprises_share_few_sockets_and_one_sockets_failure_is_its_own() -> None:
-    enterprise_ids = [f"ent{number:03}" for number in range(120)]
-    patient = replace(
-        IMPATIENT, confirm_timeout=30, probe_timeout=30, canary_every=5, canary_timeout=30, silence_limit=60
-    )
-    async with feeding(timing=patient, enterprise_ids=enterprise_ids) as bench:
-        await bench.subscribed(within_seconds=60)
-        assert bench.server.handshakes == 3
-        bench.gaps.clear()
-
-        bench.server.seats_of("ent075")[-1].connection.transport.abort()
-
-        await bench.subscribed("ent075", within_seconds=60)
-        assert bench.server.handshakes == 4
-        assert bench.told_to_catch_up() <= set(enterprise_ids[50:100]), bench.gaps
 
 
 async def test_closing_leaves_the_seats() -> None:

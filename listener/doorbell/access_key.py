@@ -7,7 +7,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from listener.postgres_changes.observer import FeedObserver
+from listener.doorbell.observer import FeedObserver
 
 WARNING_SECONDS = 7 * 24 * 3600.0
 _CHECK_EVERY_SECONDS = 3600.0

@@ -1,36 +1,31 @@
-"""Proof that changes flow: a row that we write ourselves has to come back as a change."""
+"""Proof that rings come: a beat that we have rung ourselves has to come back."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from listener.postgres_changes.losses import SocketLost
-from listener.postgres_changes.pulse import Pulse
-from listener.postgres_changes.seat import Interest, Subscription
-from listener.postgres_changes.timing import FeedTiming
-from shared.ports import NotificationStore, StoreUnavailable
+from listener.doorbell.losses import SocketLost
+from listener.doorbell.pulse import Pulse
+from listener.doorbell.timing import FeedTiming
+from shared.ports import FeedWay, NotificationStore, StoreUnavailable
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
 
 class Canary:
     """One socket's canary. Its beats are numbered, and changes come in order: one that is missing before another is a
-    loss. Listeners that share an id share its row: any later beat proves the same.
+    loss. Listeners that share an id share its beats: any later one proves the same.
 
-    It sings more often after a flood of changes, for which the server may fall silent without a word.
+    It sings more often after a flood of rings, for which the server may fall silent without a word.
     """
 
-    def __init__(self, listener_id: str, store: NotificationStore, pulse: Pulse, *, timing: FeedTiming) -> None:
+    def __init__(
+        self, listener_id: str, way: FeedWay, store: NotificationStore, pulse: Pulse, *, timing: FeedTiming
+    ) -> None:
         """`pulse` hears of every beat: that it is late, lost, or came back."""
-        self.subscription = Subscription(
-            name=f"canary-{listener_id}",
-            interests=[
-                Interest("listener_canary", filter=f"listener_id=eq.{listener_id}", columns=("listener_id", "beat"))
-            ],
-        )
         self._listener_id = listener_id
+        self._way = way
         self._store = store
         self._pulse = pulse
         self._timing = timing
@@ -48,9 +43,8 @@ class Canary:
         """The first beat that is certain to be written after now."""
         return self._written + (2 if self._writing else 1)
 
-    def on_change(self, data: Mapping[str, Any]) -> None:
+    def on_beat(self, beat: Any) -> None:
         """Note a beat that came back."""
-        beat = (data.get("record") or {}).get("beat")
         if not isinstance(beat, int):
             return
         if self._last_heard is not None and beat > self._last_heard + 1:
@@ -62,8 +56,8 @@ class Canary:
         """Somebody waits for a beat."""
         self._wanted.set()
 
-    def change_seen(self) -> None:
-        """Another change came through the same socket. That proves nothing of the next; many of them are a flood."""
+    def ring_heard(self) -> None:
+        """A ring came through the same socket. That proves nothing of the next; many of them are a flood."""
         now, timing = asyncio.get_running_loop().time(), self._timing
         if now - self._window_began > timing.canary_every:
             self._window_began, self._changes_in_window = now, 0
@@ -111,7 +105,7 @@ class Canary:
         self._writing = True
         try:
             async with asyncio.timeout(self._timing.canary_timeout):
-                beat = await self._store.beat_canary(self._listener_id)
+                beat = await self._store.sing(self._listener_id, self._way)
         except StoreUnavailable as unavailable:
             log.debug("canary_not_written", extra={"reason": str(unavailable)})
             return unavailable

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from listener.postgres_changes.canary import Canary
-from listener.postgres_changes.losses import SocketLost
-from listener.postgres_changes.pulse import Pulse
-from listener.postgres_changes.timing import FeedTiming
-from shared.ports import NotificationStore, StoreUnavailable
-from tests.unit.listener.postgres_changes.clockless_loop import run_without_waiting
+from listener.doorbell.canary import Canary
+from listener.doorbell.losses import SocketLost
+from listener.doorbell.pulse import Pulse
+from listener.doorbell.timing import FeedTiming
+from shared.ports import FeedWay, NotificationStore, StoreUnavailable
+from tests.unit.listener.doorbell.clockless_loop import run_without_waiting
 
 TIMING = FeedTiming()
 
@@ -32,19 +32,21 @@ class Aviary:
     canary: Canary = field(init=False)
 
     def __post_init__(self) -> None:
-        self.canary = Canary("listener-1", cast(NotificationStore, self), cast(Pulse, self), timing=TIMING)
+        self.canary = Canary(
+            "listener-1", FeedWay.POSTGRES_CHANGES, cast(NotificationStore, self), cast(Pulse, self), timing=TIMING
+        )
 
     @property
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def beat_canary(self, listener_id: str) -> int:
+    async def sing(self, listener_id: str, way: FeedWay) -> int:
         if self.away(self.now):
             raise StoreUnavailable("restarting")
         self.written.append(self.now)
         self.beat += 1
         if not self.lost(self.now):
-            asyncio.get_running_loop().call_later(self.lag, self.canary.on_change, {"record": {"beat": self.beat}})
+            asyncio.get_running_loop().call_later(self.lag, self.canary.on_beat, self.beat)
         return self.beat
 
     def late(self) -> None:
@@ -117,7 +119,7 @@ async def test_changes_of_others_neither_prove_nor_put_off_anything() -> None:
 
     async def others() -> None:
         while True:
-            aviary.canary.change_seen()
+            aviary.canary.ring_heard()
             await asyncio.sleep(0.1)
 
     coming = asyncio.create_task(others())
@@ -135,10 +137,10 @@ async def test_after_a_flood_of_changes_it_sings_at_once_and_more_often() -> Non
     await asyncio.sleep(2)
 
     for _ in range(119):
-        aviary.canary.change_seen()
+        aviary.canary.ring_heard()
     await asyncio.sleep(1)
     assert len(aviary.written) == 1, "no flood yet"
-    aviary.canary.change_seen()
+    aviary.canary.ring_heard()
     await singing
 
     pauses = [round(later - earlier) for earlier, later in itertools.pairwise(aviary.written)]
@@ -182,13 +184,13 @@ async def test_a_seat_is_proven_by_a_beat_written_after_its_confirmation_only() 
     aviary = Aviary()
     await aviary.sing_for(1)
     asked_while_writing: list[int] = []
-    write = aviary.beat_canary
+    write = aviary.sing
 
-    async def slow(listener_id: str) -> int:
+    async def slow(listener_id: str, way: FeedWay) -> int:
         asked_while_writing.append(aviary.canary.next_beat)
-        return await write(listener_id)
+        return await write(listener_id, way)
 
-    aviary.beat_canary = slow  # type: ignore[method-assign]
+    aviary.sing = slow  # type: ignore[method-assign]
     await aviary.sing_for(1)
 
     assert asked_while_writing == [3], "beat 2 may have been committed before"

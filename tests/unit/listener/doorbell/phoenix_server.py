@@ -12,6 +12,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from shared.ports import FeedWay
+
 
 @dataclass
 class Join:
@@ -34,16 +36,13 @@ class PhoenixServer:
 
     handshake_status: HTTPStatus | None = None
     answer_joins: bool = True
-    refuse_joins_of: dict[str, str] = field(default_factory=dict)
-    """Join errors by the table asked for."""
-    refuse_topics_of: str | None = None
-    channels_per_socket: int = 100
+    refuse_joins: str | None = None
+    """The reason that joins are refused for."""
     confirm: bool = True
     answer_broadcasts: bool = True
     forget_topics: bool = False
     frozen: bool = False
     joins: list[Join] = field(default_factory=list)
-    joins_refused: set[str] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
     handshakes: int = 0
     probes: int = 0
@@ -55,30 +54,23 @@ class PhoenixServer:
         port = next(iter(self._server.sockets)).getsockname()[1]
         return f"http://127.0.0.1:{port}"
 
-    def seats_of(self, enterprise_id: str) -> list[Join]:
-        """Every join of the enterprise's topic so far, the current one last."""
-        return [join for join in self.joins if join.topic.startswith(f"realtime:notifications-{enterprise_id}:")]
+    @property
+    def seats(self) -> list[Join]:
+        """Every seat asked for so far, the current one last."""
+        return [join for join in self.joins if join.topic.startswith("realtime:xnovu-listener-1:")]
 
-    def canaries(self, listener_id: str = "listener-1") -> list[Join]:
-        return [join for join in self.joins if join.topic.startswith(f"realtime:canary-{listener_id}:")]
-
-    async def send_change(self, seat: Join, record: dict[str, Any] | None, **data: Any) -> None:
-        """An INSERT to the seat's first table; `data` replaces parts of the event."""
+    async def send_row(self, seat: Join, ring: Any, *, entry: int = 0, **data: Any) -> None:
+        """A row of the doorbell that was inserted, for the seat's first entry; `data` replaces parts of the event."""
         event = {
             "schema": "notify",
-            "table": seat.changes[0]["table"],
+            "table": "doorbell",
             "type": "INSERT",
-            "record": record,
+            "record": {"id": 1, "ring": ring},
             "columns": [],
             "errors": None,
             "commit_timestamp": "2026-11-25T12:00:00.000Z",
         } | data
-        ids = [
-            number
-            for number, entry in enumerate(seat.changes, start=1)
-            if (entry["table"], entry["event"]) == (event["table"], event["type"])
-        ]
-        await self.send(seat, "postgres_changes", {"data": event, "ids": ids[:1]})
+        await self.send(seat, "postgres_changes", {"data": event, "ids": [entry + 1]})
 
     async def send_system(self, seat: Join, status: str, message: str, extension: str = "postgres_changes") -> None:
         payload = {"message": message, "status": status, "extension": extension, "channel": seat.topic[9:]}
@@ -115,26 +107,16 @@ class PhoenixServer:
 
     async def _join(self, join: Join) -> None:
         self.joins.append(join)
-        reason = self._refusal(join)
-        if reason is not None:
-            self.joins_refused.add(join.topic)
-            await self.send(join, "phx_reply", {"status": "error", "response": {"reason": reason}}, join.ref)
+        if self.refuse_joins is not None:
+            refusal = {"status": "error", "response": {"reason": self.refuse_joins}}
+            await self.send(join, "phx_reply", refusal, join.ref)
             return
         if not self.answer_joins:
             return
         entries = [entry | {"id": number} for number, entry in enumerate(join.changes, start=1)]
-        response = {"postgres_changes": entries}
-        await self.send(join, "phx_reply", {"status": "ok", "response": response}, join.ref)
+        await self.send(join, "phx_reply", {"status": "ok", "response": {"postgres_changes": entries}}, join.ref)
         if self.confirm:
             await self.send_system(join, "ok", "Subscribed to PostgreSQL")
-
-    def _refusal(self, join: Join) -> str | None:
-        taken = {each.topic for each in self.joins if each.connection is join.connection}
-        if len(taken - self.joins_refused - set(self.left)) > self.channels_per_socket:
-            return "ChannelRateLimitReached: Too many channels"
-        if self.refuse_topics_of and f"-{self.refuse_topics_of}:" in join.topic:
-            return "UnableToConnectToProject: none"
-        return self.refuse_joins_of.get(join.changes[0]["table"])
 
     async def _reply(self, connection: ServerConnection, frame: dict[str, Any], status: str, response: Any) -> None:
         answer = {
@@ -158,7 +140,7 @@ async def phoenix_server() -> AsyncIterator[PhoenixServer]:
 
 
 class SingingStore:
-    """Writes canary beats that come back through the server, unless it is mute."""
+    """Rings beats that come back through the server, unless it is mute."""
 
     def __init__(self, server: PhoenixServer) -> None:
         self._server = server
@@ -166,12 +148,11 @@ class SingingStore:
         self.swallow = 0
         self.beats: Counter[str] = Counter()
 
-    async def beat_canary(self, listener_id: str) -> int:
+    async def sing(self, listener_id: str, way: FeedWay) -> int:
         self.beats[listener_id] += 1
         if self.swallow:
             self.swallow -= 1
         elif not self.mute:
-            record = {"listener_id": listener_id, "beat": self.beats[listener_id]}
             with suppress(ConnectionClosed):
-                await self._server.send_change(self._server.canaries(listener_id)[-1], record, type="UPDATE")
+                await self._server.send_row(self._server.seats[-1], {"beat": self.beats[listener_id]}, entry=1)
         return self.beats[listener_id]

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 
-from listener.postgres_changes.change_event import Change
+from listener.doorbell.ring import Change
 from shared.ports import FeedEvent, FeedGap, FeedLate, RowChange, RowRetracted, RowScheduled, RuleChanged
 
 
