@@ -179,7 +179,6 @@ async def test_what_is_wrong_with_the_project_s_realtime_is_named_with_what_to_d
     found = {}
     async with httpx.AsyncClient(base_url=local_stack["XNOVU_STACK_EDGE_URL"]) as edge:
         for name, fault, order in (
-            ("full", "limit_channels", {"channels": 2}),
             ("suspended", "tenant", {"becomes": "suspended"}),
             ("deleted", "tenant", {"becomes": "deleted"}),
             ("changed", "tenant", {"becomes": "changed"}),
@@ -192,7 +191,6 @@ async def test_what_is_wrong_with_the_project_s_realtime_is_named_with_what_to_d
     assert await check_realtime() == []
 
     for name, said in {
-        "full": "a socket has room for 2 channels, and 4 are wanted",
         "suspended": "Realtime is switched off for this project",
         "deleted": "check NEXT_PUBLIC_SUPABASE_URL",
         "changed": "SUPABASE_SERVICE_ROLE_KEY is of another project",
