@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.demo.kinds import Ledger
 from cli.demo.load import CONFIGURED, DemoLoad
-from cli.demo.people import judge_people, read_outcomes
+from cli.demo.people import count_open_accounts, judge_people, read_accounts, read_outcomes
 from cli.demo.sink import read_calls
 from cli.demo.table import show, show_addresses, show_people
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
@@ -28,13 +28,18 @@ from stack.processes import ChildProcess, PartFailed, free_port
 
 READY_WITHIN_SECONDS = 20.0
 SETTLED_WITHIN_SECONDS = 30.0
+ACCOUNTED_WITHIN_SECONDS = 30.0
 QUIET_SECONDS = 1.0
 """How long to go on looking after the last row has settled, for calls that should not come."""
 
 STRICT_NOVU = {"unknown_workflows": "refuse", "addresses": "required", "cancelling": "held_back"}
 """As Novu is: the demo's workflows are made, and its people's addresses known."""
 
-DAEMON_SETTINGS = {"SUBSCRIPTION_HEALTH_CHECK_INTERVAL": "5000"}
+DAEMON_SETTINGS = {
+    "SUBSCRIPTION_HEALTH_CHECK_INTERVAL": "5000",
+    "NOVU_DELIVERY": "activity",
+    "NOVU_ACTIVITY_REQUESTS_PER_SECOND": "100",
+}
 
 
 def demo(
@@ -120,14 +125,25 @@ async def _cut_websockets(stack: LocalStack) -> None:
 
 
 async def _judge(console: Console, stack: LocalStack, connection: asyncpg.Connection, ledger: Ledger) -> bool:
+    await _wait_for_accounts(console, connection)
     states = await read_states(connection, ledger)
     async with httpx.AsyncClient() as http:
         calls = await read_calls(http, stack.novu_sink.url)
         outcomes = await read_outcomes(http, stack.novu_sink.url)
     rows_hold = show(console, judge(ledger, states, calls), unexpected_calls(ledger, states, calls))
-    people_hold = show_people(console, judge_people(ledger, outcomes))
+    people_hold = show_people(console, judge_people(ledger, outcomes, await read_accounts(connection)))
     show_addresses(console, stack.environment)
     return rows_hold and people_hold
+
+
+async def _wait_for_accounts(console: Console, connection: asyncpg.Connection) -> None:
+    """Novu tells what became of a notification some seconds after it has taken it."""
+    console.print("Asking Novu what became of them ...")
+    deadline = time.monotonic() + ACCOUNTED_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        if not await count_open_accounts(connection):
+            return
+        await asyncio.sleep(0.2)
 
 
 async def _send_and_watch(console: Console, stack: LocalStack, load: DemoLoad, ledger: Ledger) -> None:

@@ -44,16 +44,21 @@ def show_people(console: Console, verdicts: Sequence[ChannelVerdict]) -> bool:
     """Print what people got in each channel; returns whether it is what was for them."""
     table = Table(title="Messages, as the people got them", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("channel", no_wrap=True)
-    for heading in ("people", "due", "sent", "no address due", "seen", "twice", "other"):
+    for heading in ("people", "due", "sent", "on rows", "no address due", "seen", "twice", "other"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("ok", no_wrap=True)
     for one in verdicts:
-        figures = (one.people, one.sent_expected, one.sent, one.no_address_expected, one.no_address, one.twice)
+        figures = (
+            *(one.people, one.sent_expected, one.sent, one.accounted),
+            *(one.no_address_expected, one.no_address, one.twice),
+        )
         table.add_row(
             one.channel, *map(str, (*figures, one.other_ends)), "[green]yes[/]" if one.holds else "[red]NO[/]"
         )
     console.print(table)
-    console.print("due, sent: messages; no address due, seen: people a channel cannot reach. other: any other end.")
+    console.print(
+        "due, sent, on rows: messages, as the column delivery has it. no address: people a channel cannot reach."
+    )
     return all(one.holds for one in verdicts)
 
 

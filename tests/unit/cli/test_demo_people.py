@@ -22,9 +22,11 @@ RIGHT = (
     Outcome("grace", "sms", {"warning": 1}),
 )
 
+ACCOUNTED = {"email": 3}
+
 
 def test_what_was_for_them_is_what_they_got() -> None:
-    verdicts = {verdict.channel: verdict for verdict in judge_people(_ledger(), RIGHT)}
+    verdicts = {verdict.channel: verdict for verdict in judge_people(_ledger(), RIGHT, ACCOUNTED)}
 
     assert all(verdict.holds for verdict in verdicts.values())
     assert (verdicts["email"].people, verdicts["email"].sent, verdicts["sms"].no_address) == (2, 3, 1)
@@ -42,6 +44,12 @@ def test_what_was_for_them_is_what_they_got() -> None:
     ],
 )
 def test_anything_else_shows(channel: str, changed: tuple[Outcome, ...]) -> None:
-    wrong = [verdict.channel for verdict in judge_people(_ledger(), changed) if not verdict.holds]
+    wrong = [verdict.channel for verdict in judge_people(_ledger(), changed, ACCOUNTED) if not verdict.holds]
 
     assert wrong == [channel]
+
+
+def test_rows_that_say_something_else_show() -> None:
+    wrong = [verdict.channel for verdict in judge_people(_ledger(), RIGHT, {"email": 2}) if not verdict.holds]
+
+    assert wrong == ["email"]
