@@ -89,6 +89,7 @@ FUNCTIONS = {
     "look_at_health",
     "look_out",
     "look_out_for",
+    "lose_deliveries",
     "mark_unread_rules",
     "note_delivery_faults",
     "note_kept_credentials",

@@ -253,7 +253,7 @@ REFUSING = """
 create function notify.refuse_grace() returns trigger language plpgsql as $$
 begin
     if new.delivery is not null and new.name = 'refused' and new.delivery is distinct from old.delivery then
-        raise exception 'no account of this one';
+        raise exception 'no account of this one' using errcode = 'PT409';
     end if;
     return new;
 end
@@ -294,6 +294,24 @@ async def test_a_row_that_takes_no_news_of_its_account_holds_up_no_others(separa
         assert states == ["delivered", "accepted", "delivered"]
         followed = await connection.fetch("select notification_id from notify.delivery_account order by 1")
         assert [row["notification_id"] for row in followed] == [ids[0], ids[2]]
+
+
+async def test_a_row_that_cannot_be_told_that_novu_has_forgotten_it_holds_up_no_others(
+    separate_project: Project,
+) -> None:
+    async with separate_project.connect(SUPERUSER) as connection:
+        workflow_id = await insert_workflow(connection)
+        columns = {"recipients": [RECIPIENT], "notification_workflow_id": workflow_id, "channels": ["EMAIL"]}
+        ids = [await insert_notification(connection, **columns, name=name) for name in ("a", "refused", "b")]
+        await claim(connection, ids)
+        await record_sent(connection, *ids)
+        await connection.execute(REFUSING)
+
+        taken = await take(connection, p_retention_seconds=-1.0)
+
+        assert taken["closed"] == 3
+        assert [(await delivery(connection, key))["state"] for key in ids] == ["unknown", "accepted", "unknown"]
+        assert await connection.fetchval("select count(*) from notify.delivery_account") == 0
 
 
 async def test_another_enterprises_id_is_not_the_rows(connection: Connection) -> None:
