@@ -195,6 +195,7 @@ def channels(rng: random.Random, *, dynamic: bool) -> Value:
             good("'{IN_APP,EMAIL,SMS,CHAT,PUSH}'"),
             bad("'{NULL}'", "row_unreadable"),
             bad("'{EMAIL,NULL}'", "row_unreadable"),
+            bad("'{EMAIL,FAX}'", "row_unreadable"),
             bad("'{{EMAIL,SMS},{PUSH,CHAT}}'", "row_unreadable"),
             bad("array_fill('EMAIL'::text, array[200])::notify.notification_channel_type[]", "row_unreadable"),
         )
@@ -218,4 +219,4 @@ def chunks_sent(rng: random.Random) -> Value:
 
 
 def publish_status(rng: random.Random) -> Value:
-    return idle(quoted(rng.choice(("NONE", "DRAFT", "DISCARD", "DELETED"))))
+    return idle(quoted(rng.choice(("NONE", "DRAFT", "DISCARD", "DELETED", "ARCHIVED"))))

@@ -116,8 +116,11 @@ def _tracing(points: Iterable[AwaitPoint], on_point: Callable[[AwaitPoint, int],
     for point in points:
         by_place.setdefault((str(PROJECT / point.file), point.function), []).append(point)
 
+    files = {file for file, _ in by_place}
+
     def on_call(frame: FrameType, event: str, argument: Any) -> Any:
-        if (frame.f_code.co_filename, frame.f_code.co_qualname) not in by_place:
+        code = frame.f_code  # of each call that is made at all
+        if code.co_filename not in files or (code.co_filename, code.co_qualname) not in by_place:
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.faults import (
     test_beside_faults,
     test_daemon_faults,
+    test_delivery_reader_faults,
     test_feed_faults,
     test_functions_faults,
     test_listener_faults,
@@ -25,6 +26,7 @@ from tests.faults.await_points import PROJECT, AwaitPoint, await_points, modules
 SCENES = (
     test_beside_faults,
     test_daemon_faults,
+    test_delivery_reader_faults,
     test_feed_faults,
     test_functions_faults,
     test_listener_faults,
@@ -51,7 +53,7 @@ TWIN = "of a start that is cancelled: its twin, of one that fails, is of the sam
 NOT_PLAYED: dict[str, str] = {
     "cli/daemon_process.py _run": OUTERMOST,
     "functions/connections.py Connections.close": TESTS_ONLY,
-    "functions/main.py (health|status|trigger|autoscale)": FRAMEWORK,
+    "functions/main.py (health|status|trigger|autoscale|webhook)": FRAMEWORK,
     "listener/bootstrap.py run_alone": OUTERMOST,
     "shared/cloud_run/worker_pool.py CloudRunWorkerPool.close": TESTS_ONLY,
     "shared/http_server.py serving": OUTERMOST,

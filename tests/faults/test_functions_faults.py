@@ -22,6 +22,7 @@ from shared.temporal.messages import NotificationProcessingInput, NotificationPr
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, notification_processing_id
 from tests.cloud_run.serving import serving as serving_cloud_run
 from tests.cloud_run.worker_pools import WorkerPools
+from tests.contract.functions import test_webhook as webhook
 from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_function
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.counted import Counted
@@ -42,6 +43,7 @@ MODULES = {
         "shared.temporal.client",
         "shared.temporal.starters",
     ),
+    "webhook": ("functions.bootstrap", "functions.webhook_endpoint"),
     "health": ("functions.health_endpoint", "shared.supabase.health_store"),
     "status": ("functions.health_endpoint", "shared.temporal.observation"),
     "autoscale": (
@@ -66,6 +68,7 @@ NOT_IN_ITS_CALLS = {
         "connect_once",
         "connect_unless_stopped",
     },
+    "webhook": set(),
     "health": {"HealthEndpoint.status"},
     "status": {"HealthEndpoint.health"},
     "autoscale": {"CloudRunWorkerPool.close"},
@@ -155,6 +158,15 @@ def trigger_calls(bench: Bench, trigger: httpx.AsyncClient, ended: str) -> Mappi
     return {call.__name__: call for call in calls}
 
 
+def webhook_calls(client: httpx.AsyncClient) -> Mapping[str, Call]:
+    """Of a message of which no account is kept."""
+
+    async def hear() -> httpx.Response | None:
+        return unless(200, await webhook.tell(client, webhook.event("nobody", 1)))
+
+    return {"hear": hear}
+
+
 def observing_calls(client: httpx.AsyncClient, function: str) -> Mapping[str, Call]:
     """Nobody listens or works: 503 is the right answer, with a report."""
 
@@ -195,13 +207,16 @@ async def serving(
             "AUTOSCALE_MAX_INSTANCES": "10",
             "AUTOSCALE_TASKS_PER_SECOND": "2",
         }
-        environment = {**bench.environment, **(scaling if function == "autoscale" else {})}
+        more = {"autoscale": scaling, "webhook": {"NOVU_WEBHOOK_SECRETS": webhook.SECRETS}}
+        environment = {**bench.environment, **more.get(function, {})}
 
         @asynccontextmanager
         async def afresh() -> AsyncIterator[Mapping[str, Call]]:
             async with open_function(function, environment, monkeypatch) as client:
                 if function == "trigger":
                     yield trigger_calls(bench, client, ended)
+                elif function == "webhook":
+                    yield webhook_calls(client)
                 elif function == "autoscale":
                     yield autoscale_calls(client, pools)
                 else:

@@ -25,7 +25,8 @@ from shared.supervision import Supervisor
 from shared.temporal.orchestration import OrchestrationRun
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.injector import raising_once_at
-from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert, eventually
+from tests.unit.listener import fakes
+from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal, an_insert
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
@@ -44,6 +45,7 @@ POINTS = await_points(*MODULES)
 ENTERPRISES = ("ent1", "ent2")
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 2
+eventually = partial(fakes.eventually, within_seconds=30)
 
 
 class Temporal(FakeTemporal):
@@ -144,7 +146,7 @@ class Scene:
         for _ in range(20):  # turns of the loop: the row is held by now, and its window has not ended
             await asyncio.sleep(0)
         self.stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await running
 
 

@@ -24,7 +24,9 @@ from listener import bootstrap as listener
 from listener.backlog import Backlog
 from shared import json_logs
 from shared.heartbeat import Reporter
+from shared.notification.outcomes import Outcome
 from shared.settings import DaemonSettings
+from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supervision import Supervisor
 from shared.temporal.names import MASTER_ORCHESTRATION_ID, cron_scheduling_id
 from stack.local import LocalStack
@@ -67,11 +69,24 @@ OF_OTHERS = {"connect_at_first_call", "connect_once", "_RowWorkflowStarter.start
 POINTS = [point for point in await_points(*MODULES) if point.function not in OF_OTHERS]
 ENTERPRISES = 3
 ROUNDS = 8
+ENDS_WITHIN_SECONDS = 90.0
+"""A round takes ten where nothing else runs."""
+
 MANY = 600
 """Of so many recipients what is known does not come along with the claim."""
 
 RETRACT = "update notify.ent_notification set notification_status = 'RETRACTED' where id = any($1)"
 AT_ONCE = RetryPolicy(initial_interval=timedelta(milliseconds=50), backoff_coefficient=1.0)
+
+
+class FollowsEverySecond(SupabaseNotificationStore):
+    """Account is kept of what becomes of every second batch, as it is of all or of none by the settings."""
+
+    async def record_outcomes(
+        self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
+    ) -> Mapping[int, Outcome]:
+        self._look_after_seconds = 45.0 if self._look_after_seconds is None else None
+        return await super().record_outcomes(enterprise_id, claim_owner=claim_owner, outcomes=outcomes)
 
 
 class Road:
@@ -142,10 +157,15 @@ class Road:
     async def _ends(self, as_it_should: str, ids: Sequence[int], what: str) -> None:
         lacking = f"select count(*) from notify.ent_notification where id = any($1) and ({as_it_should}) is not true"
 
-        async def has_ended() -> bool:
-            return not await rows.execute(self.system, lacking, ids)
+        connection = await self.system.connect()
 
-        await eventually(has_ended, within=30, what=what)
+        async def has_ended() -> bool:
+            return not await connection.fetchval(lacking, ids)
+
+        try:
+            await eventually(has_ended, within=ENDS_WITHIN_SECONDS, what=what)
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager
@@ -191,6 +211,7 @@ async def test_rows_and_rules_go_their_road_whatever_await_of_it_meets_a_fault(
     monkeypatch.setattr("worker.activities.notification_delivery.MOST_FAULTS", len(POINTS))
     caplog.handler.setFormatter(json_logs.Formatter())
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff
+    monkeypatch.setattr("worker.bootstrap.SupabaseNotificationStore", FollowsEverySecond)
     monkeypatch.setattr("listener.bootstrap.telemetry", SimpleNamespace(measures=lambda: True))
     monkeypatch.setattr("listener.bootstrap.Backlog", partial(Backlog, look_every_seconds=0.5))
     monkeypatch.setattr("shared.temporal.client.telemetry", SimpleNamespace(is_on=lambda: True))
@@ -199,7 +220,7 @@ async def test_rows_and_rules_go_their_road_whatever_await_of_it_meets_a_fault(
     await system.seed()
     road = Road(system)
 
-    async with orchestrated_by_none(local_stack) as temporal, asyncio.timeout(60), running(road):
+    async with orchestrated_by_none(local_stack) as temporal, asyncio.timeout(200), running(road):
         with raising_once_at_each(POINTS) as fired:
             [rule] = await rules.insert(system, system.enterprises[0], rules.EVERY_SECOND)
             for _ in range(ROUNDS):
