@@ -19,7 +19,7 @@ from stack.local import LocalStack
 from stack.processes import free_port
 from tests.e2e.program import Program
 from tests.e2e.system import SHORT_TIMES, System, eventually
-from tests.integration.memory import peak_memory_bytes
+from tests.integration.memory import forget_peak, peak_memory_bytes
 from tests.strangers import HELD_HEAD, ask_without_pause, hold, many, send_a_whole_head, send_headers
 
 DESCRIPTORS = 256
@@ -29,18 +29,19 @@ MOST_DELAY_SECONDS = 1.0
 """Where nothing else runs: undisturbed deliveries take `USUAL_SECONDS` there. Others on the machine stretch both."""
 USUAL_SECONDS = 0.4
 ATTACKED_FOR_SECONDS = 3.0
+MOST_TRIES = 4
+"""Others come and go between an undisturbed delivery and the attack; a door without bounds delays in every try."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 class Attacked:
-    """A daemon at work, and how long its deliveries take when nobody disturbs it."""
+    """A daemon at work."""
 
     def __init__(self, system: System, program: Program, port: int) -> None:
         self.system = system
         self.program = program
         self.port = port
-        self.undisturbed_seconds = 0.0
 
     async def deliver(self) -> float:
         """Write a row for each enterprise; seconds until Novu has the last."""
@@ -69,7 +70,6 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At
             running = Attacked(system, program, port)
             await eventually(partial(_is_ready, port), within=60, what="the daemon is ready")
             await running.deliver()  # whatever is loaded for the first one
-            running.undisturbed_seconds = median([await running.deliver() for _ in range(5)])
             yield running
             program.require_running()
         await system.stop()
@@ -86,6 +86,7 @@ async def _is_ready(port: int) -> bool:
 @asynccontextmanager
 async def bounded(attacked: Attacked) -> AsyncIterator[None]:
     """Around an attack: what it may cost, at the most."""
+    forget_peak(attacked.program.pid)
     memory_bytes = psutil.Process(attacked.program.pid).memory_info().rss
     log_bytes = attacked.program.log_file.stat().st_size
     yield
@@ -108,20 +109,23 @@ async def bounded(attacked: Attacked) -> AsyncIterator[None]:
 async def test_deliveries_beside_an_attack_are_not_delayed(
     attacked: Attacked, count: int, attack: Callable[[int], Awaitable[None]], pause_seconds: float
 ) -> None:
-    async with bounded(attacked), many(count, partial(attack, attacked.port), pause_seconds=pause_seconds):
-        await asyncio.sleep(1)
-        ends_at = time.monotonic() + ATTACKED_FOR_SECONDS
-        took_seconds: list[float] = []
-        while time.monotonic() < ends_at or len(took_seconds) < 3:
-            took_seconds.append(await attacked.deliver())
-
-    undisturbed_seconds = attacked.undisturbed_seconds
-    slower_by = max(1.0, undisturbed_seconds / USUAL_SECONDS)
-    assert median(took_seconds) < undisturbed_seconds + MOST_DELAY_SECONDS * slower_by, (
-        undisturbed_seconds,
-        took_seconds,
-    )
+    tries: list[tuple[float, float]] = []
+    while not tries or _is_delayed(*tries[-1]):
+        assert len(tries) < MOST_TRIES, tries
+        usual_seconds = median([await attacked.deliver() for _ in range(3)])
+        async with bounded(attacked), many(count, partial(attack, attacked.port), pause_seconds=pause_seconds):
+            await asyncio.sleep(1)
+            ends_at = time.monotonic() + ATTACKED_FOR_SECONDS
+            took_seconds: list[float] = []
+            while time.monotonic() < ends_at or len(took_seconds) < 3:
+                took_seconds.append(await attacked.deliver())
+        tries.append((usual_seconds, median(took_seconds)))
     await eventually(partial(_is_ready, attacked.port), within=10, what="health answers again")
+
+
+def _is_delayed(usual_seconds: float, attacked_seconds: float) -> bool:
+    """By more than the attack may cost on a machine that is as busy as this one is at the moment."""
+    return attacked_seconds > usual_seconds + MOST_DELAY_SECONDS * max(1.0, usual_seconds / USUAL_SECONDS)
 
 
 async def test_health_answers_while_others_hold_every_connection_that_there_is(attacked: Attacked) -> None:
