@@ -32,6 +32,9 @@ REQUEST_TIMEOUT_SECONDS = 60.0
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 
+POOL_TIMEOUT_SECONDS = 300.0
+"""For one of our own connections, however many deliveries wait: that says nothing of Novu, and claims are renewed."""
+
 LONGEST_ANSWER_BYTES = 1024 * 1024
 """Novu says some hundred bytes about an event, of which a request has at most 100."""
 
@@ -198,7 +201,9 @@ async def open_trigger(
     async with httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
-        timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_TIMEOUT_SECONDS)),
+        timeout=httpx.Timeout(
+            timeout_seconds, connect=min(timeout_seconds, CONNECT_TIMEOUT_SECONDS), pool=POOL_TIMEOUT_SECONDS
+        ),
         limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)

@@ -1,5 +1,6 @@
 """The adapter where answers are lost: its keys, what Novu says to them, and what it says of what it has taken."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -156,3 +157,12 @@ async def test_every_call_bears_a_key() -> None:
 
     assert [request.url.path for request in sent] == ["/v1/events/trigger", "/v1/events/trigger/bulk"]
     assert len({request.headers["Idempotency-Key"] for request in sent}) == 2
+
+
+async def test_waiting_for_a_connection_of_ones_own_is_no_fault_of_novus(sink: SinkProcess) -> None:
+    sink.settings(answers={"delay_seconds": [0.3, 0.3]})
+    async with open_trigger(sink.url, SECRET_KEY, singly=True, timeout_seconds=1) as trigger:
+        deliveries = [[event(f"d{delivery}.{number}") for number in range(8)] for delivery in range(30)]
+        answers = await asyncio.gather(*(trigger.trigger(events) for events in deliveries))
+
+    assert answers == [[ACCEPTED] * 8] * 30
