@@ -28,10 +28,18 @@ UNHEARD_AGE = Metric(
     "s",
     "How long the oldest row is sent of which nothing at all was heard; 0 for none.",
 )
-METRICS = (MESSAGES, STATES, UNHEARD_AGE)
+SECOND_TRIES = Metric(
+    "xnovu.delivery.second_tries",
+    Kind.COUNTER,
+    "{notification}",
+    "Rows that were sent again to whom they had failed for, as their workflow says.",
+    ("xnovu.enterprise.id",),
+)
+METRICS = (MESSAGES, STATES, UNHEARD_AGE, SECOND_TRIES)
 
 _messages = counter(MESSAGES)
 _states = counter(STATES)
+_second_tries = counter(SECOND_TRIES)
 
 
 class MeasuredAccounts:
@@ -74,6 +82,14 @@ class MeasuredAccounts:
         self._unheard_seconds = taken.unheard_seconds if taken.mine else None
         _count_states(taken.states)
         return taken
+
+    async def begin_second_tries(
+        self, reader: str, enterprise_ids: Collection[str], *, limit: int
+    ) -> tuple[tuple[str, int], ...]:
+        begun = await self._accounts.begin_second_tries(reader, enterprise_ids, limit=limit)
+        for enterprise_id, rows in begun:
+            _second_tries.add(rows, {"xnovu.enterprise.id": enterprise_id})
+        return begun
 
 
 def _count_states(states: Sequence[tuple[str, str, int]]) -> None:

@@ -846,7 +846,8 @@ class DeliveryLook:
     """A notification of which Novu is to be asked what became of it.
 
     `transaction_id` is the one that the row stores, `persons` how many different recipients it has. `complete` says
-    that all but who read it is known; `unread`, that somebody has not read it in the app.
+    that all but who read it is known; `unread`, that somebody has not read it in the app. `second_try` is the number of
+    the latest, in `try_chunks` events with `try_entries` recipients in all.
     """
 
     notification_id: int
@@ -856,6 +857,9 @@ class DeliveryLook:
     age_seconds: float
     complete: bool
     unread: bool
+    second_try: int = 0
+    try_chunks: int = 0
+    try_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -873,11 +877,14 @@ class TakenLooks:
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """`through`: all there is to know was there. `again_after_seconds` None: nobody need ask again."""
+    """`through`: all there is to know was there, of this second try or the first. `again_after_seconds` None: nobody
+    need ask again.
+    """
 
     notification_id: int
     through: bool
     again_after_seconds: float | None
+    second_try: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -911,6 +918,13 @@ class DeliveryAccounts(Protocol):
     ) -> TakenLooks:
         """The next notifications to ask about, the longest waiting ones first; of no enterprises: of all. Accounts that
         are older than the retention are closed.
+        """
+
+    async def begin_second_tries(
+        self, reader: str, enterprise_ids: Collection[str], *, limit: int
+    ) -> tuple[tuple[str, int], ...]:
+        """Have sent again what is due to be, by its workflow; (enterprise id, rows) of what was begun. The reader is
+        the one that `take` said yes to.
         """
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from shared.notification.delivery import DeliveryFact, MessageOutcome
 from shared.notification.models import Channel
-from shared.notification.transaction_id import transaction_ids
+from shared.notification.transaction_id import second_try_ids, transaction_ids
 from shared.novu.delivery_facts import read_message, read_notification
 from shared.ports import (
     ActivityPage,
@@ -32,6 +32,7 @@ from shared.ports import (
 log = logging.getLogger("DeliveryReader")
 
 LOOKS_AT_ONCE = 200
+SECOND_TRIES_AT_ONCE = 100
 PERSONS_PER_REQUEST = 50
 """Novu answers with one entry for each, 50 on a page."""
 PERSONS_PER_TRANSACTION = 100
@@ -54,9 +55,9 @@ _Read = Callable[[Sequence[str], int, int], Awaitable[ActivityPage]]
 
 @dataclass(slots=True)
 class _Seen:
-    """What a pass has learned of one notification: who has an entry, and whether all of their steps are over."""
+    """What a pass has learned of one notification: who has an entry of which event, and whether all steps are over."""
 
-    people: set[str] = field(default_factory=set)
+    entries: set[tuple[str, str]] = field(default_factory=set)
     settled: bool = True
     in_app: bool = False
 
@@ -103,13 +104,18 @@ class DeliveryReader:
             taken = await self._take(LOOKS_AT_ONCE)
             if not taken.mine:
                 return LEASE_SECONDS / 2
+            begun = await self._accounts.begin_second_tries(
+                self._name, self._enterprise_ids, limit=SECOND_TRIES_AT_ONCE
+            )
+            for enterprise_id, count in begun:
+                log.info("second_tries_begun", extra={"enterprise_id": enterprise_id, "notifications": count})
             await self._look_at(taken.looks)
         except StoreUnavailable as error:
             return self._failed(error, IDLE_SECONDS)
         except ActivityUnavailable as error:
             return self._failed(error, error.retry_after_seconds or IDLE_SECONDS)
         self._answers = True
-        if taken.looks or taken.closed:
+        if taken.looks or taken.closed or begun:
             return 0.0
         return min(IDLE_SECONDS, max(0.1, taken.next_look_in_seconds or IDLE_SECONDS))
 
@@ -125,15 +131,15 @@ class DeliveryReader:
         reading = [look for look in looks if look.complete and self._follows_reading]
         counted = [look for look in looks if look.complete and not self._follows_reading]
         if counted:
-            await self._accounts.record([], [LookedAt(look.notification_id, True, None) for look in counted])
+            await self._accounts.record([], [_looked_at(look, True, None) for look in counted])
         for ask, chosen in ((self._ask_what_became_of, open_looks), (self._ask_who_read, reading)):
             for request in _requests(chosen):
                 try:
                     await ask(request)
                 except AnswerTooLarge as error:  # for these alone; the others go on
                     self._failed(error, 0)
-                    keys = {look.notification_id for look in request.values()}
-                    await self._accounts.record([], [LookedAt(key, False, OLD_AGAIN_SECONDS) for key in keys])
+                    left = {look.notification_id: look for look in request.values()}.values()
+                    await self._accounts.record([], [_looked_at(look, False, OLD_AGAIN_SECONDS) for look in left])
 
     async def _ask_what_became_of(self, request: Mapping[str, DeliveryLook]) -> None:
         facts: list[DeliveryFact] = []
@@ -143,7 +149,7 @@ class DeliveryReader:
             if told is None or told.transaction_id not in request:
                 continue
             of = seen[request[told.transaction_id].notification_id]
-            of.people.add(told.subscriber_id)
+            of.entries.add((told.transaction_id, told.subscriber_id))
             of.settled = of.settled and told.settled
             of.in_app = of.in_app or any(
                 it.channel is Channel.IN_APP and it.outcome is MessageOutcome.SENT for it in told.facts
@@ -156,11 +162,11 @@ class DeliveryReader:
         await self._accounts.record(facts, [self._judge(look, seen[look.notification_id]) for look in looks.values()])
 
     def _judge(self, look: DeliveryLook, seen: _Seen) -> LookedAt:
-        through = seen.settled and len(seen.people) >= look.persons
+        through = seen.settled and len(seen.entries) >= (look.try_entries if look.second_try else look.persons)
         if not through:
-            return LookedAt(look.notification_id, False, again_after_seconds(look.age_seconds))
-        follows = self._follows_reading and seen.in_app
-        return LookedAt(look.notification_id, True, READING_AGAIN_SECONDS if follows else None)
+            return _looked_at(look, False, again_after_seconds(look.age_seconds))
+        follows = self._follows_reading and (seen.in_app or look.unread)
+        return _looked_at(look, True, READING_AGAIN_SECONDS if follows else None)
 
     async def _ask_who_read(self, request: Mapping[str, DeliveryLook]) -> None:
         facts = []
@@ -168,13 +174,8 @@ class DeliveryReader:
             fact = read_message(entry)
             if fact is not None and fact.transaction_id in request and (fact.seen or fact.read):
                 facts.append(fact)
-        again = {
-            look.notification_id: min(READING_LATEST_SECONDS, max(READING_AGAIN_SECONDS, look.age_seconds / 4))
-            if look.unread
-            else None
-            for look in request.values()
-        }
-        await self._accounts.record(facts, [LookedAt(key, True, seconds) for key, seconds in again.items()])
+        looks = {look.notification_id: look for look in request.values()}.values()
+        await self._accounts.record(facts, [_looked_at(look, True, _read_again_after(look)) for look in looks])
 
     async def _entries(self, read: _Read, transaction_ids: Sequence[str]) -> AsyncIterator[Mapping[str, Any]]:
         for first in range(0, len(transaction_ids), TRANSACTIONS_PER_REQUEST):
@@ -245,12 +246,26 @@ def _requests(looks: Sequence[DeliveryLook]) -> Iterator[dict[str, DeliveryLook]
     request: dict[str, DeliveryLook] = {}
     persons = 0
     for look in looks:
-        chunks = -(-look.persons // PERSONS_PER_TRANSACTION)
-        ids = transaction_ids(look.transaction_id, chunks)
-        if request and persons + look.persons > PERSONS_PER_REQUEST:
+        entries = look.persons
+        ids = transaction_ids(look.transaction_id, -(-look.persons // PERSONS_PER_TRANSACTION))
+        if look.second_try:
+            again = second_try_ids(look.transaction_id, look.try_chunks, look.second_try)
+            # Who reads may read what came at first.
+            ids, entries = ([*ids, *again], entries + look.try_entries) if look.complete else (again, look.try_entries)
+        if request and persons + entries > PERSONS_PER_REQUEST:
             yield request
             request, persons = {}, 0
         request |= dict.fromkeys(ids, look)
-        persons += look.persons
+        persons += entries
     if request:
         yield request
+
+
+def _looked_at(look: DeliveryLook, through: bool, again_after: float | None) -> LookedAt:
+    return LookedAt(look.notification_id, through, again_after, look.second_try)
+
+
+def _read_again_after(look: DeliveryLook) -> float | None:
+    if not look.unread:
+        return None
+    return min(READING_LATEST_SECONDS, max(READING_AGAIN_SECONDS, look.age_seconds / 4))

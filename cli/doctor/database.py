@@ -29,6 +29,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *("note_kept_credentials", "recipients_of"),
         *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
+        *("begin_second_tries", "claim_followed_batch", "replay_undelivered"),
         *("record_delivery", "record_followed_outcomes", "settled_deliveries", "take_delivery_looks"),
         *(
             "begin_scaler_tick",

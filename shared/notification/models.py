@@ -58,6 +58,19 @@ class NovuWorkflow:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondTry:
+    """Whom a row that Novu has had is sent to again, because it definitely failed for them.
+
+    `number` counts from 1. `parts` are recipients by channel; None stands for all of the row's channels. `first_chunk`
+    is how many chunks all tries before it had: its own are counted on from there.
+    """
+
+    number: int
+    first_chunk: int
+    parts: tuple[tuple[Channel | None, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """A claimed row with all that its delivery needs.
 
@@ -67,6 +80,7 @@ class Notification:
     `expired` says that `deliver_before` had passed, by the database's clock, when the row was claimed.
     `chunks_beyond` have been accepted too, after one that has not. `doubt_seconds` is how long ago a call was left
     unanswered, None where there is none; `doubtful_repeats` how often it was sent again all the same.
+    `second_try`: it was sent before, and is now for these alone.
     """
 
     id: int
@@ -83,6 +97,7 @@ class Notification:
     doubt_seconds: float | None = None
     doubtful_repeats: int = 0
     idempotency_round: int = 0
+    second_try: SecondTry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,11 @@ def transaction_ids(base: str, chunks: int) -> list[str]:
     return [transaction_id(base, chunk) for chunk in range(max(1, chunks))]
 
 
+def second_try_ids(base: str, chunks: int, second_try: int) -> list[str]:
+    """Those of a second try."""
+    return [transaction_id(base, chunk, second_try) for chunk in range(chunks)]
+
+
 def parse_transaction_id(text: str) -> ParsedTransactionId | None:
     """What an id says; None for one that was made without a key."""
     found = _KEYED.fullmatch(text)

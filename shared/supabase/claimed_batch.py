@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
+from shared.notification.models import (
+    Channel,
+    ClaimedBatch,
+    Notification,
+    NovuWorkflow,
+    SecondTry,
+    Template,
+    WorkflowType,
+)
 from shared.notification.outcomes import Failed, Refusal, RefusalCode
 from shared.supabase.decoding import Unreadable, read_count, read_json, read_label, read_labels
 from shared.supabase.recipients import read_recipients
@@ -33,8 +41,13 @@ def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
     # A claim of a database that is older than this code knows nothing of Novu's channels, nor of recipients.
     at_novu = answer.get("novu_channels", {})
     known = answer.get("recipients", {"known": {}})
+    # Only a claim of followed rows tells of second tries.
+    tries = answer.get("second_tries", {})
     workflows = {int(key): read_workflow(value, at_novu.get(key)) for key, value in answer["workflows"].items()}
-    read = [_notification_or_failed(row, workflows) for row in answer["notifications"]]
+    read = [
+        _notification_or_failed(row, workflows, _second_try(tries.get(str(row["id"]))))
+        for row in answer["notifications"]
+    ]
     return ClaimedBatch(
         notifications=tuple(it for it in read if isinstance(it, Notification)),
         unreadable=tuple(it for it in read if isinstance(it, Failed)),
@@ -47,7 +60,7 @@ def read_claimed_batch(answer: Mapping[str, Any]) -> ClaimedBatch:
 
 
 def _notification_or_failed(
-    row: Mapping[str, Any], workflows: Mapping[int, NovuWorkflow | Refusal]
+    row: Mapping[str, Any], workflows: Mapping[int, NovuWorkflow | Refusal], second_try: SecondTry | None
 ) -> Notification | Failed:
     if "unreadable" in row:
         column = row["unreadable"]["column"]
@@ -57,7 +70,7 @@ def _notification_or_failed(
     if isinstance(workflow, Refusal):
         return Failed(row["id"], workflow)
     try:
-        return _notification(row, workflow)
+        return _notification(row, workflow, second_try)
     except Unreadable as unreadable:
         return Failed(row["id"], _refusal(unreadable))
 
@@ -67,7 +80,7 @@ def _claim_refused(notification_id: int, sqlstate: str) -> Failed:
     return Failed(notification_id, Refusal(RefusalCode.CLAIM_REFUSED, message, {"sqlstate": sqlstate}))
 
 
-def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Notification:
+def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None, second_try: SecondTry | None) -> Notification:
     overrides = read_json("overrides", row["overrides"])
     return Notification(
         id=row["id"],
@@ -84,7 +97,19 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None) -> Noti
         doubt_seconds=row["doubt_seconds"],
         doubtful_repeats=row["doubtful_repeats"],
         idempotency_round=row["idempotency_round"],
+        second_try=second_try,
     )
+
+
+def _second_try(told: Mapping[str, Any] | None) -> SecondTry | None:
+    """Nothing of it is anybody's text but the recipients: the database counts and names channels itself."""
+    if told is None:
+        return None
+    parts = (
+        (None if part["channel"] is None else Channel(part["channel"]), tuple(part["recipients"]))
+        for part in told["parts"]
+    )
+    return SecondTry(told["number"], told["first_chunk"], tuple(parts))
 
 
 def read_workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None = None) -> NovuWorkflow | Refusal:

@@ -22,7 +22,12 @@ class SupabaseDeliveryAccounts:
             "record_delivery",
             p_facts=[_fact(fact) for fact in facts],
             p_looks=[
-                {"id": it.notification_id, "through": it.through, "again_after_seconds": it.again_after_seconds}
+                {
+                    "id": it.notification_id,
+                    "through": it.through,
+                    "again_after_seconds": it.again_after_seconds,
+                    "second_try": it.second_try,
+                }
                 for it in looks
             ],
         )
@@ -64,6 +69,18 @@ class SupabaseDeliveryAccounts:
             closed=answer["closed"],
         )
 
+    async def begin_second_tries(
+        self, reader: str, enterprise_ids: Collection[str], *, limit: int
+    ) -> tuple[tuple[str, int], ...]:
+        answer = await call_function(
+            self._client,
+            "begin_second_tries",
+            p_reader=reader,
+            p_enterprise_ids=sorted(enterprise_ids) or None,
+            p_limit=limit,
+        )
+        return tuple((it["enterprise_id"], it["rows"]) for it in answer["begun"])
+
 
 def _fact(fact: DeliveryFact) -> dict[str, Any]:
     return {
@@ -87,6 +104,9 @@ def _look(look: dict[str, Any]) -> DeliveryLook:
         age_seconds=float(look["age_seconds"]),
         complete=look["complete"],
         unread=look["unread"],
+        second_try=look["second_try"],
+        try_chunks=look["try_chunks"],
+        try_entries=look["try_entries"],
     )
 
 

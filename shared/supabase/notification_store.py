@@ -32,17 +32,17 @@ class SupabaseNotificationStore:
         lease_seconds: int,
         uncalled: bool = False,
     ) -> ClaimedBatch:
-        answer = await call_function(
-            self._client,
-            "claim_batch",
-            p_enterprise_id=enterprise_id,
-            p_notification_ids=list(notification_ids),
-            p_claim_owner=claim_owner,
-            p_lease_seconds=lease_seconds,
-            p_keyed=True,
-            p_uncalled=uncalled,
-        )
-        return read_claimed_batch(answer)
+        arguments: dict[str, Any] = {
+            "p_enterprise_id": enterprise_id,
+            "p_notification_ids": list(notification_ids),
+            "p_claim_owner": claim_owner,
+            "p_lease_seconds": lease_seconds,
+            "p_keyed": True,
+            "p_uncalled": uncalled,
+        }
+        if self._look_after_seconds is None:
+            return read_claimed_batch(await call_function(self._client, "claim_batch", **arguments))
+        return read_claimed_batch(await call_function(self._client, "claim_followed_batch", **arguments))
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]

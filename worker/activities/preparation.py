@@ -83,13 +83,26 @@ def templates_too_large(workflow: NovuWorkflow) -> Refusal:
 
 
 def channels_of(notification: Notification, workflow: NovuWorkflow) -> tuple[Channel, ...]:
-    """The channels to render: the notification's own, else its workflow's defaults, each once."""
+    """The channels to render: the notification's own, else its workflow's defaults, each once; of a second try those
+    that failed.
+    """
+    if notification.second_try is not None:
+        tried = [channel for channel, _ in notification.second_try.parts if channel is not None]
+        if tried:
+            return tuple(dict.fromkeys(tried))
     return tuple(dict.fromkeys(notification.channels or workflow.default_channels))
 
 
 def chunk_count(notification: Notification) -> int:
-    """Into how many events its distinct recipients are divided."""
-    return -(-len(set(notification.recipients)) // RECIPIENTS_PER_EVENT)
+    """Into how many events its distinct recipients are divided, in all tries together."""
+    second_try = notification.second_try
+    if second_try is None:
+        return _chunks(len(set(notification.recipients)))
+    return second_try.first_chunk + sum(_chunks(len(people)) for _, people in second_try.parts)
+
+
+def _chunks(people: int) -> int:
+    return -(-people // RECIPIENTS_PER_EVENT)
 
 
 def trigger_events(
@@ -100,28 +113,38 @@ def trigger_events(
     *,
     enterprise_id: str = "",
 ) -> list[TriggerEvent]:
-    """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet.
+    """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet; of a second try, for
+    each channel that failed.
 
     Those that are `known` go with their address; where a chunk begins does not depend on it. `enterprise_id` is whose
     turn it is at Novu's rate.
     """
-    recipients: tuple[str | Recipient, ...] = tuple(dict.fromkeys(notification.recipients))
-    if known:
-        recipients = tuple(_addressed(subscriber_id, known) for subscriber_id in dict.fromkeys(notification.recipients))
-    payload = {**notification.payload, "rendered": _rendered_payload(rendered)} if rendered else notification.payload
+    second_try = notification.second_try
+    number, first_chunk = (0, 0) if second_try is None else (second_try.number, second_try.first_chunk)
+    parts = ((None, notification.recipients),) if second_try is None else second_try.parts
+    escaped = _rendered_payload(rendered) if rendered else {}
+    chunks: list[tuple[tuple[str, ...], Mapping[str, Any]]] = []
+    for channel, people in parts:
+        shown = escaped if channel is None else {name: it for name, it in escaped.items() if name == channel.value}
+        payload = {**notification.payload, "rendered": shown} if rendered else notification.payload
+        distinct = tuple(dict.fromkeys(people))
+        chunks += [
+            (distinct[start : start + RECIPIENTS_PER_EVENT], payload)
+            for start in range(0, len(distinct), RECIPIENTS_PER_EVENT)
+        ]
     return [
         TriggerEvent(
             novu_workflow_key=workflow.key,
-            recipients=recipients[start : start + RECIPIENTS_PER_EVENT],
+            recipients=tuple(_addressed(each, known) for each in people) if known else people,
             payload=payload,
             overrides=notification.overrides,
-            transaction_id=transaction_id(notification.transaction_base, chunk),
+            transaction_id=transaction_id(notification.transaction_base, place, number),
             enterprise_id=enterprise_id,
-            chunk=chunk,
+            chunk=first_chunk + place,
             idempotency_round=notification.idempotency_round,
         )
-        for chunk, start in enumerate(range(0, len(recipients), RECIPIENTS_PER_EVENT))
-        if chunk >= notification.chunks_sent and chunk not in notification.chunks_beyond
+        for place, (people, payload) in enumerate(chunks)
+        if first_chunk + place >= notification.chunks_sent and first_chunk + place not in notification.chunks_beyond
     ]
 
 

@@ -113,7 +113,8 @@ async def test_an_existing_project_keeps_its_rows_types_and_indexes(unmigrated: 
     assert migrated == [{**row, **added} for row in notifications_before]
     waiting = [row["notification_status"] == "PENDING" for row in migrated]
     assert [key is not None for key in keys] == waiting, "who waits has a key, and what was sent is not written again"
-    assert await _rows(owner, "ent_notification_workflow") == workflows_before
+    unasked = {"second_tries": 0, "second_try_after_seconds": 600, "second_try_causes": ["provider_error"]}
+    assert await _rows(owner, "ent_notification_workflow") == [{**row, **unasked} for row in workflows_before]
     enums = await owner.fetch("select distinct typnamespace::regnamespace::text from pg_type where typtype = 'e'")
     assert [row[0] for row in enums] == ["shared_types"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.notification.models import Channel, WorkflowType
+from shared.notification.models import Channel, SecondTry, WorkflowType
 from shared.notification.outcomes import RefusalCode
 from shared.supabase.claimed_batch import read_claimed_batch
 
@@ -165,3 +165,13 @@ def test_a_payload_schema_that_is_too_large_fails_the_workflows_rows() -> None:
 
     [failed] = batch.unreadable
     assert failed.refusal.details == {"column": "workflow.payload_schema"}
+
+
+def test_whom_a_second_try_is_for_is_read_with_its_row_and_no_other() -> None:
+    parts = [{"channel": "EMAIL", "recipients": ["ada"]}, {"channel": None, "recipients": ["bob", "cyd"]}]
+    told = {"second_tries": {"1": {"number": 2, "first_chunk": 3, "parts": parts}}}
+
+    batch = read_claimed_batch({**an_answer(ROW, {**ROW, "id": 2}), **told})
+
+    second_try = SecondTry(2, 3, ((Channel.EMAIL, ("ada",)), (None, ("bob", "cyd"))))
+    assert [it.second_try for it in batch.notifications] == [second_try, None]

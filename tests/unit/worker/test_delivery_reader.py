@@ -59,6 +59,8 @@ class Accounts:
         self.looked: list[LookedAt] = []
         self.limits: list[int] = []
         self.leases: list[float] = []
+        self.begun: tuple[tuple[str, int], ...] = ()
+        self.readers: list[str] = []
 
     async def record(self, facts: Sequence[DeliveryFact], looks: Sequence[LookedAt] = ()) -> RecordedDelivery:
         self.facts.extend(facts)
@@ -71,6 +73,12 @@ class Accounts:
         self.limits.append(limit)
         self.leases.append(lease_seconds)
         return self.taken
+
+    async def begin_second_tries(
+        self, reader: str, enterprise_ids: Collection[str], *, limit: int
+    ) -> tuple[tuple[str, int], ...]:
+        self.readers.append(reader)
+        return self.begun
 
 
 class Activity:
@@ -269,3 +277,25 @@ async def test_a_database_that_does_not_answer_is_asked_again_later(caplog: pyte
 @pytest.mark.parametrize(("age", "again"), [(6, 10), (120, 20), (3600, 100), (7200, 100), (8000, 600)])
 def test_what_is_young_is_looked_at_often(age: float, again: float) -> None:
     assert again_after_seconds(age) == again
+
+
+async def test_of_a_second_try_its_own_events_are_asked_for_and_all_of_them_are_awaited() -> None:
+    again = look(persons=300, second_try=2, try_chunks=2, try_entries=2)
+    first, second = ({**entry(), "transactionId": f"xnovu.acme.1.{chunk}.2"} for chunk in (0, 1))
+    half, whole = Accounts(again), Accounts(again)
+
+    await reader(half, Activity(entry(), first, first)).look()
+    await reader(whole, Activity(entry(), first, second)).look()
+
+    assert [(it.through, it.second_try) for it in half.looked + whole.looked] == [(False, 2), (True, 2)]
+    assert [fact.transaction_id for fact in whole.facts] == ["xnovu.acme.1.0.2", "xnovu.acme.1.1.2"]
+
+
+async def test_whoever_reads_begins_second_tries_and_looks_again_at_once() -> None:
+    accounts, others = Accounts(), Accounts(mine=False)
+    accounts.begun = (("acme", 3),)
+
+    assert await reader(accounts, Activity()).look() == 0
+    await reader(others, Activity()).look()
+
+    assert (len(accounts.readers), others.readers) == (1, [])

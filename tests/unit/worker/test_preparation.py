@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from shared.notification.models import Channel
+from shared.notification.models import Channel, SecondTry
 from shared.notification.outcomes import RefusalCode
 from tests.unit.worker.builders import DYNAMIC, STATIC, a_notification, recipients
 from worker.activities.preparation import channels_of, find_refusal, trigger_events
@@ -130,3 +130,57 @@ def test_an_id_of_another_form_goes_out_where_the_project_says_so_and_else_the_s
     assert refusal is not None
     assert "NOVU_SUBSCRIBER_IDS=any" in refusal.message
     assert "auth0" not in refusal.message
+
+
+def test_a_second_try_is_an_event_for_each_channel_that_failed_under_ids_of_its_own() -> None:
+    everybody = recipients(250)
+    notification = a_notification(
+        workflow=DYNAMIC,
+        channels=(Channel.EMAIL, Channel.SMS, Channel.IN_APP),
+        recipients=everybody,
+        chunks_sent=3,
+        second_try=SecondTry(2, 3, ((Channel.EMAIL, everybody[:101]), (Channel.SMS, everybody[7:8]))),
+    )
+    rendered = {channel: RenderedContent(None, channel.value) for channel in (Channel.EMAIL, Channel.SMS)}
+
+    events = trigger_events(notification, DYNAMIC, rendered)
+
+    assert channels_of(notification, DYNAMIC) == (Channel.EMAIL, Channel.SMS)
+    assert find_refusal(notification) is None
+    assert [(event.transaction_id, event.chunk, list(event.payload["rendered"])) for event in events] == [
+        ("xnovu.42.0.2", 3, ["EMAIL"]),
+        ("xnovu.42.1.2", 4, ["EMAIL"]),
+        ("xnovu.42.2.2", 5, ["SMS"]),
+    ]
+    assert [event.recipients for event in events] == [everybody[:100], everybody[100:101], everybody[7:8]]
+
+
+def test_a_second_try_goes_on_where_novu_has_some_of_it() -> None:
+    everybody = recipients(250)
+    notification = a_notification(
+        recipients=everybody,
+        chunks_sent=4,
+        chunks_beyond=frozenset({5}),
+        second_try=SecondTry(1, 3, ((None, everybody),)),
+    )
+
+    events = trigger_events(notification, STATIC, {})
+
+    # Of 3, 4 and 5 the first and the last are with Novu.
+    assert [(event.transaction_id, event.chunk) for event in events] == [("xnovu.42.1.1", 4)]
+    assert find_refusal(replace(notification, chunks_sent=7)) is not None
+
+
+def test_a_second_try_in_every_channel_renders_what_the_row_asks_for() -> None:
+    notification = a_notification(
+        workflow=DYNAMIC,
+        channels=(Channel.EMAIL, Channel.SMS),
+        second_try=SecondTry(1, 1, ((None, ("ada",)),)),
+        chunks_sent=1,
+    )
+    rendered = {channel: RenderedContent(None, channel.value) for channel in (Channel.EMAIL, Channel.SMS)}
+
+    (event,) = trigger_events(notification, DYNAMIC, rendered)
+
+    assert channels_of(notification, DYNAMIC) == (Channel.EMAIL, Channel.SMS)
+    assert list(event.payload["rendered"]) == ["EMAIL", "SMS"]
