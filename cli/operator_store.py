@@ -122,6 +122,25 @@ class Replay:
     """Those chosen whose UPDATE the database refuses, by id, with its SQLSTATE: they stay FAILED."""
 
 
+@dataclass(frozen=True, slots=True)
+class TriedChannel:
+    """How many are sent again in a channel, or in `ALL` of theirs, and to how many people."""
+
+    channel: str
+    rows: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredReplay:
+    """What was chosen and, unless it was a dry run, is tried again; `left_out` counts rows by why they were not."""
+
+    dry_run: bool
+    messages: tuple[TriedChannel, ...]
+    left_out: Mapping[str, int]
+    notification_ids: tuple[int, ...]
+
+
 class OperatorStore:
     """Every method raises StoreUnavailable."""
 
@@ -208,4 +227,26 @@ class OperatorStore:
             codes=tuple(ReplayedCode(**row) for row in answer["codes"]),
             notification_ids=tuple(answer["notification_ids"]),
             refused=answer.get("refused", {}),
+        )
+
+    async def replay_undelivered(
+        self, enterprise_id: str, *, since: datetime | None, cause: str | None, limit: int, dry_run: bool
+    ) -> UndeliveredReplay:
+        """Choose the first `limit` SENT rows that definitely failed for somebody, and try those again if it is no dry
+        run.
+        """
+        answer = await call_function(
+            self._client,
+            "replay_undelivered",
+            p_enterprise_id=enterprise_id,
+            p_since=since and since.isoformat(),
+            p_causes=None if cause is None else [cause],
+            p_limit=limit,
+            p_dry_run=dry_run,
+        )
+        return UndeliveredReplay(
+            dry_run=answer["dry_run"],
+            messages=tuple(TriedChannel(**row) for row in answer["messages"]),
+            left_out=answer["left_out"],
+            notification_ids=tuple(answer["notification_ids"]),
         )

@@ -1,4 +1,4 @@
-"""`xnovu replay`: FAILED notifications back on the road, once their cause is mended."""
+"""`xnovu replay`: FAILED notifications back on the road, once their cause is mended; and what did not arrive."""
 
 import asyncio
 import json
@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from cli.aligned import aligned
-from cli.failure import failures_named
+from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
-from cli.operator_store import OperatorStore, Replay
+from cli.operator_store import OperatorStore, Replay, UndeliveredReplay
+from cli.replay_undelivered import undelivered_lines
 from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
+from shared.notification.delivery import FAILURES
 from shared.settings import SupabaseSettings
 
 MOST_ROWS = 1000
@@ -31,32 +33,57 @@ def replay(
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339; only what failed then or later.")
     ] = None,
     code: Annotated[str | None, typer.Option(help="Only this code of docs/error_codes.md.")] = None,
+    undelivered: Annotated[
+        bool, typer.Option("--undelivered", help="SENT ones that failed at Novu: again, to whom they failed for alone.")
+    ] = False,
+    cause: Annotated[
+        str | None, typer.Option(help="With --undelivered: only what failed for this cause of docs/delivery.md.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most so many, the oldest first.")] = 100,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without, only show what would be done.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One object: dry_run, codes, notification_ids, refused.")
+        bool,
+        typer.Option(
+            "--json",
+            help="One object: dry_run, codes, notification_ids, refused; with --undelivered messages and left_out.",
+        ),
     ] = False,
 ) -> None:
     """Set FAILED notifications back to PENDING, so that a running daemon sends them; without --yes, show which.
 
-    Left out are those that would not be sent: unpublished or deactivated rows, and rows past their deliver_before.
+    With --undelivered: have SENT ones that definitely failed for somebody sent again, to these people and in these
+    channels alone. Left out are those that would not be sent: unpublished or deactivated rows, and rows past their
+    deliver_before.
     Exit 0 also if there are none; 2 for wrong usage or settings, or no database.
     """
+    if undelivered and code is not None:
+        exit_with_hint(
+            "--code is of FAILED rows, and with --undelivered there are none.", "--cause", EXIT_NOTHING_KNOWN
+        )
+    if cause is not None and (not undelivered or cause not in FAILURES):
+        exit_with_hint(
+            f"--cause is for --undelivered, and one of {', '.join(sorted(FAILURES))}.",
+            "docs/delivery.md says what each means.",
+            EXIT_NOTHING_KNOWN,
+        )
     instant = None if since is None else read_instant(since)
     with failures_named():
         settings = SupabaseSettings.load()
 
-        async def ask() -> Replay:
+        async def ask() -> Replay | UndeliveredReplay:
             async with supabase_session(settings) as client:
-                return await OperatorStore(client).replay(
-                    enterprise, since=instant, code=code, limit=limit, dry_run=not yes
-                )
+                store = OperatorStore(client)
+                if undelivered:
+                    return await store.replay_undelivered(
+                        enterprise, since=instant, cause=cause, limit=limit, dry_run=not yes
+                    )
+                return await store.replay(enterprise, since=instant, code=code, limit=limit, dry_run=not yes)
 
         done = asyncio.run(ask())
     if as_json:
         say(json.dumps(asdict(done), indent=2))
         return
-    for line in _lines(done):
+    for line in undelivered_lines(done) if isinstance(done, UndeliveredReplay) else _lines(done):
         say_line(line)
 
 

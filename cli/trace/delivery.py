@@ -26,6 +26,20 @@ def delivery_lines(delivery: Mapping[str, Any] | None) -> Iterator[str]:
     for channel, counts in sorted(channels.items()) if isinstance(channels, Mapping) else ():
         if isinstance(counts, Mapping):
             yield f"  {channel}: " + ", ".join(f"{counts.get(name, 0)} {name}" for name in _COUNTS)
+    attempts = delivery.get("attempts")
+    for attempt in attempts if isinstance(attempts, list) else ():
+        if isinstance(attempt, Mapping):
+            yield f"  {_attempt(attempt)}"
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    channels = attempt.get("channels")
+    where = ", ".join(map(str, channels)) if isinstance(channels, list) else "no channel"
+    said = f"second try {attempt.get('try')} at {attempt.get('at')} by {attempt.get('by')}: "
+    said += f"{attempt.get('messages')} in {where}"
+    if "refused" in attempt:
+        return f"{said}; refused: {attempt['refused']}"
+    return f"{said}; {attempt.get('sent', 0)} sent, {attempt.get('failed', 0)} failed"
 
 
 _COUNTS = ("sent", "failed", "skipped", "seen", "read")

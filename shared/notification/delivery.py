@@ -42,6 +42,10 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+FAILURES = frozenset(Cause) - {Cause.CONDITION, Cause.PREFERENCE, Cause.CANCELLED}
+"""Of messages that failed; the others were left out on purpose, and are not tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryFact:
     """What somebody has said of one message. The subscriber id is for counting people, and is not stored."""

@@ -253,6 +253,45 @@ async def test_what_became_of_a_row_is_in_its_trace_and_a_line_of_the_tail(bench
     assert told.object["standing"]["needs_attention"]
 
 
+async def test_what_did_not_arrive_is_tried_again_by_hand_once_it_is_told_to(bench: Bench) -> None:
+    row = await bench.insert_failed("expired")
+    key = await bench.connection.fetchval("select delivery_key from notify.ent_notification where id = $1", row)
+    await bench.settle(row, "SENT", f"xnovu.{key}")
+    await bench.connection.execute("update notify.ent_notification set claim_owner = 'somebody' where id = $1", row)
+    await bench.connection.execute("select notify.open_delivery_accounts(array[$1::bigint], 60)", row)
+    to = (await bench.row(row))["recipients"][0]
+    fact = {"transaction_id": f"xnovu.{key}", "subscriber_id": str(to), "channel": "SMS", "outcome": "failed"}
+    fact |= {"cause": "provider_error", "at": "2026-11-28T10:00:00Z"}
+    await bench.connection.execute(
+        "select notify.record_delivery($1, $2)", json.dumps([fact]), json.dumps([{"id": row, "through": True}])
+    )
+    command = ("replay", "--enterprise", bench.enterprise_id, "--undelivered")
+
+    dry = await bench.xnovu(*command)
+    other_cause = await bench.xnovu(*command, "--cause", "no_address")
+    after_dry = (await bench.row(row))["notification_status"]
+    wet = await bench.xnovu(*command, "--yes", "--json")
+    traced = await bench.xnovu("trace", str(row))
+
+    assert "With --yes, 1 would be sent again to whom they failed for alone." in dry.output
+    assert other_cause.output == "Nothing is known to have failed at Novu.\n"
+    assert after_dry == "SENT"
+    assert wet.object["notification_ids"] == [row]
+    assert (await bench.row(row))["notification_status"] == "PENDING"
+    assert "by hand: 1 in SMS; 0 sent, 0 failed" in traced.output
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--undelivered", "--code", "expired"), ("--cause", "content"), ("--undelivered", "--cause", "preference")],
+)
+async def test_a_replay_of_nonsense_is_wrong_usage(bench: Bench, wrong: tuple[str, ...]) -> None:
+    answer = await bench.xnovu("replay", "--enterprise", bench.enterprise_id, *wrong)
+
+    assert (answer.code, answer.output) == (2, "")
+    assert "Hint:" in answer.errors
+
+
 async def _first_row(bench: Bench) -> int:
     async with asyncio.timeout(30):
         while True:

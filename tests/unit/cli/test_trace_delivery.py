@@ -20,6 +20,25 @@ def test_the_state_its_cause_and_each_channels_counts_are_told() -> None:
     ]
 
 
+def test_second_tries_are_told_in_their_order() -> None:
+    first = {"try": 1, "at": "2026-11-28T10:00:00Z", "by": "workflow", "channels": ["EMAIL", "SMS"], "messages": 3}
+    second = {"try": 2, "at": "2026-11-28T11:00:00Z", "by": "hand", "channels": None, "messages": 1}
+
+    lines = list(
+        delivery_lines(
+            {
+                "state": "partly",
+                "attempts": [first | {"sent": 2, "failed": 1}, "theirs", second | {"refused": "expired"}],
+            }
+        )
+    )
+
+    assert lines[1:] == [
+        "  second try 1 at 2026-11-28T10:00:00Z by workflow: 3 in EMAIL, SMS; 2 sent, 1 failed",
+        "  second try 2 at 2026-11-28T11:00:00Z by hand: 1 in no channel; refused: expired",
+    ]
+
+
 def test_every_state_is_explained() -> None:
     assert set(EXPLANATIONS) == set(DeliveryState)
 
