@@ -81,7 +81,7 @@ async def let_novu_fail(system: System) -> None:
 async def test_nothing_is_lost_and_nothing_delivered_twice(disaster: Disaster, tmp_path: Path) -> None:
     async with running_system(tmp_path) as system:
         loading = asyncio.create_task(system.load(ROWS, seconds=LOAD_SECONDS))
-        await eventually(system.has_sent_something, within=30, what="the first rows are sent")
+        await eventually(system.has_sent_something, within=90, what="the first rows are sent")
 
         await disaster(system)
         await loading

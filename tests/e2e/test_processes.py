@@ -220,7 +220,7 @@ async def _running(name: str, system: System, directory: Path) -> AsyncIterator[
             entries = [entry["event"] for program in programs.values() for entry in read_log(program.log_file)]
             return entries.count("subscription_subscribed") == len(ENTERPRISES) and "worker_started" in entries
 
-        await eventually(are_ready, within=30, what="every enterprise is subscribed and the worker takes work")
+        await eventually(are_ready, within=90, what="every enterprise is subscribed and the worker takes work")
         yield programs[name]
 
 
@@ -232,7 +232,7 @@ async def _load(system: System) -> "asyncio.Task[None]":
     async def more_is_sent() -> bool:
         return (await system.statuses())["SENT"] > sent
 
-    await eventually(more_is_sent, within=30, what="the first rows of the load are sent")
+    await eventually(more_is_sent, within=90, what="the first rows of the load are sent")
     return loading
 
 

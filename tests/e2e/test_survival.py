@@ -87,7 +87,7 @@ async def _all_subscribed(system: System) -> None:
     async def all_subscribed() -> bool:
         return len(events(system.listener.log_file, "subscription_subscribed")) == len(ENTERPRISES)
 
-    await eventually(all_subscribed, within=30, what="every enterprise is subscribed")
+    await eventually(all_subscribed, within=90, what="every enterprise is subscribed")
 
 
 async def _provoke(system: System) -> Provoked:

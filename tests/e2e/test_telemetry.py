@@ -97,7 +97,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
         async def are_subscribed() -> bool:
             return await observed.metric("xnovu.listener.subscriptions", state="subscribed") == 3
 
-        await eventually(are_subscribed, within=30, what="three subscriptions are measured")
+        await eventually(are_subscribed, within=90, what="three subscriptions are measured")
         yield observed
 
 

@@ -27,7 +27,7 @@ LONG_LIVED = {"CronSchedulingWorkflow", "ScheduledNotificationWorkflow", "Master
 async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the_old_code(tmp_path: Path) -> None:
     versioned = {"TEMPORAL_WORKER_DEPLOYMENT_NAME": DEPLOYMENT, "XNOVU_BUILD": OLD}
     async with running_system(tmp_path, **versioned) as system:
-        await _succeeds(system, "set_current", "set-current", OLD, "--wait", "60")
+        await _succeeds(system, "set_current", "set-current", OLD, "--wait", "120")
         await _refuses_unknown_build(system)
         await system.sink_faults(SLOW_NOVU)
         deployed = asyncio.Event()
@@ -37,7 +37,7 @@ async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the
         try:
             await new_worker.start(worker_command(changed_source(tmp_path)), {**system.environment, "XNOVU_BUILD": NEW})
 
-            await _succeeds(system, "ramping", "ramp", NEW, "10", "--wait", "60")
+            await _succeeds(system, "ramping", "ramp", NEW, "10", "--wait", "120")
             await _until_sent_after(system, (await system.statuses())["SENT"] + 20)
             await system.worker.kill()  # what is under way there has to be replayed
             await system.start_worker()
@@ -83,7 +83,7 @@ async def test_without_versions_the_same_change_is_a_non_determinism_error(tmp_p
         await system.insert(30)
         new_worker = ChildProcess("new-worker", tmp_path / "new-worker.log")
         try:
-            await eventually(lambda: _is_processing(system), within=30, what="rows are being delivered")
+            await eventually(lambda: _is_processing(system), within=90, what="rows are being delivered")
             await system.worker.kill()
             await new_worker.start(worker_command(changed_source(tmp_path)), system.environment)
 

@@ -215,7 +215,7 @@ async def test_a_tail_shows_each_ending_once_and_ends_with_ctrl_c(bench: Bench) 
         second = await _line(tail)
 
         tail.send_signal(signal.SIGINT)
-        rest, errors = await tail.communicate()
+        rest, errors = await asyncio.wait_for(tail.communicate(), 60)
 
     assert [(it["id"], it["status"], it["code"]) for it in first] == [(key, "FAILED", "expired") for key in ids]
     assert (second["id"], second["status"], second["transaction_id"]) == (ids[0], "SENT", "xnovu.1")
