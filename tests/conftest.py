@@ -21,11 +21,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a thousand process
 
 SYSTEMS = {
     "tests/e2e/test_autoscale.py": "autoscale",
+    "tests/e2e/test_docs_novu.py": "system",
     "tests/e2e/test_doors.py": "doors",
+    "tests/e2e/test_health_faults.py": "health faults",
     "tests/e2e/test_isolation.py": "system",
     "tests/e2e/test_privacy.py": "system",
     "tests/e2e/test_processes.py": "processes",
     "tests/e2e/test_promises.py": "system",
+    "tests/e2e/test_recipients.py": "system",
     "tests/e2e/test_rendering.py": "system",
     "tests/e2e/test_runbook.py": "runbook",
     "tests/e2e/test_survival.py": "survival",

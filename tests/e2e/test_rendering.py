@@ -49,8 +49,7 @@ async def test_every_channel_is_rendered(system: System) -> None:
 async def test_a_row_for_one_channel_brings_one_message_there_and_nothing_else(system: System) -> None:
     acme = system.enterprises[0]
     # Other tests' rows have made the sink make workflows of its own under these keys.
-    applied = await system.says("novu", "apply", "--yes", "--enterprise", "acme", "--adopt", "acme-order")
-    assert "acme-order" in applied
+    await system.says("novu", "apply", "--yes", "--enterprise", "acme", "--adopt", "acme-order")
     key = {"Authorization": f"ApiKey {system.environment['NOVU_SECRET_KEY']}"}
     workflow = (await system.sink.get("/v2/workflows/acme-order", headers=key)).json()["data"]
     assert "xnovu" in workflow["tags"]

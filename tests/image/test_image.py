@@ -10,7 +10,7 @@ import pytest
 from tests.image.conftest import Built
 from tests.image.container import Container
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST_BYTES = 220 * 2**20
 """Of what is added to the base, not compressed."""

@@ -136,7 +136,7 @@ async def test_a_batch_costs_two_actions_and_its_history_holds_only_ids_and_coun
     ]
     assert payloads == [
         {"enterprise_id": "ent1", "notification_ids": list(range(100))},
-        {"sent": 100, "failed": {}, "not_claimed": 0},
+        {"sent": 100, "failed": {}, "not_claimed": 0, "in_doubt": 0},
     ]
 
 

@@ -166,11 +166,13 @@ async def test_200_calls_at_once_with_repeated_keys_make_each_row_once(bench: Be
     before = await bench.count()
 
     async def call(number: int) -> tuple[int, str]:
-        answer = await bench.trigger.post(
-            "/trigger",
-            json=bench.new(payload={"number": number % 10}),
-            headers={**OPERATOR, "Idempotency-Key": f"key-{number % 10}"},
-        )
+        headers = {**OPERATOR, "Idempotency-Key": f"key-{number % 10}"}
+        for _ in range(10):  # as an answer of `deadline_exceeded` asks for, on a busy machine
+            answer = await bench.trigger.post(
+                "/trigger", json=bench.new(payload={"number": number % 10}), headers=headers
+            )
+            if answer.status_code != 503:
+                break
         assert answer.status_code == 200, answer.text
         return number % 10, answer.text
 

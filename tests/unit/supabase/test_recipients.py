@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.supabase.recipients import read_recipients
@@ -81,6 +81,7 @@ def test_a_row_too_large_or_unreadable_is_passed_over_and_counted() -> None:
     assert found.unread == {"*": 2}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine's affair
 @given(
     st.dictionaries(
         st.sampled_from(["email", "data", "credentials", "avatar"]),
