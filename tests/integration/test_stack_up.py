@@ -82,16 +82,19 @@ async def test_realtime_subscribes_and_rings(local_stack: Mapping[str, str]) -> 
     payload = {"config": {"postgres_changes": [wanted]}}
     join = {"topic": "realtime:stack", "event": "phx_join", "ref": "1", "join_ref": "1", "payload": payload}
 
+    database = await asyncpg.connect(local_stack["XNOVU_STACK_POSTGRES_URL"])
+    # Ours rings by a doorbell of its own; a project may publish its tables for itself.
+    await database.execute("alter publication supabase_realtime add table notify.ent_notification")
     url = f"{address}?apikey={local_stack['SUPABASE_SERVICE_ROLE_KEY']}&vsn=1.0.0"
     async with asyncio.timeout(20), connect(url) as socket:
         await socket.send(json.dumps(join))
         frames = [json.loads(await socket.recv()) for _ in ("phx_reply", "system")]
-        database = await asyncpg.connect(local_stack["XNOVU_STACK_POSTGRES_URL"])
         await database.execute(
             "insert into notify.ent_notification (name, payload, recipients) values ('rings', '{}', '{ada}')"
         )
-        await database.close()
         frames.append(json.loads(await socket.recv()))
+    await database.execute("alter publication supabase_realtime drop table notify.ent_notification")
+    await database.close()
 
     assert [frame["event"] for frame in frames] == ["phx_reply", "system", "postgres_changes"]
     assert frames[1]["payload"]["message"] == "Subscribed to PostgreSQL"

@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def claims(**changed: Any) -> dict[str, Any]:
     valid = {
         "iss": "https://accounts.google.com",
-        "exp": NOW + 600,
+        "exp": NOW + 24 * 3600,
         "email": "job@example.org",
         "sub": "1",
     }
