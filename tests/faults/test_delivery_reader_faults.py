@@ -46,6 +46,8 @@ class Table:
         if function == "record_delivery":
             self.open -= {look["id"] for look in arguments["p_looks"]}
             return {"new_facts": 0, "unknown_transactions": 0, "states": [], "messages": []}
+        if function == "begin_second_tries":
+            return {"begun": []}
         looks = [
             {
                 "id": number,
@@ -55,6 +57,9 @@ class Table:
                 "age_seconds": 6.0,
                 "complete": number == UNREAD,
                 "unread": number == UNREAD,
+                "second_try": 0,
+                "try_chunks": 0,
+                "try_entries": 0,
             }
             for number in sorted(self.open)
             if arguments["p_limit"]

@@ -52,7 +52,7 @@ TWIN = "of a start that is cancelled: its twin, of one that fails, is of the sam
 
 NOT_PLAYED: dict[str, str] = {
     "cli/daemon_process.py _run": OUTERMOST,
-    "functions/connections.py Connections.close": TESTS_ONLY,
+    "functions/connections.py (Connections|SupabaseConnection).close": TESTS_ONLY,
     "functions/main.py (health|status|trigger|autoscale|webhook)": FRAMEWORK,
     "listener/bootstrap.py run_alone": OUTERMOST,
     "shared/cloud_run/worker_pool.py CloudRunWorkerPool.close": TESTS_ONLY,

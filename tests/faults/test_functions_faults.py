@@ -62,6 +62,7 @@ MODULES = {
 NOT_IN_ITS_CALLS = {
     "trigger": {
         "Connections.close",
+        "SupabaseConnection.close",
         "_RowWorkflowStarter.start",
         "connect",
         "connect_at_first_call",

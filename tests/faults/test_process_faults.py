@@ -55,6 +55,7 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
     load, run_alone, modules = PROCESSES[component]
     port, counted = free_port(), Counted.instead(monkeypatch)
     ours = {"DAEMON_ENTERPRISE_IDS": "ent1", "TEMPORAL_TASK_QUEUE": f"test-{uuid4()}", "PROBE_PORT": str(port)}
+    ours["NOVU_DELIVERY"] = "activity"
     for name, value in {**local_stack, **ours}.items():
         monkeypatch.setenv(name, value)
     caplog.handler.setFormatter(json_logs.Formatter())
