@@ -44,7 +44,7 @@ UNREADABLE_CONFIGS = (
 )
 REFUSED_RULE_PAYLOADS = (
     *("null", "'[]'", "'{}'", "'{\"recipients\": []}'", '\'{"recipients": [["ada"]]}\'', '\'{"recipients": "ada"}\''),
-    *('\'{"recipients": ["ada"], "payload": 7}\'', '\'{"recipients": ["ada"], "channels": ["FAX"]}\''),
+    *('\'{"recipients": ["ada"], "payload": 7}\'', '\'{"recipients": ["ada"], "channels": ["PIGEON"]}\''),
     "jsonb_build_object('recipients', array['ada'], 'payload', jsonb_build_object('x', repeat('x', 6000000)))",
     values.DEEP,
 )
