@@ -15,9 +15,9 @@ from temporalio.client import Client
 
 SOURCE = Path(__file__).parents[2]
 FIRST_STEP = (
-    "            return await workflow.execute_activity_method(NotificationDelivery.deliver, input, **DELIVERY)\n"
+    "                return await workflow.execute_activity_method(NotificationDelivery.deliver, input, **DELIVERY)\n"
 )
-EXTRA_STEP = "            await workflow.sleep(0.001)\n"
+EXTRA_STEP = "                await workflow.sleep(0.001)\n"
 """A timer before what an old history begins with: such a history cannot be replayed on the changed code."""
 
 FAILED_TASK = "Failing workflow task"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -42,16 +42,6 @@ class Outcome:
     in_flight: bool
 
 
-WATCHED: Mapping[int, Callable[[Outcome], bool]] = {
-    6: lambda outcome: outcome.in_flight,
-    7: lambda outcome: outcome.in_flight,
-    8: lambda outcome: outcome.status == "SENT",
-    9: lambda outcome: outcome.status == "SENT",
-}
-"""In every fifth portion these retractions come as soon as this holds for a row: during and after a delivery, however
-busy the machine is."""
-
-
 async def test_no_row_is_retracted_and_sent_without_saying_so(timed_system: System, record_property: Record) -> None:
     enterprise = timed_system.enterprises[3]
     chance = Random(20261126)
@@ -61,16 +51,14 @@ async def test_no_row_is_retracted_and_sent_without_saying_so(timed_system: Syst
     ids: list[int] = []
     racing: list[asyncio.Task[int]] = []
     async with asyncio.TaskGroup() as retractions:
-        for number in range(PORTIONS):
+        for _ in range(PORTIONS):
             portion = await _insert(timed_system, enterprise)
             ids += portion
-            for turn, first in enumerate(range(0, len(portion), ROWS_PER_RETRACTION)):
-                retract = _retract_by_function if turn % 2 else _retract_by_update
+            for first in range(0, len(portion), ROWS_PER_RETRACTION):
+                retract = _retract_by_function if (first // ROWS_PER_RETRACTION) % 2 else _retract_by_update
+                delay_seconds = chance.uniform(0, LONGEST_DELAY_SECONDS)
                 some = portion[first : first + ROWS_PER_RETRACTION]
-                moment: Awaitable[object] = asyncio.sleep(chance.uniform(0, LONGEST_DELAY_SECONDS))
-                if number % 5 == 0 and turn in WATCHED:
-                    moment = _one_is(WATCHED[turn], timed_system, some)
-                racing.append(retractions.create_task(retract(timed_system, enterprise, some, moment)))
+                racing.append(retractions.create_task(retract(timed_system, enterprise, some, delay_seconds)))
             await asyncio.sleep(PORTION_EVERY_SECONDS)
 
     outcomes = await _final_outcomes(timed_system, ids)
@@ -119,18 +107,11 @@ async def _insert(system: System, enterprise: SampleEnterprise) -> list[int]:
     )
 
 
-async def _one_is(this: Callable[[Outcome], bool], system: System, ids: Sequence[int]) -> None:
-    async def is_one() -> bool:
-        return any(map(this, (await _outcomes(system, ids)).values()))
-
-    await eventually(is_one, within=90, what="one of the rows has come so far that it is retracted")
-
-
 async def _retract_by_update(
-    system: System, enterprise: SampleEnterprise, ids: Sequence[int], moment: Awaitable[object]
+    system: System, enterprise: SampleEnterprise, ids: Sequence[int], delay_seconds: float
 ) -> int:
     """As an application does that looks at nothing; how many of the rows were being sent."""
-    await moment
+    await asyncio.sleep(delay_seconds)
     in_flight: int = await rows.execute(
         system,
         """
@@ -148,10 +129,10 @@ async def _retract_by_update(
 
 
 async def _retract_by_function(
-    system: System, enterprise: SampleEnterprise, ids: Sequence[int], moment: Awaitable[object]
+    system: System, enterprise: SampleEnterprise, ids: Sequence[int], delay_seconds: float
 ) -> int:
     """How many of the rows were being sent, as the function says."""
-    await moment
+    await asyncio.sleep(delay_seconds)
     in_flight: int = await rows.execute(
         system,
         "select jsonb_array_length(notify.retract_notifications($1, $2, 'changed our mind') -> 'in_flight')",
