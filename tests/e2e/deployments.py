@@ -20,6 +20,14 @@ FIRST_STEP = (
 EXTRA_STEP = "                await workflow.sleep(0.001)\n"
 """A timer before what an old history begins with: such a history cannot be replayed on the changed code."""
 
+REPLAY = """
+import asyncio, sys
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from worker.registry import WORKFLOWS
+asyncio.run(Replayer(workflows=WORKFLOWS).replay_workflow(WorkflowHistory.from_json("recorded", sys.stdin.read())))
+"""
+
 FAILED_TASK = "Failing workflow task"
 """In a worker's log, for non-determinism too; its reason may hold a person, and is left out there."""
 
@@ -59,14 +67,23 @@ class Answer:
 
 async def deploy(environment: Mapping[str, str], *arguments: str) -> Answer:
     """`xnovu deploy ...`, to its end."""
+    return await _answer(sys.executable, "-m", "cli", "deploy", *arguments, env=dict(environment))
+
+
+async def replay(source: Path, history: str) -> Answer:
+    """Run that source's workflows over a history that was recorded."""
+    return await _answer(sys.executable, "-c", REPLAY, cwd=source, told=history)
+
+
+async def _answer(*command: str, told: str = "", **options: Any) -> Answer:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", "deploy", *arguments),
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
+        *command,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        **options,
     )
-    output, errors = await process.communicate()
+    output, errors = await process.communicate(told.encode())
     return Answer(process.returncode, output.decode(), errors.decode())
 
 

@@ -17,7 +17,7 @@ from tests.e2e.autoscaling import TICK_SECONDS, ScaledSystem, scaled_system
 from tests.e2e.logs import events
 from tests.e2e.system import eventually
 
-WAVES = int(os.environ.get("XNOVU_AUTOSCALE_WAVES", "2"))
+WAVES = int(os.environ.get("XNOVU_AUTOSCALE_WAVES", "1"))
 """`make soak-autoscale` makes twenty."""
 
 ROWS = 5000

@@ -79,7 +79,7 @@ async def let_novu_fail(system: System) -> None:
     ids=lambda disaster: disaster.__name__,
 )
 async def test_nothing_is_lost_and_nothing_delivered_twice(disaster: Disaster, tmp_path: Path) -> None:
-    async with running_system(tmp_path) as system:
+    async with running_system(tmp_path, NOVU_REQUEST_TIMEOUT_SECONDS="5") as system:
         loading = asyncio.create_task(system.load(ROWS, seconds=LOAD_SECONDS))
         await eventually(system.has_sent_something, within=90, what="the first rows are sent")
 

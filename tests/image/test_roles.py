@@ -139,7 +139,7 @@ async def test_stopped_under_load_nothing_is_lost_and_nothing_is_sent_twice(
         await _are_ready(listener, worker)
         memory = {role: psutil.Process(role.container.pid).memory_info().rss >> 20 for role in (listener, worker)}
 
-        await eventually(system.is_settled, within=120, what="every row has a final status")
+        await eventually(system.is_settled, within=240, what="every row has a final status")
         await listener.drain()
         await worker.drain()
 
@@ -170,7 +170,7 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
             async def novu_has_it() -> bool:
                 return bool(await rows.calls_for(system, ids[0]))
 
-            await eventually(novu_has_it, within=30, what="the worker waits for Novu")
+            await eventually(novu_has_it, within=90, what="the worker waits for Novu")
             await system.stack.temporal.kill()
             try:
                 ids += await rows.insert(system, "acme", row)
@@ -183,7 +183,7 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
 
             worker.container.start()
             listener.container.start()
-            found = await rows.settled(system, ids)
+            found = await rows.settled(system, ids, within=180)
 
     assert 6 < seconds < SLOWEST_DRAIN_SECONDS, "the activity has used its grace, and time remains"
     assert listener_seconds < SLOWEST_DRAIN_SECONDS
@@ -213,7 +213,7 @@ async def test_a_function_tells_how_the_containers_are(built: Built, system: Sys
             answer.update((await client.get("/")).json())
             return bool(answer["status"] == "healthy")
 
-        await eventually(is_healthy, within=30, what="listener and worker are healthy")
+        await eventually(is_healthy, within=120, what="listener and worker are healthy")
 
     assert answer["components"]["subscriptions"]["active"] == len(system.enterprises)
     assert answer["build"] == BUILD
@@ -281,7 +281,7 @@ async def _are_ready(*roles: Role) -> None:
     async def are_ready() -> bool:
         return all([await role.is_ready() for role in roles])
 
-    await eventually(are_ready, within=30, what="listener and worker are ready")
+    await eventually(are_ready, within=90, what="listener and worker are ready")
 
 
 async def _more_is_sent(system: System) -> None:
@@ -290,4 +290,4 @@ async def _more_is_sent(system: System) -> None:
     async def is_more() -> bool:
         return (await system.statuses())["SENT"] > sent
 
-    await eventually(is_more, within=30, what="more rows of the load are sent")
+    await eventually(is_more, within=90, what="more rows of the load are sent")
