@@ -28,8 +28,9 @@ def feed_lines(feed: Mapping[str, Any] | None) -> Iterator[str]:
         yield "feed: the daemon does not say; its log may"
         return
     proof = feed["last_proof_of_life_at"] or "never"
+    ways = " and ".join(feed.get("ways") or ["nothing"])
     yield (
-        f"feed: {feed['heard']} of {feed['total']} enterprises heard, last proof of life: {proof},"
+        f"feed by {ways}: {feed['heard']} of {feed['total']} enterprises heard, last proof of life: {proof},"
         f" reconnects: {feed['reconnects']}"
     )
     for error in feed["last_errors"]:

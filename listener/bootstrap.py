@@ -8,12 +8,11 @@ from functools import partial
 from temporalio.client import Client
 
 from listener.backlog import Backlog
-from listener.doorbell.feed import DoorbellFeed
 from listener.doorbell.timing import FeedTiming
+from listener.hearing import feed_for
 from listener.heartbeat import observe
 from listener.listener import Listener
 from listener.observed import observe_listener
-from listener.postgres_changes.way import PostgresChanges
 from listener.workflows import Work, Workflows
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
@@ -72,12 +71,12 @@ async def run(
         )
         if temporal is None:
             return
-        feed = DoorbellFeed(
+        feed = feed_for(
+            settings.feed,
             settings.supabase_url,
             key,
             settings.daemon_enterprise_ids,
             store,
-            PostgresChanges(),
             max_retries=settings.subscription_max_retries,
             timing=FeedTiming(
                 reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds

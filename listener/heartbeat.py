@@ -21,6 +21,7 @@ def observe(listener: Listener) -> ListenerObservation:
             for enterprise_id, state in listener.states().items()
         },
         temporal_available=listener.temporal_available,
+        way=feed.way.value,
         last_proof_of_life=feed.last_proof_of_life,
         reconnects=feed.reconnects,
         last_error=feed.last_error,

@@ -14,12 +14,12 @@ from shared.telemetry.metric import Metric, observe, observe_value
 
 def observe_listener(listener: Listener) -> None:
     """Once for each listener, before it runs."""
-    counters, feed = listener.counters, listener.feed_status
+    counters = listener.counters
     observe(metrics.SUBSCRIPTION_LIVE, lambda: _live(listener.states()))
     observe(metrics.SUBSCRIPTIONS, lambda: _by_state(listener.states()))
-    observe_value(metrics.PROOF_OF_LIFE_AGE, lambda: _age(feed.last_proof_of_life))
+    observe_value(metrics.PROOF_OF_LIFE_AGE, lambda: _age(listener.feed_status.last_proof_of_life))
     observe_value(metrics.TEMPORAL_AVAILABLE, lambda: int(listener.temporal_available))
-    observe_value(metrics.RECONNECTS, lambda: feed.reconnects)
+    observe_value(metrics.RECONNECTS, lambda: listener.feed_status.reconnects)
     observe_value(metrics.FLAWS, lambda: len(listener.lookout.flaws))
     observe_value(metrics.GAPS, lambda: counters.gaps)
     observe_value(metrics.BATCHES, lambda: counters.batches)
@@ -38,8 +38,8 @@ def observe_listener(listener: Listener) -> None:
             rule=counters.rule_rings,
             schedule=counters.schedule_rings,
             repeated=counters.changes_already_handed_over,
-            malformed=feed.changes_malformed,
-            failed=feed.callbacks_failed,
+            malformed=listener.feed_status.changes_malformed,
+            failed=listener.feed_status.callbacks_failed,
         ),
     )
     observe(

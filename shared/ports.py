@@ -775,7 +775,10 @@ class FeedStatus:
 class RowChangeFeed(Protocol):
     """A doorbell. It may miss rings, and says so with FeedGap; nothing past this port knows which doorbell it is."""
 
-    status: FeedStatus
+    @property
+    def status(self) -> FeedStatus:
+        """As it is now: to be asked for each time."""
+        ...
 
     def events(self) -> AsyncIterator[FeedEvent]:
         """Changes as they come, for ever; reconnects by itself, and ends only when closed.

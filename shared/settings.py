@@ -156,7 +156,13 @@ class ProbeSettings(Environment):
     probe_port: int | None = Field(None, ge=1, le=65535)
 
 
-class ListenerSettings(Settings, EnterpriseSettings, ProbeSettings):
+class FeedSettings(Environment):
+    """How rings for row changes reach the listener."""
+
+    feed: Literal["auto", "broadcast", "postgres_changes"] = "auto"
+
+
+class ListenerSettings(Settings, EnterpriseSettings, FeedSettings, ProbeSettings):
     """The listener's: whose rows to hear, and how stubbornly."""
 
     subscription_reconnect_delay_ms: int = Field(1000, ge=1, validation_alias="SUBSCRIPTION_RECONNECT_DELAY")

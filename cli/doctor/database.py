@@ -8,7 +8,7 @@ from typing import Any
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
 from shared.ports import FeedWay, StoreUnavailable
-from shared.settings import SupabaseSettings
+from shared.settings import FeedSettings, SupabaseSettings
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.sql_function import call_function
 
@@ -25,7 +25,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("retried_deliveries",),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out_for", "mark_unread_rules", "read_cron_rules", "ring", "ring_for_notifications"),
-        *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell"),
+        *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell", "unsent_broadcasts"),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *("note_kept_credentials", "recipients_of"),
         *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
@@ -85,9 +85,11 @@ async def check_supabase() -> list[Problem]:
 
 
 async def check_publication() -> list[Problem]:
-    """Rings are rung, and what carries them is published."""
+    """Rings are rung, and what carries them is there: as FEED says; `auto` takes what there is."""
+    choice = FeedSettings.load().feed
+    way = FeedWay.BROADCAST if choice == "broadcast" else FeedWay.POSTGRES_CHANGES
     async with supabase_session(SupabaseSettings.load()) as client:
-        found = await SupabaseNotificationStore(client).look_out((), FeedWay.POSTGRES_CHANGES)
+        found = await SupabaseNotificationStore(client).look_out((), way)
     return [Problem(flaw.what, f"mend it with: {flaw.mend}", "publication") for flaw in found.flaws]
 
 

@@ -1,7 +1,7 @@
 """Realtime: the listener's own seats are given, and a beat that we ring comes back."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,13 @@ from websockets.exceptions import InvalidStatus
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
 from listener.doorbell import unreadable_frames
-from listener.doorbell.feed import PATH
+from listener.doorbell.ear import PATH
 from listener.doorbell.losses import SeatLost, SeatRefused, SocketLost, broken_socket, refused_handshake
 from listener.doorbell.seat import SOCKET_ERRORS, take_seat
 from listener.doorbell.way import Way
-from listener.postgres_changes.way import PostgresChanges
-from shared.ports import StoreUnavailable
-from shared.settings import EnterpriseSettings, SettingsError, SupabaseSettings
+from listener.hearing import WAYS, has_broadcast
+from shared.ports import FeedWay, StoreUnavailable
+from shared.settings import EnterpriseSettings, FeedSettings, SettingsError, SupabaseSettings
 from shared.supabase.notification_store import SupabaseNotificationStore
 
 PROBE_ID = "doctor"
@@ -45,25 +45,43 @@ _HINT_FULL = "raise the project's channels per client (max_channels_per_client).
 
 
 async def check_realtime() -> list[Problem]:
-    """One problem at most: what comes later depends on what came before."""
+    """Each way that the listener may hear, as FEED says; one problem of each at most: what comes later depends on what
+    came before.
+    """
     settings = SupabaseSettings.load()
-    key = settings.supabase_service_role_key.get_secret_value()
     unreadable_frames.install()
+    try:
+        async with supabase_session(settings) as supabase:
+            store = SupabaseNotificationStore(supabase)
+            return [problem for way in await _ways(store) for problem in await _try(settings, store, way)]
+    except StoreUnavailable as unavailable:
+        return [Problem(f"no beat can be rung: {unavailable}", "xnovu doctor supabase", "realtime")]
+
+
+async def _ways(store: SupabaseNotificationStore) -> Sequence[Way]:
+    choice = FeedSettings.load().feed
+    if choice != "auto":
+        return [WAYS[FeedWay(choice)]]
+    wanted = [FeedWay.BROADCAST] if await has_broadcast(store) else []
+    return [WAYS[each] for each in (*wanted, FeedWay.POSTGRES_CHANGES)]
+
+
+async def _try(settings: SupabaseSettings, store: SupabaseNotificationStore, way: Way) -> list[Problem]:
+    """Raises StoreUnavailable."""
+    key = settings.supabase_service_role_key.get_secret_value()
     client = AsyncRealtimeClient(f"{settings.supabase_url}{PATH}", key, auto_reconnect=False, max_retries=1)
     try:
         await _connect(client)
-        async with supabase_session(settings) as supabase:
-            return await _probe(client, SupabaseNotificationStore(supabase), PostgresChanges())
+        return await _probe(client, store, way)
     except SeatRefused as refused:
         hint = _HINT_FULL if refused.is_full else _HINTS[429] if refused.wait_at_least_seconds else _HINT
-        return [Problem(f"Realtime lets no seat be taken: {refused.reason}", hint, "realtime")]
+        return [Problem(f"Realtime lets no seat be taken for {way.name}: {refused.reason}", hint, "realtime")]
     except SeatLost as lost:
-        return [Problem(f"Realtime does not confirm the listener's subscription: {lost.reason}", _HINT, "realtime")]
+        message = f"Realtime does not confirm the listener's subscription by {way.name}: {lost.reason}"
+        return [Problem(message, _HINT, "realtime")]
     except SocketLost as lost:
         hint = _HINTS.get(lost.http_status or 0, _HINT)
         return [Problem(f"no connection to Realtime: {lost.reason}", hint, "realtime")]
-    except StoreUnavailable as unavailable:
-        return [Problem(f"no beat can be rung: {unavailable}", "xnovu doctor supabase", "realtime")]
     finally:
         with suppress(*SOCKET_ERRORS):
             await client.close()
@@ -120,6 +138,9 @@ async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore, 
                 while await beats.heard.get() < beat:
                     pass
         except TimeoutError:
-            message = f"subscribed, but a beat that was rung did not come back within {COMES_BACK_WITHIN_SECONDS:g} s"
+            message = (
+                f"subscribed by {way.name}, but a beat that was rung did not come back within"
+                f" {COMES_BACK_WITHIN_SECONDS:g} s"
+            )
             return [Problem(message, _HINT_NOTHING_FLOWS, "realtime")]
     return []

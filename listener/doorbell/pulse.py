@@ -12,10 +12,19 @@ class Pulse:
     Neither the server's word nor anybody's rings prove that: both were seen while others were lost.
     """
 
-    def __init__(self, enterprise_ids: Sequence[str], outbox: Outbox, observer: FeedObserver) -> None:
+    def __init__(
+        self,
+        enterprise_ids: Sequence[str],
+        outbox: Outbox,
+        observer: FeedObserver,
+        *,
+        is_covered: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """While it `is_covered`, somebody else hears the same."""
         self.enterprise_ids = tuple(enterprise_ids)
         self._outbox = outbox
         self._observer = observer
+        self._is_covered = is_covered
         self._wanted_beat: int | None = None
         self.is_proven = False
         self.on_proof: Callable[[], None] = lambda: None
@@ -35,7 +44,8 @@ class Pulse:
 
     def late(self) -> None:
         """A beat should have come back, and has not: rings are not worth waiting for."""
-        self._outbox.put_late(self.enterprise_ids)
+        if not self._is_covered():
+            self._outbox.put_late(self.enterprise_ids)
 
     def skipped(self, beats: int) -> None:
         """A beat came back, and so many before it did not: what was committed beside them is missing too."""

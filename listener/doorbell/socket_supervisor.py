@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -16,7 +16,7 @@ from listener.doorbell.losses import SocketLost, broken_socket, refused_handshak
 from listener.doorbell.observer import FeedObserver
 from listener.doorbell.pulse import Pulse
 from listener.doorbell.reader_callbacks import ReaderCallbacks
-from listener.doorbell.seat import SOCKET_ERRORS, Seat, take_seat
+from listener.doorbell.seat import SOCKET_ERRORS, take_seat
 from listener.doorbell.timing import FeedTiming
 from listener.doorbell.way import SeatRequest
 from shared.backoff import Backoff
@@ -87,10 +87,7 @@ class SocketSupervisor:
         )
         try:
             await self._connect(client)
-            async with AsyncExitStack() as taken:
-                # One after the other: the whole socket waits for the answer to a join that is refused.
-                seats = [await taken.enter_async_context(self._seat(client, request)) for request in self._seats()]
-                await self._hold(seats)
+            await self._hold_seats(client)
         finally:
             await self._close(client)
 
@@ -103,32 +100,43 @@ class SocketSupervisor:
         except SOCKET_ERRORS as error:
             raise broken_socket(error) from None
 
-    def _seat(self, client: AsyncRealtimeClient, request: SeatRequest) -> AbstractAsyncContextManager[Seat]:
-        return take_seat(
-            client,
-            request,
-            self._callbacks,
-            on_confirmed=self._note_confirmed,
-            timeout_seconds=self._timing.confirm_timeout,
-        )
+    async def _hold_seats(self, client: AsyncRealtimeClient) -> None:
+        """Take all seats, sing once they are taken, and probe them: the first one often, for the socket's sake.
+
+        Raises SocketLost, in a group.
+        """
+        requests = self._seats()
+        timing = self._timing
+        confirmed = asyncio.Barrier(len(requests) + 1)
+
+        async def keep_seat(request: SeatRequest, probe_every_seconds: float) -> None:
+            async with take_seat(
+                client,
+                request,
+                self._callbacks,
+                on_confirmed=self._note_confirmed,
+                timeout_seconds=timing.confirm_timeout,
+            ) as seat:
+                await confirmed.wait()
+                hold = partial(
+                    seat.hold, probe_every_seconds=probe_every_seconds, probe_timeout_seconds=timing.probe_timeout
+                )
+                await self._parts.keep("seat", hold, passing=(SocketLost,))
+
+        async def sing() -> None:
+            await confirmed.wait()
+            await self._parts.keep("canary", self._canary.sing, passing=(SocketLost,))
+
+        async with asyncio.TaskGroup() as holding:
+            for number, request in enumerate(requests):
+                probe_every_seconds = timing.seat_probe_every if number else timing.probe_every
+                holding.create_task(keep_seat(request, probe_every_seconds))
+            holding.create_task(sing())
 
     def _note_confirmed(self) -> None:
         """The server says that rings come, from now on: a beat of the canary is to prove it, soon."""
         self._pulse.confirmed(next_beat=self._canary.next_beat)
         self._canary.sing_soon()
-
-    async def _hold(self, seats: Sequence[Seat]) -> None:
-        """Probe the seats, the first one often, for the socket's sake; sing. Raises SocketLost, in a group."""
-        timing = self._timing
-        async with asyncio.TaskGroup() as holding:
-            for number, seat in enumerate(seats):
-                hold = partial(
-                    seat.hold,
-                    probe_every_seconds=timing.seat_probe_every if number else timing.probe_every,
-                    probe_timeout_seconds=timing.probe_timeout,
-                )
-                holding.create_task(self._parts.keep("seat", hold, passing=(SocketLost,)))
-            holding.create_task(self._parts.keep("canary", self._canary.sing, passing=(SocketLost,)))
 
     async def _close(self, client: AsyncRealtimeClient) -> None:
         """Say goodbye, but do not wait long for a peer that is gone: the library would give it ten seconds, and nobody

@@ -39,3 +39,8 @@ class FeedTiming:
     after_flood: float = 75.0
     canary_every_after_flood: float = 5.0
     close_timeout: float = 1.0
+    fall_back_after: float = 15.0
+    """Where there are two ways, the second is opened beside the first when that was not proven for so long, and closed
+    once it has been for `steady_after`.
+    """
+    steady_after: float = 60.0

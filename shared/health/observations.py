@@ -54,13 +54,14 @@ class EnterpriseObservation:
 class ListenerObservation:
     """A listener: its enterprises, and whether Temporal answered its latest workflow start.
 
-    `last_proof_of_life`: when a row that it writes for that purpose last came back. `unread_rules`: by enterprise,
-    since when its scheduler was told in vain that rules have changed. `flaws` keep row changes from it, each with its
-    remedy.
+    `way`: how rings for row changes reach it. `last_proof_of_life`: when one of its own last came back.
+    `unread_rules`: by enterprise, since when its scheduler was told in vain that rules have changed. `flaws` keep row
+    changes from it, each with its remedy.
     """
 
     enterprises: Mapping[str, EnterpriseObservation]
     temporal_available: bool = True
+    way: str | None = None
     last_proof_of_life: datetime | None = None
     reconnects: int = 0
     last_error: str | None = None

@@ -179,6 +179,7 @@ class StatusReport:
         return {
             "heard": self.health.subscriptions.active,
             "total": self.health.subscriptions.total,
+            "ways": sorted({each.way for each in listeners if each.way}),
             "last_proof_of_life_at": _text(_latest(each.last_proof_of_life for each in listeners)),
             "reconnects": sum(each.reconnects for each in listeners),
             "last_errors": sorted({each.last_error for each in listeners if each.last_error}),

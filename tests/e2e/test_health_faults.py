@@ -79,7 +79,9 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
     async with LocalStack(directory) as stack:
         system = System(stack, directory, SHORT_TIMES)
         await system.seed()
-        with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
+        with Program(
+            "daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port), "FEED": "postgres_changes"}
+        ) as program:
             running = Daemon(system, port)
             await eventually(running.is_ready, within=30, what="the daemon is ready")
             yield running

@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from listener.doorbell.feed import DoorbellFeed
-from listener.postgres_changes.way import PostgresChanges
+from listener.hearing import feed_for
 from shared import json_logs
 from shared.ports import FeedGap, FeedState, NotificationStore, RowChange
 from shared.supervision import Supervisor
@@ -87,12 +87,12 @@ class Scene:
 async def feeding() -> AsyncIterator[Scene]:
     async with phoenix_server() as server:
         parts = Supervisor(first_backoff_seconds=0.001)
-        feed = DoorbellFeed(
+        feed = feed_for(
+            "postgres_changes",
             server.url,
             key_that_expires_soon(),
             ENTERPRISES,
             cast(NotificationStore, SingingStore(server)),
-            PostgresChanges(),
             max_retries=10,
             timing=IMPATIENT,
             parts=parts,

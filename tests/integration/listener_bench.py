@@ -17,8 +17,8 @@ import httpx
 from cli.doctor.realtime import PROBE_ID as DOCTOR
 from listener.doorbell.feed import DoorbellFeed
 from listener.doorbell.timing import FeedTiming
+from listener.hearing import FeedChoice, feed_for
 from listener.listener import Listener
-from listener.postgres_changes.way import PostgresChanges
 from listener.workflows import Work, Workflows
 from shared.notification.priority import NORMAL
 from shared.ports import FeedState
@@ -199,6 +199,7 @@ async def listening(
     timing: FeedTiming = IMPATIENT,
     look_seconds: float = NEVER,
     unheard_sweep_seconds: float = NEVER,
+    choice: FeedChoice = "postgres_changes",
 ) -> AsyncIterator[Bench]:
     key = stack["SUPABASE_SERVICE_ROLE_KEY"]
     supabase, http = await supabase_client.connect(stack["SUPABASE_URL"], key)
@@ -206,8 +207,8 @@ async def listening(
     async with http, httpx.AsyncClient(base_url=stack["XNOVU_STACK_EDGE_URL"]) as edge:
         bench = Bench(connection, scheduler, edge)
         store = SupabaseNotificationStore(supabase)
-        bench.feed = DoorbellFeed(
-            stack["SUPABASE_URL"], key, bench.enterprise_ids, store, PostgresChanges(), max_retries=3, timing=timing
+        bench.feed = feed_for(
+            choice, stack["SUPABASE_URL"], key, bench.enterprise_ids, store, max_retries=3, timing=timing
         )
         bench.listener = Listener(
             bench.feed,

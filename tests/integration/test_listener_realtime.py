@@ -1,12 +1,14 @@
 """The listener on the real database and the Realtime edge: whatever breaks between them, no row is missed."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from listener.doorbell.timing import FeedTiming
+from listener.hearing import FeedChoice
 from shared.ports import FeedState
 from tests.integration.listener_bench import eventually, listening
 
@@ -76,10 +78,20 @@ ONCE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", ONCE)
-async def test_no_row_is_missed_when(local_stack: Mapping[str, str], fault: str) -> None:
+def chaos() -> list[tuple[FeedChoice, str]]:
+    """Every fault on the first feed; on the others too if XNOVU_TEST_EVERY_FEED asks for it, or one fault of them."""
+    others: list[FeedChoice] = ["broadcast", "auto"]
+    if os.environ.get("XNOVU_TEST_EVERY_FEED"):
+        return [(choice, fault) for choice in ("postgres_changes", *others) for fault in ONCE]
+    return [*(("postgres_changes", fault) for fault in ONCE), ("broadcast", "events vanish")]
+
+
+@pytest.mark.parametrize(("choice", "fault"), chaos())
+async def test_no_row_is_missed_when(local_stack: Mapping[str, str], choice: FeedChoice, fault: str) -> None:
     name, body = ONCE[fault]
-    async with listening(local_stack) as bench:
+    if choice != "postgres_changes" and name == "kill_slot":
+        name = "kill_broadcast_slot"
+    async with listening(local_stack, choice=choice) as bench:
         rows = await bench.insert(5)
         for round_ in range(20):
             if round_ == 5:

@@ -50,27 +50,30 @@ async def connect(database_url: str, timeout_seconds: float) -> asyncpg.Connecti
 class ChangeSlot:
     """A slot that begins when it is created: changes committed before, or after it is lost, are never seen."""
 
-    def __init__(self, connection: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record], name: str, publication: str) -> None:
         self.connection = connection
         self._name = name
+        self._publication = publication
         self._kept: list[bytes] = []
         self.relations: dict[int, LoggedRelation] = {}
 
     @classmethod
-    async def create(cls, database_url: str, timeout_seconds: float) -> ChangeSlot:
+    async def create(
+        cls, database_url: str, timeout_seconds: float, *, name: str = _SLOT_NAME, publication: str = PUBLICATION
+    ) -> ChangeSlot:
         """Connect and create the slot, which waits for every transaction then running to end.
 
         Raises what DATABASE_AWAY lists, or asyncpg.PostgresError where PostgreSQL refuses (wal_level, slots used up).
         """
         connection = await connect(database_url, timeout_seconds)
         # Several edges may work on one cluster, hence the suffix; the real server has a setting for that.
-        name = f"{_SLOT_NAME}_{secrets.token_hex(4)}"
+        name = f"{name}_{secrets.token_hex(4)}"
         try:
             await connection.execute("select pg_create_logical_replication_slot($1, 'pgoutput', true)", name)
         except BaseException:
             connection.terminate()
             raise
-        return cls(connection, name)
+        return cls(connection, name, publication)
 
     @property
     def backend_pid(self) -> int:
@@ -85,7 +88,7 @@ class ChangeSlot:
         if not self._kept:
             rows = await self.connection.fetch(
                 "select data from pg_logical_slot_get_binary_changes("
-                f"$1, null, null, 'proto_version', '1', 'publication_names', '{PUBLICATION}')",
+                f"$1, null, null, 'proto_version', '1', 'publication_names', '{self._publication}')",
                 self._name,
             )
             self._kept = [row["data"] for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,6 +35,8 @@ class Channel:
         entries: Sequence[Mapping[str, Any]],
         *,
         acknowledges_broadcasts: bool,
+        wants_replication_ready: bool,
+        is_private: bool,
         presence_key: str,
     ) -> None:
         self.socket = socket
@@ -41,7 +44,10 @@ class Channel:
         self.join_ref = join_ref
         self.token = token
         self.acknowledges_broadcasts = acknowledges_broadcasts
+        self.wants_replication_ready = wants_replication_ready
+        self.is_private = is_private
         self.presence_key = presence_key
+        self._readiness: asyncio.Task[None] | None = None
         self.subscriptions: tuple[Subscription, ...] = ()
         self._entries = entries
         self._subscribing: asyncio.Task[None] | None = None
@@ -60,6 +66,16 @@ class Channel:
         self._watch_token()
         if self.wants_changes:
             self._subscribing = asyncio.create_task(self._subscribe(self.socket.subscriber.first_subscription))
+        if self.wants_replication_ready:
+            self._readiness = asyncio.create_task(self._tell_when_ready())
+
+    def hears(self, topic: str, is_private: bool) -> bool:
+        """Whether broadcasts of this topic, private or not, are for this channel."""
+        return self.topic == TOPIC_PREFIX + topic and self.is_private == is_private
+
+    def push_broadcast(self, payload: str) -> None:
+        """A `broadcast` frame around `payload`, JSON already."""
+        self.socket.push(None, None, self.topic, "broadcast", payload)
 
     def resubscribe(self) -> None:
         """Check the entries and say "Subscribed" again, after a while; until then the old subscriptions serve."""
@@ -117,8 +133,23 @@ class Channel:
         self.subscriptions = ()
         self._entries = ()
         self._stop_subscribing()
+        if self._readiness is not None:
+            self._readiness.cancel()
         if self._token_check is not None:
             self._token_check.cancel()
+
+    async def _tell_when_ready(self) -> None:
+        """Once: of a slot that is lost later nobody is told."""
+        settings = self.socket.settings
+        try:
+            async with asyncio.timeout(settings.replication_ready_seconds):
+                await self.socket.hub.broadcasts_flow.wait()
+        except TimeoutError:
+            self.push_system("error", "Replication connection was not established in time", "system")
+            self.socket.close_channel(self)
+            return
+        await asyncio.sleep(random.uniform(0, settings.replication_ready_lag_seconds))
+        self.push_system("ok", "Replication connection established", "system")
 
     def _stop_subscribing(self) -> None:
         if self._subscribing is not None:

@@ -77,6 +77,8 @@ class FaultActions:
             "lose_events": (LoseEventsOrder, self.lose_events),
             "rate_limit": (RateLimitOrder, self.rate_limit),
             "kill_slot": (PlainOrder, self.kill_slot),
+            "kill_broadcast_slot": (PlainOrder, self.kill_broadcast_slot),
+            "drop_partition": (PlainOrder, self.drop_partition),
             "poller_gives_up": (PlainOrder, self.poller_gives_up),
             "limit_channels": (LimitChannelsOrder, self.limit_channels),
             "tenant": (TenantOrder, self.tenant),
@@ -182,6 +184,14 @@ class FaultActions:
     async def kill_slot(self, _: PlainOrder) -> int:
         """pg_terminate_backend of the feed's connection: the slot is gone, what is committed meanwhile is lost."""
         return int(await self._service.kill_slot())
+
+    async def kill_broadcast_slot(self, _: PlainOrder) -> int:
+        """The same for broadcast's slot, for whose successor the server takes its time."""
+        return int(await self._service.kill_broadcast_slot())
+
+    async def drop_partition(self, _: PlainOrder) -> int:
+        """Today's partition of realtime.messages is gone until the server connects anew."""
+        return int(await self._service.drop_todays_partition())
 
     async def poller_gives_up(self, _: PlainOrder) -> int:
         """After many failures the poller stops for good: joins are confirmed, heartbeats answered, no change comes."""

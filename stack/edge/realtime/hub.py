@@ -37,6 +37,7 @@ class Counts:
     events_lost: int = 0
     polls: int = 0
     slots_created: int = 0
+    broadcast_slots_created: int = 0
     handshakes_refused: int = 0
     joins_refused: int = 0
 
@@ -56,6 +57,8 @@ class Hub:
         self.joins = RateCounter(self.settings.max_joins_per_second, self.settings.rate_bucket_seconds, clock)
         # Set while some channel wants changes, subscribed already or not: then there must be a slot.
         self.changes_wanted = asyncio.Event()
+        # Set while broadcast has its replication slot.
+        self.broadcasts_flow = asyncio.Event()
 
     def channels(self) -> list[Channel]:
         return [channel for socket in self.sockets for channel in socket.channels.values()]
@@ -69,6 +72,19 @@ class Hub:
             self.changes_wanted.set()
         else:
             self.changes_wanted.clear()
+
+    def broadcast(self, topic: str, is_private: bool, table: str, payload: str) -> None:
+        """Put a message into the mailboxes of those on its topic, unless a limit or a fault silently eats it. It counts
+        once for itself and once for each of them.
+        """
+        if self.disturbances.is_lost(table) or self.events.tripped:
+            self.counts.events_lost += 1
+            return
+        audience = [each for each in self.channels() if each.hears(topic, is_private)]
+        self.events.add(1 + len(audience))
+        self.counts.events_sent += len(audience)
+        for channel in audience:
+            channel.push_broadcast(payload)
 
     def deliver(self, events: Iterable[Event]) -> None:
         """Put change events into their sockets' mailboxes, unless a limit or a fault silently eats them."""

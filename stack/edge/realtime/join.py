@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
+from stack.edge.realtime.subscriber import MissingPartition
 from stack.edge.realtime.tokens import Token, TokenRefused, verify_token
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
         frame.join_ref,
         _token(socket, payload.get("access_token"), delay),
         _entries(config, delay),
-        acknowledges_broadcasts=_acknowledges_broadcasts(config),
+        acknowledges_broadcasts=_broadcast(config).get("ack") is True,
+        wants_replication_ready=_broadcast(config).get("replication_ready") is True,
+        is_private=config.get("private") is True,
         presence_key=_presence_key(config),
     )
 
@@ -86,6 +89,18 @@ def _presence_key(config: dict[str, Any]) -> str:
     return key if isinstance(key, str) and key else str(uuid.uuid4())
 
 
-def _acknowledges_broadcasts(config: dict[str, Any]) -> bool:
+def _broadcast(config: dict[str, Any]) -> dict[str, Any]:
     broadcast = config.get("broadcast")
-    return isinstance(broadcast, dict) and broadcast.get("ack") is True
+    return broadcast if isinstance(broadcast, dict) else {}
+
+
+async def authorize(socket: RealtimeSocket, channel: Channel) -> None:
+    """Whoever joins a private topic must be allowed to read it. Raises JoinRefused."""
+    topic, delay = channel.topic.removeprefix(TOPIC_PREFIX), socket.settings.join_error_delay_seconds
+    try:
+        may_read = await socket.subscriber.may_read(topic, channel.token)
+    except MissingPartition:
+        reason = "MissingPartition: Realtime was unable to find the expected messages partition"
+        raise JoinRefused(reason, delay) from None
+    if not may_read:
+        raise JoinRefused(f"Unauthorized: You do not have permissions to read from this Channel topic: {topic}", delay)

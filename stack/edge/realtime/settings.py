@@ -39,6 +39,13 @@ class RealtimeSettings:
     retry_min_seconds: float = 0.1
     retry_max_seconds: float = 5
     retries_before_resubscribing: int = 6
+    # Broadcast's own slot: how long it may wait for others' transactions, and a random, doubling wait after its loss.
+    slot_creation_seconds: float = 60
+    broadcast_retry_min_seconds: float = 5
+    broadcast_retry_max_seconds: float = 300
+    # A join with `replication_ready` hears of the slot so late at most, or that there is none in time.
+    replication_ready_lag_seconds: float = 0.5
+    replication_ready_seconds: float = 60
     publication_refresh_seconds: float = 60
     idle_slot_seconds: float = 600
     socket_idle_seconds: float = 60

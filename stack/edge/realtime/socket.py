@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
 from stack.edge.realtime.frames import ClientFrame, Serializer, compact
 from stack.edge.realtime.hub import Hub
-from stack.edge.realtime.join import JoinRefused, admit
+from stack.edge.realtime.join import JoinRefused, admit, authorize
 from stack.edge.realtime.subscriber import Subscriber
 from stack.edge.realtime.tokens import Token
 from stack.edge.realtime.wire import RealtimeWire
@@ -190,6 +190,8 @@ class RealtimeSocket:
             return
         try:
             channel = admit(self, frame)
+            if channel.is_private:
+                await authorize(self, channel)
         except JoinRefused as refusal:
             self.hub.counts.joins_refused += 1
             await asyncio.sleep(refusal.delay_seconds)

@@ -10,13 +10,18 @@ from collections.abc import Sequence
 import asyncpg
 
 from stack.edge.realtime.change_requests import ChangeRequest
-from stack.edge.realtime.change_slot import DATABASE_AWAY, SESSION
+from stack.edge.realtime.change_slot import DATABASE_AWAY, SESSION, Connection
 from stack.edge.realtime.feed import ChangeFeed
 from stack.edge.realtime.settings import RealtimeSettings
 from stack.edge.realtime.subscription_check import check_subscription
+from stack.edge.realtime.tokens import Token
 
 _log = logging.getLogger(__name__)
 _POOL_SIZE = 3
+
+
+class MissingPartition(Exception):
+    """No message of today can be written."""
 
 
 class Subscriber:
@@ -59,18 +64,62 @@ class Subscriber:
         longest = self._settings.subscribe_retry_seconds
         await asyncio.sleep(random.uniform(longest / 3, longest))
 
+    async def may_read(self, topic: str, token: Token) -> bool:
+        """Whether the token's role sees a message of this topic, asked as the real server asks: by writing one,
+        looking, and taking it back. While the database is away it waits.
+
+        Raises MissingPartition.
+        """
+        while True:
+            try:
+                async with self._connections().acquire() as connection:
+                    return await _sees_message(connection, topic, token)
+            except (*DATABASE_AWAY, asyncpg.UndefinedTableError) as error:
+                _log.warning("a private join waits for the database: %r", error)
+            await asyncio.sleep(random.uniform(self._settings.retry_min_seconds, self._settings.retry_max_seconds))
+
+    def _connections(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is None:
+            raise RuntimeError("Subscriber.open has not been called")
+        return self._pool
+
     async def check(self, requests: Sequence[ChangeRequest], role: str) -> list[frozenset[int]]:
         """The tables of each request. While the database is away it waits; the client is told nothing.
 
         Raises SubscriptionRefused.
         """
-        if self._pool is None:
-            raise RuntimeError("Subscriber.open has not been called")
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with self._connections().acquire() as connection:
                     return await check_subscription(connection, requests, role)
             except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
                 # What PostgreSQL says of the request itself is a SubscriptionRefused; this is about connecting.
                 _log.warning("a subscription waits for the database: %r", error)
             await asyncio.sleep(random.uniform(self._settings.retry_min_seconds, self._settings.retry_max_seconds))
+
+
+async def _sees_message(connection: Connection, topic: str, token: Token) -> bool:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        message_id = await connection.fetchval(
+            "insert into realtime.messages (topic, extension, private) values ($1, 'broadcast', true) returning id",
+            topic,
+        )
+        await connection.execute(
+            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),"
+            " set_config('realtime.topic', $3, true)",
+            token.role,
+            token.claims,
+            topic,
+        )
+        seen: bool = await connection.fetchval(
+            "select exists (select from realtime.messages where id = $1)", message_id
+        )
+        return seen
+    except asyncpg.CheckViolationError:
+        raise MissingPartition from None
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError):
+        return False
+    finally:
+        await transaction.rollback()

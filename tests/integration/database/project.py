@@ -158,6 +158,7 @@ FUNCTIONS = {
     "unaccounted",
     "unpublished_doorbell",
     "unreadable_json",
+    "unsent_broadcasts",
     "update_is_refused",
     "withdraw_heartbeat",
     "write_cancellations",

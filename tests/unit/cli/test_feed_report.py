@@ -44,7 +44,7 @@ def test_it_says_who_is_heard_since_when_and_what_is_in_the_way() -> None:
         lines = list(feed_lines(report_feed(daemon)))
 
     assert lines == [
-        "feed: 1 of 2 enterprises heard, last proof of life: 2026-03-02T08:59:30.000Z, reconnects: 3",
+        "feed by broadcast: 1 of 2 enterprises heard, last proof of life: 2026-03-02T08:59:30.000Z, reconnects: 3",
         "feed, last error: no beat of the canary came back for 6 s",
         "feed, to be mended: notify.ent_notification is not published; mend it with: alter publication",
     ]

@@ -129,6 +129,7 @@ def a_feed_in_trouble() -> Observations:
     }
     listener = ListenerObservation(
         enterprises=enterprises,
+        way="broadcast",
         last_proof_of_life=before(30),
         reconnects=3,
         last_error="no beat of the canary came back for 6 s",

@@ -16,7 +16,7 @@ from listener.doorbell import reader_callbacks
 from listener.doorbell.feed import DoorbellFeed
 from listener.doorbell.shards import shard_of
 from listener.doorbell.timing import FeedTiming
-from listener.postgres_changes.way import PostgresChanges
+from listener.hearing import feed_for
 from shared.ports import (
     ChangeType,
     FeedEvent,
@@ -97,12 +97,12 @@ async def feeding(
 ) -> AsyncIterator[Bench]:
     async with phoenix_server() as server:
         store = SingingStore(server)
-        feed = DoorbellFeed(
+        feed = feed_for(
+            "postgres_changes",
             server.url,
             "key",
             enterprise_ids,
             cast(NotificationStore, store),
-            PostgresChanges(),
             max_retries=max_retries,
             timing=timing,
         )

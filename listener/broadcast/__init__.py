@@ -1,0 +1,1 @@
+"""Rings by broadcast from the database: messages that realtime.send has written."""
