@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -39,7 +40,8 @@ class _Held:
 
 
 class Batcher:
-    """Holds ids for a short window, or until a batch is full, then hands them over; the first priority first.
+    """Hands a lone row over at once, and holds what follows for a short window or until a batch is full; the first
+    priority goes first.
 
     Priorities share neither a batch nor room: what comes first never waits behind what comes later. Row changes never
     wait: `offer` says no when there is no room. Sweeps do wait, in `add`.
@@ -99,14 +101,18 @@ class Batcher:
         return True
 
     async def run(self) -> None:
-        """Hand batches over for ever. What could not be handed over is still held when this raises."""
+        """Hand batches over for ever. What could not be handed over is still held when this raises.
+
+        A window begins as something is handed over: after a rest the first waits for none.
+        """
+        loop = asyncio.get_running_loop()
+        window_ends = loop.time()
         while True:
             await self._arrived.wait()
-            try:
-                async with asyncio.timeout(self._window_seconds):
+            with suppress(TimeoutError):  # the window ended before the batch was full
+                async with asyncio.timeout_at(window_ends):
                     await self._full.wait()
-            except TimeoutError:
-                pass  # the window ended before the batch was full
+            window_ends = loop.time() + self._window_seconds
             await self._hand_over_each()
 
     async def flush(self) -> None:

@@ -52,9 +52,9 @@ async def running(batcher: Batcher) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_a_lone_row_is_a_batch_of_one_when_the_window_ends() -> None:
+async def test_a_lone_row_is_a_batch_of_one_and_waits_for_no_window() -> None:
     taker = Taker()
-    batcher = a_batcher(taker)
+    batcher = a_batcher(taker, window_seconds=NEVER)
 
     async with running(batcher):
         assert batcher.offer(an_insert(7))
@@ -69,12 +69,27 @@ async def test_a_full_batch_does_not_wait_for_the_window_and_asks_for_a_sweep() 
     batcher = a_batcher(taker, window_seconds=NEVER)
 
     async with running(batcher):
+        batcher.offer(an_insert(7))
+        await eventually(lambda: bool(taker.batches))
         for notification_id in (1, 2, 3):
             batcher.offer(an_insert(notification_id))
-        await eventually(lambda: bool(taker.batches))
+        await eventually(lambda: len(taker.batches) == 2)
 
-    assert taker.batches == [Batch(Work.PROCESSING, "ent1", (1, 2, 3))]
+    assert taker.batches[1] == Batch(Work.PROCESSING, "ent1", (1, 2, 3))
     assert taker.full_batches == 1
+
+
+async def test_what_follows_within_the_window_is_gathered_until_it_ends() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=0.05)
+
+    async with running(batcher):
+        for notification_id in (1, 2, 3):
+            batcher.offer(an_insert(notification_id))
+            await asyncio.sleep(0.001)
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert [batch.notification_ids for batch in taker.batches] == [(1,), (2, 3)]
 
 
 async def test_a_batch_that_a_sweep_filled_asks_for_no_sweep() -> None:
@@ -158,13 +173,15 @@ async def test_a_flush_within_the_window_leaves_nothing_to_hand_over_at_its_end(
 
     async with running(batcher):
         batcher.offer(an_insert(1))
+        await eventually(lambda: bool(taker.batches))
+        batcher.offer(an_insert(2))
         await asyncio.sleep(0)  # it waits for the window to end
         await batcher.flush()
         await asyncio.sleep(0.03)
-        batcher.offer(an_insert(2))
-        await eventually(lambda: len(taker.batches) >= 2)
+        batcher.offer(an_insert(3))
+        await eventually(lambda: len(taker.batches) >= 3)
 
-    assert [batch.notification_ids for batch in taker.batches] == [(1,), (2,)]
+    assert [batch.notification_ids for batch in taker.batches] == [(1,), (2,), (3,)]
 
 
 async def test_priorities_share_no_batch_and_the_first_goes_first() -> None:
