@@ -82,6 +82,7 @@ class _Faults:
         hub = self._service.hub
         return {
             "active": self._actions.described(),
+            "broadcasts_flow": hub.broadcasts_flow.is_set(),
             "counts": {
                 "sockets": len(hub.sockets),
                 "channels": len(hub.channels()),

@@ -69,6 +69,8 @@ class BroadcastFeed:
             self._slot = await ChangeSlot.create(
                 self._database_url, self._settings.slot_creation_seconds, name=_SLOT, publication=_PUBLICATION
             )
+            # Read as a stream, the real one is missed at once.
+            self._slot.connection.add_termination_listener(lambda _: self._written.set())
             self._losses = 1
             self._hub.counts.broadcast_slots_created += 1
             self._hub.broadcasts_flow.set()

@@ -164,8 +164,12 @@ async def test_while_a_transaction_that_has_written_is_open_no_slot_is_made_and_
     await transaction.start()
     await database.execute("select pg_current_xact_id()")
     try:
-        await prompt_edge.fault("kill_broadcast_slot")
-        await asyncio.sleep(0.3)
+        assert (await prompt_edge.fault("kill_broadcast_slot"))["affected"] == 1
+
+        async def is_lost() -> bool:
+            return not (await prompt_edge.state())["broadcasts_flow"]
+
+        await eventually(is_lost)
         async with connected(prompt_edge) as client:
             await client.send_join(topic=TOPIC, config=config())
             assert (await client.receive())["payload"]["status"] == "ok"
