@@ -45,15 +45,16 @@ _HINT_FULL = "raise the project's channels per client (max_channels_per_client).
 
 
 async def check_realtime() -> list[Problem]:
-    """Each way that the listener may hear, as FEED says; one problem of each at most: what comes later depends on what
-    came before.
+    """Each way that the listener may hear, as FEED says; one problem of each at most, as what comes later depends on
+    what came before. What ails both is told once.
     """
     settings = SupabaseSettings.load()
     unreadable_frames.install()
     try:
         async with supabase_session(settings) as supabase:
             store = SupabaseNotificationStore(supabase)
-            return [problem for way in await _ways(store) for problem in await _try(settings, store, way)]
+            found = [problem for way in await _ways(store) for problem in await _try(settings, store, way)]
+            return list(dict.fromkeys(found))
     except StoreUnavailable as unavailable:
         return [Problem(f"no beat can be rung: {unavailable}", "xnovu doctor supabase", "realtime")]
 
