@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from realtime import AsyncRealtimeClient
@@ -53,8 +54,8 @@ async def check_realtime() -> list[Problem]:
     try:
         async with supabase_session(settings) as supabase:
             store = SupabaseNotificationStore(supabase)
-            found = [problem for way in await _ways(store) for problem in await _try(settings, store, way)]
-            return list(dict.fromkeys(found))
+            found = await asyncio.gather(*(_try(settings, store, way) for way in await _ways(store)))
+            return list(dict.fromkeys(chain.from_iterable(found)))
     except StoreUnavailable as unavailable:
         return [Problem(f"no beat can be rung: {unavailable}", "xnovu doctor supabase", "realtime")]
 

@@ -1,4 +1,4 @@
-"""Every await of the choice between two ways meets a foreign exception in turn: both ears are heard again, as before."""
+"""Every await of the choice between two ways meets a foreign exception in turn: both ears go on as before."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
