@@ -1,38 +1,53 @@
-"""Gathers the ids of rows that need one kind of work: alone under light load, hundreds at a time in a burst."""
+"""Gathers the ids of rows that need one kind of work: alone under light load, hundreds at a time in a burst, from
+however many enterprises.
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.notification.priority import NORMAL
 from shared.ports import RowChange, RowRetracted
-from shared.temporal.messages import MAX_BATCH_SIZE
+from shared.temporal.messages import MAX_BATCH_SIZE, Portion
 
 WINDOW_SECONDS = 0.02
+
+ROWS_PER_TURN = 5
+"""An enterprise's, before others have theirs: what a portion costs the database depends little on its rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one enterprise and priority that one workflow will process; `committed_at` is the earliest commit known
+    """Rows of one priority that one workflow will process, by enterprise; `committed_at` is the earliest commit known
     of them.
     """
 
     work: Work
-    enterprise_id: str
-    notification_ids: tuple[int, ...]
+    portions: tuple[Portion, ...]
     committed_at: datetime | None = None
     priority: int = NORMAL
+
+    @property
+    def notification_ids(self) -> tuple[int, ...]:
+        """Those of every enterprise."""
+        return tuple(notification_id for portion in self.portions for notification_id in portion.notification_ids)
+
+
+class _Whose(NamedTuple):
+    """What waits together: rows of one priority, of one enterprise."""
+
+    priority: int
+    enterprise_id: str
 
 
 @dataclass(slots=True)
 class _Held:
-    """What waits of one priority."""
-
     ids: deque[int] = field(default_factory=deque)
     earliest_commit: datetime | None = None
     changes: int = 0
@@ -40,64 +55,67 @@ class _Held:
 
 
 class Batcher:
-    """Hands a lone row over at once, and holds what follows for a short window or until a batch is full; the first
-    priority goes first.
+    """Hands a lone row over at once, and holds what follows for a short window or until an enterprise fills a batch;
+    the first priority goes first.
 
-    Priorities share neither a batch nor room: what comes first never waits behind what comes later. Row changes never
-    wait: `offer` says no when there is no room. Sweeps do wait, in `add`.
+    An enterprise that fills a batch has it to itself. The others share batches by turns, so that none waits behind
+    another's flood and a thousand enterprises with a row each are four batches, not a thousand. Each enterprise has
+    room of its own, for each priority. Row changes never wait: `offer` says no when there is no room. Sweeps do wait,
+    in `add`.
     """
 
     def __init__(
         self,
         work: Work,
-        enterprise_id: str,
         handed_over: HandedOver,
         hand_over: Callable[[Batch], Awaitable[None]],
         *,
-        on_full_batch: Callable[[], None],
+        on_full_batch: Callable[[str], None],
         window_seconds: float = WINDOW_SECONDS,
         batch_size: int = MAX_BATCH_SIZE,
         room_for_batches: int = 10,
+        shared: bool = True,
     ) -> None:
-        """`hand_over` may wait, and so holds the batcher back; `on_full_batch` hears of a batch that changes filled."""
+        """`hand_over` may wait, and so holds the batcher back; `on_full_batch` hears whose changes filled a batch.
+        `shared`: whether enterprises share batches.
+        """
         self._work = work
-        self._enterprise_id = enterprise_id
         self._handed_over = handed_over
         self._hand_over = hand_over
         self._on_full_batch = on_full_batch
         self._window_seconds = window_seconds
         self._batch_size = batch_size
         self._room = batch_size * room_for_batches
-        self._held: dict[int, _Held] = {}
+        self._shared = shared
+        self._held: dict[_Whose, _Held] = {}
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
 
-    def has_room(self, priority: int = NORMAL) -> bool:
-        """Whether a row change of this priority may be offered."""
-        held = self._held.get(priority)
+    def has_room(self, enterprise_id: str, priority: int = NORMAL) -> bool:
+        """Whether a row change of this enterprise and priority may be offered."""
+        held = self._held.get(_Whose(priority, enterprise_id))
         return held is None or len(held.ids) < self._room
 
     def offer(self, change: RowChange | RowRetracted) -> bool:
         """Hold the row of a change; False if it was handed over already. Call only when there is room."""
         if not self._handed_over.take_change(change):
             return False
-        held = self._held_of(change.priority)
+        held = self._hold(_Whose(change.priority, change.enterprise_id), change.notification_id)
         held.changes += 1
         if isinstance(change, RowChange) and change.committed_at is not None:
             held.earliest_commit = min(held.earliest_commit or change.committed_at, change.committed_at)
-        held.ids.append(change.notification_id)
-        self._note_how_full()
         return True
 
-    async def add(self, notification_id: int, priority: int = NORMAL) -> bool:
-        """Hold a row that a sweep found, waiting while a batch of its priority is full; False if it was handed over
-        already.
+    async def add(self, enterprise_id: str, notification_id: int, priority: int = NORMAL) -> bool:
+        """Hold a row that a sweep found, waiting while a batch of its enterprise and priority is full; False if it was
+        handed over already.
         """
-        await self._held_of(priority).batch_fits.wait()
+        whose = _Whose(priority, enterprise_id)
+        while (held := self._held.get(whose)) is not None and len(held.ids) >= self._batch_size:
+            await held.batch_fits.wait()
         if not self._handed_over.take_due(notification_id):
             return False
-        self._held_of(priority).ids.append(notification_id)
-        self._note_how_full()
+        self._hold(whose, notification_id)
         return True
 
     async def run(self) -> None:
@@ -109,7 +127,7 @@ class Batcher:
         window_ends = loop.time()
         while True:
             await self._arrived.wait()
-            with suppress(TimeoutError):  # the window ended before the batch was full
+            with suppress(TimeoutError):  # the window ended before a batch was full
                 async with asyncio.timeout_at(window_ends):
                     await self._full.wait()
             window_ends = loop.time() + self._window_seconds
@@ -117,48 +135,91 @@ class Batcher:
 
     async def flush(self) -> None:
         """Hand over all that is held, without waiting for the window."""
-        while any(held.ids for held in self._held.values()):
+        while self._held:
             await self._hand_over_each()
 
-    def _held_of(self, priority: int) -> _Held:
-        if priority not in self._held:
-            self._held[priority] = _Held()
-            self._note_how_full()
-        return self._held[priority]
-
-    def _note_how_full(self) -> None:
-        counts = [len(held.ids) for held in self._held.values()]
-        _set_if(self._arrived, any(counts))
-        _set_if(self._full, max(counts, default=0) >= self._batch_size)
-        for held in self._held.values():
-            _set_if(held.batch_fits, len(held.ids) < self._batch_size)
+    def _hold(self, whose: _Whose, notification_id: int) -> _Held:
+        held = self._held.get(whose)
+        if held is None:
+            held = self._held[whose] = _Held()
+        held.ids.append(notification_id)
+        self._arrived.set()
+        if len(held.ids) >= self._batch_size:
+            held.batch_fits.clear()
+            self._full.set()
+        return held
 
     async def _hand_over_each(self) -> None:
-        """A batch of each priority, so that none waits for ever; before each, what has come in ahead of it."""
-        handed: set[int] = set()
-        while waiting := [it for it, held in self._held.items() if held.ids and it not in handed]:
-            await self._hand_over_one_batch(min(waiting))
-            handed.add(min(waiting))
+        """A batch of each enterprise and priority at most, so that none waits for ever; before each, what has come in
+        ahead of it.
+        """
+        given: Counter[_Whose] = Counter()
+        while waiting := self._waiting(given):
+            taken = self._take_turns(waiting)
+            given.update({whose: len(ids) for whose, ids in taken.items()})
+            await self._hand_over_one(taken)
 
-    async def _hand_over_one_batch(self, priority: int) -> None:
-        """Nothing if nothing is held: a flush may have come while `run` waited for the window to end."""
-        held = self._held_of(priority)
-        count = min(len(held.ids), self._batch_size)
-        if count == 0:
-            return
-        ids = tuple(held.ids.popleft() for _ in range(count))
-        batch = Batch(self._work, self._enterprise_id, ids, held.earliest_commit, priority)
-        if count == self._batch_size and held.changes:
-            self._on_full_batch()
-        held.changes = 0
-        held.earliest_commit = None
+    def _waiting(self, given: Mapping[_Whose, int]) -> dict[_Whose, int]:
+        """How many rows of the first priority each may give yet in this round."""
+        allowed = {whose: min(len(held.ids), self._batch_size - given[whose]) for whose, held in self._held.items()}
+        first = min((whose.priority for whose, count in allowed.items() if count > 0), default=None)
+        return {whose: count for whose, count in allowed.items() if count > 0 and whose.priority == first}
+
+    def _take_turns(self, waiting: dict[_Whose, int]) -> dict[_Whose, list[int]]:
+        """Take the next batch's rows: those of one that fills it, or of all by turns."""
+        alone = next((whose for whose, count in waiting.items() if count >= self._batch_size or not self._shared), None)
+        if alone is not None:
+            return {alone: self._take(alone, waiting[alone])}
+        taken: dict[_Whose, list[int]] = {}
+        room, share = self._batch_size, max(ROWS_PER_TURN, self._batch_size // len(waiting))
+        turns = deque(waiting.items())
+        while turns and room:
+            whose, count = turns.popleft()
+            ids = self._take(whose, min(count, share, room))
+            taken.setdefault(whose, []).extend(ids)
+            room -= len(ids)
+            if count > len(ids):
+                turns.append((whose, count - len(ids)))
+        return taken
+
+    def _take(self, whose: _Whose, count: int) -> list[int]:
+        ids = self._held[whose].ids
+        return [ids.popleft() for _ in range(count)]
+
+    async def _hand_over_one(self, taken: Mapping[_Whose, Sequence[int]]) -> None:
+        held = {whose: self._held[whose] for whose in taken}
+        for whose, ids in taken.items():
+            if len(ids) == self._batch_size and held[whose].changes:
+                self._on_full_batch(whose.enterprise_id)
+        batch = Batch(
+            self._work,
+            tuple(Portion(whose.enterprise_id, list(ids)) for whose, ids in taken.items()),
+            min((it.earliest_commit for it in held.values() if it.earliest_commit is not None), default=None),
+            next(iter(taken)).priority,
+        )
+        for whose in taken:
+            self._went(whose)
         self._note_how_full()
         try:
             await self._hand_over(batch)
         except Exception:
-            held.ids.extendleft(reversed(ids))
+            for whose, ids in taken.items():
+                self._held.setdefault(whose, _Held()).ids.extendleft(reversed(ids))
             self._note_how_full()
             raise
+
+    def _went(self, whose: _Whose) -> None:
+        """After rows were taken: what is left goes behind the others."""
+        held = self._held.pop(whose)
+        held.changes, held.earliest_commit = 0, None
+        if held.ids:
+            self._held[whose] = held
+        if len(held.ids) < self._batch_size:
+            held.batch_fits.set()
+
+    def _note_how_full(self) -> None:
+        _set_if(self._arrived, bool(self._held))
+        _set_if(self._full, any(len(held.ids) >= self._batch_size for held in self._held.values()))
 
 
 def _set_if(event: asyncio.Event, condition: bool) -> None:

@@ -116,8 +116,8 @@ def workflows(client: Client, task_queue: str) -> Workflows:
     schedulers = Schedulers(client, task_queue, orchestration)
     return Workflows(
         start={
-            Work.PROCESSING: NotificationProcessingStarter(client, task_queue).start,
-            Work.RETRACTION: NotificationRetractionStarter(client, task_queue).start,
+            Work.PROCESSING: NotificationProcessingStarter(client, task_queue).start_portions,
+            Work.RETRACTION: NotificationRetractionStarter(client, task_queue).start_portions,
         },
         rules_changed=schedulers.rules_changed,
         row_due_at=schedulers.row_due_at,

@@ -90,13 +90,12 @@ class Dispatcher:
 
     async def _start_one(self, batch: Batch) -> None:
         with handing_over(batch):
-            started = await self._start[batch.work](
-                batch.enterprise_id, batch.notification_ids, priority=batch.priority
-            )
+            started = await self._start[batch.work](batch.portions, priority=batch.priority)
         self._counters.batches += 1
         if started:
             self._counters.workflows_started += 1
-            self._counters.enterprises[batch.enterprise_id].workflows_started += 1
+            for portion in batch.portions:
+                self._counters.enterprises[portion.enterprise_id].workflows_started += 1
         else:
             self._counters.workflows_already_running += 1
 

@@ -1,8 +1,7 @@
 """Where rows that need work come in, from events and from sweeps, each once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 
 from listener.batcher import Batch, Batcher
 from listener.counters import ListenerCounters
@@ -13,11 +12,10 @@ from shared.supervision import Supervisor
 
 
 class Intake:
-    """A memory for each kind of work, and a batcher for each enterprise in it."""
+    """A memory and a batcher for each kind of work."""
 
     def __init__(
         self,
-        enterprise_ids: Collection[str],
         hand_over: Callable[[Batch], Awaitable[None]],
         counters: ListenerCounters,
         *,
@@ -28,26 +26,23 @@ class Intake:
         self._counters = counters
         self._sweep_soon = sweep_soon
         self.handed_over = {work: HandedOver() for work in Work}
-        self.batchers: Mapping[Work, Mapping[str, Batcher]] = {
-            work: {
-                enterprise_id: Batcher(
-                    work,
-                    enterprise_id,
-                    self.handed_over[work],
-                    hand_over,
-                    on_full_batch=partial(sweep_soon, enterprise_id),
-                    window_seconds=window_seconds,
-                )
-                for enterprise_id in enterprise_ids
-            }
+        self.batchers: Mapping[Work, Batcher] = {
+            work: Batcher(
+                work,
+                self.handed_over[work],
+                hand_over,
+                on_full_batch=sweep_soon,
+                window_seconds=window_seconds,
+                shared=work is Work.PROCESSING,
+            )
             for work in Work
         }
 
     def take(self, change: RowChange | RowRetracted) -> None:
         """Take a row of an event; never waits."""
         work = Work.PROCESSING if isinstance(change, RowChange) else Work.RETRACTION
-        batcher = self.batchers[work][change.enterprise_id]
-        if not batcher.has_room(change.priority):
+        batcher = self.batchers[work]
+        if not batcher.has_room(change.enterprise_id, change.priority):
             self._counters.queue_full += 1
             self._sweep_soon(change.enterprise_id)
         elif not batcher.offer(change):
@@ -59,14 +54,12 @@ class Intake:
             memory.forget_all()
 
     async def run(self, parts: Supervisor) -> None:
-        """Hand batches over for ever; one batcher's trouble is its enterprise's own."""
+        """Hand batches over for ever."""
         async with asyncio.TaskGroup() as batching:
-            for work, batchers in self.batchers.items():
-                for enterprise_id, batcher in batchers.items():
-                    batching.create_task(parts.keep("batcher", batcher.run), name=f"{work} batcher {enterprise_id}")
+            for work, batcher in self.batchers.items():
+                batching.create_task(parts.keep("batcher", batcher.run), name=f"{work} batcher")
 
     async def flush(self) -> None:
         """Hand over all that is held, without waiting for any window."""
-        for batchers in self.batchers.values():
-            for batcher in batchers.values():
-                await batcher.flush()
+        for batcher in self.batchers.values():
+            await batcher.flush()

@@ -63,7 +63,6 @@ class Listener:
         self._unheard_sweep_seconds = unheard_sweep_seconds
         self._dispatcher = Dispatcher(workflows.start, self.counters, on_recovery=self._start_afresh)
         self._intake = Intake(
-            enterprise_ids,
             self._dispatcher.hand_over,
             self.counters,
             sweep_soon=self._sweep_soon,
@@ -86,6 +85,7 @@ class Listener:
         self._sweeper = Sweeper(
             store,
             self._intake.batchers,
+            enterprise_ids,
             self._intake.handed_over[Work.PROCESSING],
             self.counters,
             interval_seconds=sweep_interval_seconds,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -32,7 +32,8 @@ class Sweeper:
     def __init__(
         self,
         store: NotificationStore,
-        batchers: Mapping[Work, Mapping[str, Batcher]],
+        batchers: Mapping[Work, Batcher],
+        enterprise_ids: Collection[str],
         handed_over: HandedOver,
         counters: ListenerCounters,
         *,
@@ -46,8 +47,9 @@ class Sweeper:
         scheduled row is due; `wait_until_useful` holds a sweep back while what it finds could not be handed over.
         """
         self._store = store
-        self._batchers = batchers[Work.PROCESSING]
-        self._retraction_batchers = batchers[Work.RETRACTION]
+        self._batcher = batchers[Work.PROCESSING]
+        self._retraction_batcher = batchers[Work.RETRACTION]
+        self._enterprise_ids = frozenset(enterprise_ids)
         self._handed_over = handed_over
         self._counters = counters
         self._interval_seconds = interval_seconds
@@ -77,7 +79,7 @@ class Sweeper:
 
     def request_all(self) -> None:
         """Sweep every enterprise soon."""
-        self.request(self._batchers)
+        self.request(self._enterprise_ids)
 
     def catch_up(self, enterprise_ids: Iterable[str]) -> None:
         """Sweep these soon: changes of theirs may have been missed."""
@@ -109,11 +111,11 @@ class Sweeper:
             if stumbled:
                 self._gaps_wanted |= stumbled
                 loop.call_later(STUMBLED_AGAIN_SECONDS, self.request, stumbled)
-            if wanted.issuperset(self._batchers):
+            if wanted >= self._enterprise_ids:
                 all_due_at = loop.time() + self._interval_seconds
 
     async def _sweep(self, enterprise_ids: set[str], parts: Supervisor) -> set[str]:
-        """Enterprises proceed side by side, each at the pace of its own batcher; returns those over whose share the
+        """Enterprises proceed side by side, each as it has room; returns those over whose share the
         sweep stumbled, which are not swept.
         """
         self._counters.sweeps += 1
@@ -140,9 +142,8 @@ class Sweeper:
             self._on_earliest_scheduled(page.enterprise_id, page.next_scheduled_at)
 
     async def _feed_retractions(self, page: DueNotifications) -> None:
-        batcher = self._retraction_batchers[page.enterprise_id]
         for notification_id in page.uncancelled:
-            taken = await batcher.add(notification_id)
+            taken = await self._retraction_batcher.add(page.enterprise_id, notification_id)
             self._counters.recovered_retractions += taken
             self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
@@ -159,18 +160,17 @@ class Sweeper:
 
     async def _feed_urgent(self, page: DueNotifications) -> None:
         """The urgent rows of the whole backlog, before any other; in their pages they count as handed over."""
-        batcher = self._batchers[page.enterprise_id]
         taken = 0
         for notification_id, priority in page.urgent:
-            taken += await batcher.add(notification_id, priority)
+            taken += await self._batcher.add(page.enterprise_id, notification_id, priority)
         self._counters.recovered_pending += taken
         self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
     async def _feed_page(self, page: DueNotifications) -> None:
-        batcher = self._batchers[page.enterprise_id]
         taken = 0
         for notification_id in page.notification_ids:
-            taken += await batcher.add(notification_id, page.priorities.get(notification_id, NORMAL))
+            priority = page.priorities.get(notification_id, NORMAL)
+            taken += await self._batcher.add(page.enterprise_id, notification_id, priority)
         expired = min(page.expired, taken)
         self._counters.swept += len(page.notification_ids)
         self._counters.recovered_expired += expired

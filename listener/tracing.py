@@ -8,7 +8,7 @@ from opentelemetry.util.types import AttributeValue
 
 from listener.batcher import Batch
 from shared.telemetry.commit_time import carrying
-from shared.telemetry.tracing import ENTERPRISE_ID, NOTIFICATION_COUNT, NOTIFICATION_IDS, span
+from shared.telemetry.tracing import NOTIFICATION_COUNT, NOTIFICATION_IDS, span, whose
 
 SPAN = "xnovu.hand_over"
 IDS_NAMED = 100
@@ -21,7 +21,7 @@ def handing_over(batch: Batch) -> Iterator[None]:
     It names the batch's rows, a hundred of them at most, so that a row's trace can be looked up by its id.
     """
     attributes: dict[str, AttributeValue] = {
-        ENTERPRISE_ID: batch.enterprise_id,
+        **whose([portion.enterprise_id for portion in batch.portions]),
         NOTIFICATION_IDS: batch.notification_ids[:IDS_NAMED],
         NOTIFICATION_COUNT: len(batch.notification_ids),
         "xnovu.work": batch.work.value,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.notification.priority import NORMAL
+from shared.temporal.messages import Portion
 from shared.temporal.orchestration import OrchestrationRun
 
 
@@ -18,11 +19,9 @@ class Work(StrEnum):
 
 
 class StartWork(Protocol):
-    """Starts work on an enterprise's rows; False if that very work runs already. Raises RPCError."""
+    """Starts work on enterprises' rows; False if that very work runs already. Raises RPCError."""
 
-    def __call__(
-        self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL
-    ) -> Awaitable[bool]: ...
+    def __call__(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ DELIVERY = ActivityOptions(
     ),
 )
 
+
+def default_pause(attempt: int) -> timedelta:
+    """After this attempt of a delivery, counted from 1, where it asks for no other."""
+    policy = DELIVERY["retry_policy"]
+    assert policy.maximum_interval is not None
+    grown = policy.initial_interval * policy.backoff_coefficient ** min(attempt - 1, 60)
+    return min(grown, policy.maximum_interval)
+
+
 GIVING_UP = ActivityOptions(
     schedule_to_close_timeout=timedelta(hours=24),
     start_to_close_timeout=timedelta(seconds=30),

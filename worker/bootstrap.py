@@ -45,6 +45,7 @@ from worker.activities.scheduler_watch import SchedulerWatch
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
 from worker.delivery_reader import DeliveryReader
 from worker.heartbeat import observe
+from worker.joined_ports import JoinedFunctions, JoinedTrigger
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
@@ -120,10 +121,15 @@ async def run(
             delivery=NotificationDelivery(
                 MeasuredClaims(
                     AccountedClaims(
-                        SupabaseNotificationStore(supabase, look_after_seconds=settings.look_after_seconds), account
+                        SupabaseNotificationStore(
+                            supabase,
+                            look_after_seconds=settings.look_after_seconds,
+                            call=JoinedFunctions(supabase),
+                        ),
+                        account,
                     )
                 ),
-                MeasuredTrigger(AccountedTrigger(novu_events, account)),
+                MeasuredTrigger(AccountedTrigger(JoinedTrigger(novu_events), account)),
                 MeasuredRenderer(renderer),
                 Addressing(SupabaseRecipientStore(supabase), subscribers),
                 Doubts(novu_events, DoubtRules(settings.novu_doubt_wait_seconds, settings.novu_is_idempotent)),

@@ -1,5 +1,7 @@
 """The cause of a failure, not its wrapper."""
 
+from collections.abc import Iterator
+
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 MAX_LENGTH = 300
@@ -27,12 +29,20 @@ def is_not_served(error: BaseException) -> bool:
 
 def is_put_off(error: BaseException) -> bool:
     """Whether it waits for nothing but Novu's taking requests, however long that takes."""
+    return any(cause.type in (NOVU_RATE, NOVU_PAYMENT_REQUIRED) for cause in _application_errors(error))
+
+
+def put_off_among(error: BaseException) -> frozenset[str]:
+    """The enterprises that wait for nothing else, of those whose deliveries met this fault together."""
+    return frozenset(detail for cause in _application_errors(error) for detail in cause.details)
+
+
+def _application_errors(error: BaseException) -> Iterator[ApplicationError]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ApplicationError) and cause.type in (NOVU_RATE, NOVU_PAYMENT_REQUIRED):
-            return True
+        if isinstance(cause, ApplicationError):
+            yield cause
         cause = cause.__cause__
-    return False
 
 
 def _cause(error: BaseException) -> BaseException:

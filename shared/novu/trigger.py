@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
@@ -50,19 +51,29 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class _Turn:
-    """Tokens for the events of one call, for which it waits so long in all."""
+    """Tokens for the events of one call, for which it waits so long in all. An enterprise that has been put off once is
+    put off for the whole call, and no other with it.
+    """
 
-    def __init__(self, rates: NovuRates, events: int, patience_seconds: float) -> None:
+    def __init__(self, rates: NovuRates, events: Iterable[TriggerEvent], patience_seconds: float) -> None:
         self._rates = rates
-        self._events = events
+        self._of_each = Counter(event.enterprise_id for event in events)
+        self._put_off: dict[str, TriggerFault] = {}
         self._until = time.monotonic() + patience_seconds
 
-    async def take(self, event: TriggerEvent, cost: int) -> TriggerFault | None:
-        """Why the event is put off; None: it may be sent."""
-        lane = lane_of(event.enterprise_id, self._events)
-        left_seconds = max(self._until - time.monotonic(), 0.0)
-        put_off = await self._rates.take("trigger", lane, cost=cost, within_seconds=left_seconds)
-        return None if put_off is None else put_off.fault()
+    async def take(self, events: Iterable[TriggerEvent], cost: int) -> TriggerFault | None:
+        """Why a request with these events is put off; None: it may be sent. Of several enterprises' it is the turn of
+        the one that has the fewest here: it waits behind no other's bulk.
+        """
+        whose = min((event.enterprise_id for event in events), key=self._of_each.__getitem__)
+        if whose not in self._put_off:
+            lane = lane_of(whose, self._of_each[whose])
+            left_seconds = max(self._until - time.monotonic(), 0.0)
+            put_off = await self._rates.take("trigger", lane, cost=cost, within_seconds=left_seconds)
+            if put_off is None:
+                return None
+            self._put_off.setdefault(whose, put_off.fault())
+        return self._put_off[whose]
 
 
 class NovuTrigger:
@@ -103,7 +114,7 @@ class NovuTrigger:
             else:
                 sendable.append(encoded)
         outage = Outage()
-        turn = _Turn(self._rates, len(sendable), self._patience_seconds)
+        turn = _Turn(self._rates, (encoded.event for encoded in sendable), self._patience_seconds)
         for group in pack(sendable):
             answers = await self._send(group, outage, turn)
             results |= {event.position: result for event, result in zip(group, answers, strict=True)}
@@ -147,8 +158,7 @@ class NovuTrigger:
             return [outage.fault] * len(group)
         if self._singly or len(group) < self._rates.bulk_from("trigger"):
             return await self._send_singly(group, outage, turn)
-        if put_off := await turn.take(group[0].event, BULK_COST):
-            outage.fault = put_off
+        if put_off := await turn.take((encoded.event for encoded in group), BULK_COST):
             return [put_off] * len(group)
         try:
             body = bulk_body(group)
@@ -166,8 +176,8 @@ class NovuTrigger:
 
         async def send(event: EncodedEvent) -> TriggerResult:
             async with places:
-                if outage.fault is None and (put_off := await turn.take(event.event, 1)):
-                    outage.fault = outage.fault or put_off
+                if outage.fault is None and (put_off := await turn.take([event.event], 1)):
+                    return outage.fault or put_off
                 if outage.fault:
                     return outage.fault
                 try:

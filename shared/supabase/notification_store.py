@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from supabase import AsyncClient
@@ -12,15 +13,19 @@ from shared.notification.priority import read_priority
 from shared.ports import DueNotifications, FeedFlaw, FeedWay, HeldClaim, LookoutFindings
 from shared.supabase.claimed_batch import read_claimed_batch
 from shared.supabase.decoding import read_instant
-from shared.supabase.sql_function import call_function
+from shared.supabase.sql_function import CallFunction, call_function
 
 
 class SupabaseNotificationStore:
     """The port NotificationStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient, *, look_after_seconds: float | None = None) -> None:
-        """`look_after_seconds`: account is kept of what becomes of sent rows, and Novu asked so much later."""
-        self._client = client
+    def __init__(
+        self, client: AsyncClient, *, look_after_seconds: float | None = None, call: CallFunction | None = None
+    ) -> None:
+        """`look_after_seconds`: account is kept of what becomes of sent rows, and Novu asked so much later. `call` is
+        how functions are called, unless each by itself.
+        """
+        self._call: CallFunction = call or partial(call_function, client)
         self._look_after_seconds = look_after_seconds
 
     async def claim(
@@ -41,8 +46,8 @@ class SupabaseNotificationStore:
             "p_uncalled": uncalled,
         }
         if self._look_after_seconds is None:
-            return read_claimed_batch(await call_function(self._client, "claim_batch", **arguments))
-        return read_claimed_batch(await call_function(self._client, "claim_followed_batch", **arguments))
+            return read_claimed_batch(await self._call("claim_batch", **arguments))
+        return read_claimed_batch(await self._call("claim_followed_batch", **arguments))
 
     async def record_outcomes(
         self, enterprise_id: str, *, claim_owner: str, outcomes: Sequence[Outcome]
@@ -53,12 +58,10 @@ class SupabaseNotificationStore:
             "p_outcomes": [_outcome(outcome) for outcome in outcomes],
         }
         if self._look_after_seconds is None:
-            answer = await call_function(self._client, "record_outcomes", **arguments)
+            answer = await self._call("record_outcomes", **arguments)
         else:
             look_after = self._look_after_seconds
-            answer = await call_function(
-                self._client, "record_followed_outcomes", **arguments, p_look_after_seconds=look_after
-            )
+            answer = await self._call("record_followed_outcomes", **arguments, p_look_after_seconds=look_after)
         recorded = frozenset(answer["recorded"])
         written = {outcome.notification_id: outcome for outcome in outcomes if outcome.notification_id in recorded}
         # Absent where nothing was refused, and in databases older than this code.
@@ -67,8 +70,7 @@ class SupabaseNotificationStore:
     async def renew_claims(
         self, enterprise_id: str, *, claim_owner: str, chunks_sent: Mapping[int, int], lease_seconds: int
     ) -> frozenset[int]:
-        answer = await call_function(
-            self._client,
+        answer = await self._call(
             "renew_claims",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
@@ -80,8 +82,7 @@ class SupabaseNotificationStore:
     async def hold_claims(
         self, enterprise_id: str, *, claim_owner: str, rows: Sequence[HeldClaim], lease_seconds: int
     ) -> frozenset[int]:
-        answer = await call_function(
-            self._client,
+        answer = await self._call(
             "hold_claims",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
@@ -93,8 +94,7 @@ class SupabaseNotificationStore:
     async def note_faults(
         self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
     ) -> Mapping[int, int]:
-        answer = await call_function(
-            self._client,
+        answer = await self._call(
             "note_delivery_faults",
             p_enterprise_id=enterprise_id,
             p_claim_owner=claim_owner,
@@ -106,8 +106,7 @@ class SupabaseNotificationStore:
     async def list_due(
         self, enterprise_ids: Collection[str], *, page_size: int, after_id: int = 0
     ) -> list[DueNotifications]:
-        answer = await call_function(
-            self._client,
+        answer = await self._call(
             "due_notifications",
             p_enterprise_ids=sorted(enterprise_ids),
             p_page_size=page_size,
@@ -129,16 +128,14 @@ class SupabaseNotificationStore:
         ]
 
     async def look_out(self, enterprise_ids: Collection[str], way: FeedWay) -> LookoutFindings:
-        answer = await call_function(
-            self._client, "look_out_for", p_enterprise_ids=sorted(enterprise_ids), p_way=way.value
-        )
+        answer = await self._call("look_out_for", p_enterprise_ids=sorted(enterprise_ids), p_way=way.value)
         return LookoutFindings(
             unread_rules={enterprise_id: float(age) for enterprise_id, age in answer["unread_rules"].items()},
             flaws=tuple(FeedFlaw(flaw["what"], flaw["mend"]) for flaw in answer["flaws"]),
         )
 
     async def sing(self, listener_id: str, way: FeedWay) -> int:
-        return int(await call_function(self._client, "sing", p_listener_id=listener_id, p_way=way.value))
+        return int(await self._call("sing", p_listener_id=listener_id, p_way=way.value))
 
 
 def _held(row: HeldClaim) -> dict[str, Any]:

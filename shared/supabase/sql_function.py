@@ -1,6 +1,6 @@
 """How every store reaches the database: one call of an SQL function (docs/database_functions.md) for each method."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from postgrest.exceptions import APIError
@@ -9,6 +9,12 @@ from supabase import AsyncClient
 from shared.bounded_answers import AnswerTooLarge
 from shared.ports import StoreAnswerTooLarge, StoreUnavailable
 from shared.supabase.unavailable import store_unavailable
+
+
+class CallFunction(Protocol):
+    """How an SQL function is called. Raises as `call_function`."""
+
+    async def __call__(self, function: str, **arguments: Any) -> Any: ...
 
 
 async def call_function(client: AsyncClient, function: str, **arguments: Any) -> Any:

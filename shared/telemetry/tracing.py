@@ -1,6 +1,6 @@
 """Spans of our own. Attributes are ids, counts and codes: never a payload, a recipient or a secret."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -9,10 +9,19 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 ENTERPRISE_ID = "xnovu.enterprise.id"
+ENTERPRISE_IDS = "xnovu.enterprise.ids"
+ENTERPRISES_NAMED = 100
 NOTIFICATION_IDS = "xnovu.notification.ids"
 NOTIFICATION_COUNT = "xnovu.notification.count"
 
 _tracer = trace.get_tracer("xnovu")
+
+
+def whose(enterprise_ids: Sequence[str]) -> dict[str, AttributeValue]:
+    """The attribute that says whose rows a span is about: one enterprise's, or several's, a hundred named at most."""
+    if len(enterprise_ids) == 1:
+        return {ENTERPRISE_ID: enterprise_ids[0]}
+    return {ENTERPRISE_IDS: list(enterprise_ids[:ENTERPRISES_NAMED])}
 
 
 @contextmanager

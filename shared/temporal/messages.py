@@ -9,11 +9,25 @@ What a workflow costs Temporal does not depend on its batch (docs/decisions/0005
 
 
 @dataclass(frozen=True)
-class NotificationProcessingInput:
-    """Process these notifications of this enterprise."""
+class Portion:
+    """Notifications of one enterprise."""
 
     enterprise_id: str
     notification_ids: list[int]
+
+
+@dataclass(frozen=True)
+class NotificationProcessingInput:
+    """Process these notifications of this enterprise, and those of `others` beside them."""
+
+    enterprise_id: str
+    notification_ids: list[int]
+    others: list[Portion] = field(default_factory=list)
+
+    @property
+    def portions(self) -> list[Portion]:
+        """All of them, each enterprise's by itself."""
+        return [Portion(self.enterprise_id, self.notification_ids), *self.others]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ def notification_processing_id(enterprise_id: str, notification_ids: Sequence[in
     return f"notification-processing/{enterprise_id}/{_work(notification_ids)}"
 
 
+def shared_processing_id(notification_ids: Sequence[int]) -> str:
+    """The workflow id of a batch that several enterprises share. No enterprise's id is empty."""
+    return f"notification-processing//{_work(notification_ids)}"
+
+
 def notification_retraction_id(enterprise_id: str, notification_ids: Sequence[int]) -> str:
     """The workflow id that asks Novu to cancel what was sent and then retracted."""
     return f"notification-retraction/{enterprise_id}/{_work(notification_ids)}"

@@ -1,6 +1,6 @@
 """Starting the workflows that work on rows: the same rows are never worked on twice at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,17 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from shared.notification.priority import NORMAL
-from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
+from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput, Portion
 from shared.temporal.names import (
     NOTIFICATION_PROCESSING_WORKFLOW,
     NOTIFICATION_RETRACTION_WORKFLOW,
     notification_processing_id,
     notification_retraction_id,
+    shared_processing_id,
 )
+
+SHARED_TURN = "//"
+"""The fairness key of batches that several enterprises share: no enterprise's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class _RowWorkflowStarter:
         self._workflow = workflow
         self._workflow_id = workflow_id
         self._workflow_input = workflow_input
+
+    async def start_portions(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
+        """As `start`, for rows of several enterprises where this type of workflow takes them.
+
+        Raises:
+            RPCError: as `start`.
+            ValueError: they are of several enterprises, and this type takes one's.
+        """
+        [portion] = portions
+        return await self.start(portion.enterprise_id, portion.notification_ids, priority=priority)
 
     async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
         """Start one workflow for all the ids; False if that very work is already running.
@@ -84,14 +98,30 @@ class _RowWorkflowStarter:
         id_reuse_policy: WorkflowIDReusePolicy,
         priority: int = NORMAL,
     ) -> WorkflowHandle[Any, Any]:
+        return await self._start_with(
+            self._workflow_id(enterprise_id, notification_ids),
+            self._workflow_input(enterprise_id, list(notification_ids)),
+            id_reuse_policy,
+            Priority(priority_key=priority, fairness_key=enterprise_id),
+        )
+
+    async def _start_with(
+        self,
+        workflow_id: str,
+        workflow_input: object,
+        id_reuse_policy: WorkflowIDReusePolicy,
+        priority: Priority,
+        memo: Mapping[str, Any] | None = None,
+    ) -> WorkflowHandle[Any, Any]:
         return await self._client.start_workflow(
             self._workflow,
-            self._workflow_input(enterprise_id, list(notification_ids)),
-            id=self._workflow_id(enterprise_id, notification_ids),
+            workflow_input,
+            id=workflow_id,
             task_queue=self._task_queue,
             id_reuse_policy=id_reuse_policy,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            priority=Priority(priority_key=priority, fairness_key=enterprise_id),
+            priority=priority,
+            memo=memo,
             request_eager_start=True,
         )
 
@@ -107,6 +137,25 @@ class NotificationProcessingStarter(_RowWorkflowStarter):
             workflow_id=notification_processing_id,
             workflow_input=NotificationProcessingInput,
         )
+
+    async def start_portions(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
+        """One workflow for rows of several enterprises. Their turn is one of its own; whose rows they are, its memo
+        says.
+        """
+        if len(portions) == 1:
+            return await super().start_portions(portions, priority=priority)
+        first, *others = portions
+        try:
+            await self._start_with(
+                shared_processing_id([notification_id for it in portions for notification_id in it.notification_ids]),
+                NotificationProcessingInput(first.enterprise_id, first.notification_ids, others),
+                WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                Priority(priority_key=priority, fairness_key=SHARED_TURN),
+                {"enterprise_ids": [portion.enterprise_id for portion in portions]},
+            )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
 
 
 class NotificationRetractionStarter(_RowWorkflowStarter):

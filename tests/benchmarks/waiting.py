@@ -9,15 +9,20 @@ from tests.benchmarks.system import System
 GIVES_UP_AFTER_SECONDS = 120.0
 
 
-async def wait_until(check: Callable[[], Awaitable[bool]], *, poll_seconds: float = 0.05) -> None:
+async def wait_until(
+    check: Callable[[], Awaitable[bool]],
+    *,
+    poll_seconds: float = 0.05,
+    within_seconds: float = GIVES_UP_AFTER_SECONDS,
+) -> None:
     """Return when the answer is yes.
 
-    Raises TimeoutError after two minutes.
+    Raises TimeoutError after `within_seconds`.
     """
-    deadline = time.monotonic() + GIVES_UP_AFTER_SECONDS
+    deadline = time.monotonic() + within_seconds
     while not await check():
         if time.monotonic() > deadline:
-            raise TimeoutError("what is waited for has not come in two minutes")
+            raise TimeoutError(f"what is waited for has not come in {within_seconds:g} s")
         await asyncio.sleep(poll_seconds)
 
 

@@ -24,6 +24,7 @@ from shared.notification.priority import NORMAL
 from shared.ports import FeedState
 from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
+from shared.temporal.messages import Portion
 from shared.temporal.orchestration import OrchestrationRun
 
 NEVER = 3600.0
@@ -65,12 +66,14 @@ class Bench:
         self._scheduler = scheduler
         self._edge = edge
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
-        self.started.append((enterprise_id, tuple(notification_ids)))
+    async def start(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
+        for portion in portions:
+            self.started.append((portion.enterprise_id, tuple(portion.notification_ids)))
         return True
 
-    async def retract(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
-        self.retracted.append((enterprise_id, tuple(notification_ids)))
+    async def retract(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
+        for portion in portions:
+            self.retracted.append((portion.enterprise_id, tuple(portion.notification_ids)))
         return True
 
     async def rules_changed(self, enterprise_id: str) -> bool:

@@ -26,6 +26,7 @@ from listener.listener import Listener
 from listener.orchestration_keeper import OrchestrationKeeper
 from listener.workflows import Work
 from shared.ports import RowRetracted, RowScheduled, RuleChanged
+from shared.temporal.messages import Portion
 from shared.temporal.names import (
     MASTER_ORCHESTRATION_ID,
     STOP_SIGNAL,
@@ -184,8 +185,8 @@ async def test_a_scheduler_is_not_started_while_the_orchestration_is_stopped(tem
 async def test_retractions_are_started_once_however_often_they_are_asked_for(temporal: Client) -> None:
     retract = workflows(temporal, TASK_QUEUE).start[Work.RETRACTION]
 
-    assert await retract("ent1", [3, 1, 2])
-    assert not await retract("ent1", [1, 2, 3])
+    assert await retract([Portion("ent1", [3, 1, 2])])
+    assert not await retract([Portion("ent1", [1, 2, 3])])
 
     [started] = await history(temporal, notification_retraction_id("ent1", [1, 2, 3]))
     assert started == ("start", [{"enterprise_id": "ent1", "notification_ids": [3, 1, 2]}])

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,12 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
-from shared.temporal.messages import MAX_BATCH_SIZE, NotificationProcessingInput, NotificationProcessingResult
+from shared.temporal.messages import (
+    MAX_BATCH_SIZE,
+    NotificationProcessingInput,
+    NotificationProcessingResult,
+    Portion,
+)
 from shared.temporal.names import notification_processing_id
 from worker.activities.notification_delivery import GiveUpInput
 from worker.registry import WORKFLOWS
@@ -25,11 +30,13 @@ class Activities:
     def __init__(self, *answers: Callable[[], NotificationProcessingResult]) -> None:
         self._answers = list(answers)
         self.attempts = 0
+        self.inputs: list[NotificationProcessingInput] = []
         self.given_up: list[GiveUpInput] = []
 
     @activity.defn(name="deliver_notifications")
     async def deliver(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
         self.attempts += 1
+        self.inputs.append(input)
         return self._answers[min(self.attempts, len(self._answers)) - 1]()
 
     @activity.defn(name="give_up_notifications")
@@ -42,15 +49,15 @@ def sent(count: int = 1) -> Callable[[], NotificationProcessingResult]:
     return lambda: NotificationProcessingResult(sent=count)
 
 
-def fault(kind: str = "NovuFault", **options: Any) -> Callable[[], NotificationProcessingResult]:
+def fault(*details: str, kind: str = "NovuFault", **options: Any) -> Callable[[], NotificationProcessingResult]:
     def answer() -> NotificationProcessingResult:
-        raise ApplicationError("Novu: 503", type=kind, **options)
+        raise ApplicationError("Novu: 503", *details, type=kind, **options)
 
     return answer
 
 
 async def process(
-    temporal: Client, task_queue: str, activities: Activities, *ids: int
+    temporal: Client, task_queue: str, activities: Activities, *ids: int, others: Sequence[Portion] = ()
 ) -> WorkflowHandle[NotificationProcessingWorkflow, NotificationProcessingResult]:
     """Run the workflow to its end and return its handle."""
     async with Worker(
@@ -58,7 +65,7 @@ async def process(
     ):
         handle = await temporal.start_workflow(
             NotificationProcessingWorkflow.run,
-            NotificationProcessingInput("ent1", list(ids)),
+            NotificationProcessingInput("ent1", list(ids), list(others)),
             id=f"{task_queue}/{notification_processing_id('ent1', ids or [0])}",
             task_queue=task_queue,
             execution_timeout=timedelta(seconds=30),
@@ -97,12 +104,40 @@ async def test_what_can_never_succeed_is_given_up_with_its_cause(temporal: Clien
 async def test_what_waits_for_novu_to_take_anything_is_never_given_up(
     temporal: Client, task_queue: str, kind: str
 ) -> None:
-    activities = Activities(fault(kind, non_retryable=True), fault(kind, non_retryable=True), sent())
+    activities = Activities(fault(kind=kind, non_retryable=True), fault(kind=kind, non_retryable=True), sent())
 
     handle = await process(temporal, task_queue, activities, 1)
 
     assert (await handle.result()).sent == 1
     assert (activities.attempts, activities.given_up) == (3, [])
+
+
+async def test_of_a_shared_batch_those_that_wait_for_novu_to_take_anything_are_not_given_up(
+    temporal: Client, task_queue: str
+) -> None:
+    activities = Activities(fault("ent2", "ent3", non_retryable=True), sent())
+
+    handle = await process(
+        temporal, task_queue, activities, 1, others=[Portion("ent2", [2]), Portion("ent3", [3]), Portion("ent4", [4])]
+    )
+
+    assert (await handle.result()).sent == 1
+    assert activities.given_up == [GiveUpInput("ent1", [1], "NovuFault: Novu: 503", [Portion("ent4", [4])])]
+    assert activities.inputs[-1] == NotificationProcessingInput("ent2", [2], [Portion("ent3", [3])])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [[Portion("ent2", [])], [Portion("ent2", list(range(MAX_BATCH_SIZE)))], [Portion("ent1", [2])]],
+    ids=["an empty portion", "too many in all", "an enterprise named twice"],
+)
+async def test_a_shared_batch_that_is_none_fails(temporal: Client, task_queue: str, others: list[Portion]) -> None:
+    handle = await process(temporal, task_queue, Activities(sent()), 1, others=others)
+
+    with pytest.raises(WorkflowFailureError) as raised:
+        await handle.result()
+    assert isinstance(raised.value.cause, ApplicationError)
+    assert raised.value.cause.type == "InvalidInput"
 
 
 @pytest.mark.parametrize("ids", [(), tuple(range(MAX_BATCH_SIZE + 1))])
@@ -135,7 +170,7 @@ async def test_a_batch_costs_two_actions_and_its_history_holds_only_ids_and_coun
         )
     ]
     assert payloads == [
-        {"enterprise_id": "ent1", "notification_ids": list(range(100))},
+        {"enterprise_id": "ent1", "notification_ids": list(range(100)), "others": []},
         {"sent": 100, "failed": {}, "not_claimed": 0, "in_doubt": 0},
     ]
 

@@ -8,8 +8,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from shared.notification.priority import FIRST, LAST
-from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
-from shared.temporal.starters import NotificationProcessingStarter
+from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
+from shared.temporal.names import notification_processing_id, shared_processing_id
+from shared.temporal.starters import SHARED_TURN, NotificationProcessingStarter
 from worker.registry import WORKFLOWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -48,3 +49,24 @@ async def test_a_password_reset_does_not_wait_behind_a_newsletter_of_its_enterpr
             await all_delivered.wait()
 
     assert delivered.index(1_000) < 10, f"the reset came as number {delivered.index(1_000)}"
+
+
+async def test_a_batch_that_several_share_is_found_by_whose_it_is_and_has_a_turn_of_its_own(
+    temporal: Client, task_queue: str
+) -> None:
+    starter = NotificationProcessingStarter(temporal, task_queue)
+    portions = [Portion("ent1", [2_000_001]), Portion("ent2", [2_000_002, 2_000_003])]
+
+    assert await starter.start_portions(portions, priority=FIRST)
+    assert not await starter.start_portions(portions)
+    assert await starter.start_portions(portions[:1])
+
+    shared = temporal.get_workflow_handle(shared_processing_id([2_000_001, 2_000_002, 2_000_003]))
+    description = await shared.describe()
+    assert await description.memo() == {"enterprise_ids": ["ent1", "ent2"]}
+    priority = description.raw_description.workflow_execution_info.priority
+    assert (priority.fairness_key, priority.priority_key) == (SHARED_TURN, FIRST)
+    alone = await temporal.get_workflow_handle(notification_processing_id("ent1", [2_000_001])).describe()
+    assert alone.raw_description.workflow_execution_info.priority.fairness_key == "ent1"
+    for started in (shared, temporal.get_workflow_handle(alone.id)):
+        await started.terminate()

@@ -21,6 +21,7 @@ from shared.temporal.messages import (
     NotificationProcessingResult,
     NotificationRetractionInput,
     NotificationRetractionResult,
+    Portion,
     SchedulerInput,
 )
 from shared.temporal.names import cron_scheduling_id, scheduled_notification_id
@@ -43,8 +44,8 @@ class Activities:
 
     @activity.defn(name="deliver_notifications")
     async def deliver(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
-        self.ran_for.append(input.enterprise_id)
-        return NotificationProcessingResult(sent=len(input.notification_ids))
+        self.ran_for += [portion.enterprise_id for portion in input.portions]
+        return NotificationProcessingResult(sent=sum(len(portion.notification_ids) for portion in input.portions))
 
     @activity.defn(name="give_up_notifications")
     async def give_up(self, input: GiveUpInput) -> NotificationProcessingResult:
@@ -83,6 +84,7 @@ async def activities(temporal: Client, task_queue: str) -> AsyncIterator[Activit
 
 WORK: list[tuple[str, Any]] = [
     ("NotificationProcessingWorkflow", NotificationProcessingInput("victim", [1])),
+    ("NotificationProcessingWorkflow", NotificationProcessingInput("victim", [1], [Portion("victim too", [2])])),
     ("NotificationRetractionWorkflow", NotificationRetractionInput("victim", [1])),
     ("CronSchedulingWorkflow", SchedulerInput("victim")),
     ("ScheduledNotificationWorkflow", SchedulerInput("victim")),
@@ -113,9 +115,9 @@ async def test_work_for_another_enterprise_ends_at_once_logged_and_counted(
     assert isinstance(refusal, ApplicationError)
     assert (refusal.type, refusal.non_retryable) == ("EnterpriseNotServed", True)
     assert activities.ran_for == []
-    [line] = [record for record in caplog.records if record.message == "enterprise_not_served"]
-    assert line.__dict__["enterprise_id"] == "victim"
-    assert recorded.value("xnovu.worker.not_served") == 1
+    lines = [record for record in caplog.records if record.message == "enterprise_not_served"]
+    assert lines[0].__dict__["enterprise_id"] == "victim"
+    assert recorded.value("xnovu.worker.not_served") == len(lines)
 
 
 async def test_work_for_its_own_goes_on(temporal: Client, task_queue: str, activities: Activities) -> None:
@@ -129,6 +131,24 @@ async def test_work_for_its_own_goes_on(temporal: Client, task_queue: str, activ
 
     assert result == NotificationProcessingResult(sent=1)
     assert activities.ran_for == ["acme"]
+
+
+async def test_of_a_shared_batch_its_own_part_goes_on(
+    temporal: Client, task_queue: str, activities: Activities, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "TemporalService"):
+        result = await temporal.execute_workflow(
+            "NotificationProcessingWorkflow",
+            NotificationProcessingInput("victim", [1, 2], [Portion("acme", [3])]),
+            id=f"{uuid.uuid4()}",
+            task_queue=task_queue,
+            result_type=NotificationProcessingResult,
+        )
+
+    assert result == NotificationProcessingResult(sent=1)
+    assert activities.ran_for == ["acme"]
+    [line] = [record for record in caplog.records if record.message == "enterprise_not_served"]
+    assert line.__dict__["enterprise_id"] == "victim"
 
 
 async def test_without_a_list_everybody_is_served() -> None:

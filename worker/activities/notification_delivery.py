@@ -27,7 +27,7 @@ from shared.ports import (
     TriggerEvent,
     TriggerFault,
 )
-from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
+from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
 from worker.activities.doubt import Doubts, JudgedDoubts
 from worker.activities.heartbeat import heartbeating
@@ -37,6 +37,9 @@ from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events
 from worker.activities.putting_off import PuttingOff
 from worker.activities.render_delay import DelayedRows
+from worker.activities.shared_fault import fault_of_all
+from worker.failures import is_put_off
+from worker.meeting import side_by_side
 from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 from worker.turns import UNCOUNTED, Turns
@@ -44,7 +47,7 @@ from worker.turns import UNCOUNTED, Turns
 log = logging.getLogger("NotificationDelivery")
 
 BULK_ATTEMPTS = 2
-"""After so many attempts in bulk, the events that are left go one by one."""
+"""After so many attempts in bulk, the events that are left go one by one, and each enterprise's by themselves."""
 
 
 RENDERING_DELAYED = "rendering_delayed"
@@ -69,11 +72,43 @@ class GiveUpInput:
     enterprise_id: str
     notification_ids: list[int]
     cause: str
+    others: list[Portion] = field(default_factory=list)
+
+    @property
+    def portions(self) -> list[Portion]:
+        """All of them, each enterprise's by itself."""
+        return [Portion(self.enterprise_id, self.notification_ids), *self.others]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the attempts of an activity have settled. `put_offs` of them are none against the delivery: Novu took
+    nothing of anybody then. `left` are the enterprises to which the latest fault has left something to do; None: all.
+    """
+
+    result: NotificationProcessingResult = field(default_factory=NotificationProcessingResult)
+    put_offs: int = 0
+    left: list[str] | None = None
+
+    def is_left(self, enterprise_id: str) -> bool:
+        return self.left is None or enterprise_id in self.left
+
+    def add(self, now: NotificationProcessingResult) -> None:
+        self.result = replace(
+            self.result,
+            sent=self.result.sent + now.sent,
+            failed={**self.result.failed, **now.failed},
+            in_doubt=self.result.in_doubt + now.in_doubt,
+        )
+
+    def details(self) -> tuple[NotificationProcessingResult, int, list[str] | None]:
+        """For the heartbeat, by which the next attempt knows."""
+        return self.result, self.put_offs, self.left
 
 
 @dataclass(slots=True)
 class _Calls:
-    """What one attempt has done: which rows it has claimed, and of which it has called Novu, or may have."""
+    """Which of one enterprise's rows an attempt has claimed, and of which it has called Novu, or may have."""
 
     claimed: set[int] = field(default_factory=set)
     called: set[int] = field(default_factory=set)
@@ -135,72 +170,88 @@ class NotificationDelivery:
                 "RenderingDelayed"; some notifications met a passing fault or what nobody foresaw, or are to be sent or
                 rendered later; the others are recorded.
         """
-        result, put_offs = _settled_by_earlier_attempts(), _earlier_put_offs()
-        if put_off := await self._putting_off.put_off(input, _owner()):
-            activity.heartbeat(result, put_offs + 1)
-            raise novu_fault(put_off.fault())
-        attempt = activity.info().attempt - put_offs
-        calls = _Calls()
-        stumbled: dict[int, Exception] = {}
-        delayed = DelayedRows()
-        async with self._putting_off.turn(input), heartbeating(lambda: (result, put_offs)):
-            portions = deque([input.notification_ids])
-            while portions:
-                portion = portions.popleft()
-                try:
-                    batch = await self._claims.claim(
-                        input.enterprise_id,
-                        portion,
-                        claim_owner=_owner(),
-                        lease_seconds=self._lease_seconds,
-                        uncalled=calls.uncalled.issuperset(portion),
-                    )
-                    calls.note_claimed(batch)
-                    settled, fan_out_result, lacking = await self._send(
-                        input.enterprise_id, batch, delayed, attempt, calls
-                    )
-                except Exception as error:
-                    if isinstance(error, FORESEEN) and not isinstance(error, StoreAnswerTooLarge):
-                        await self._leave_uncalled(input.enterprise_id, calls.uncalled)
-                        raise
-                    log.error("delivery_stumbled", exc_info=error, extra=_about(input.enterprise_id, portion))
-                    if len(portion) > 1:
-                        portions.extend([notification_id] for notification_id in portion)
-                    else:
-                        stumbled[portion[0]] = error
-                    continue
-                result = _add(result, self._tell(input.enterprise_id, batch.refused))
-                result = _add(result, settled)
-                if fan_out_result.faulted or fan_out_result.asked_again:
-                    result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
-                    await self._hold_for_retry(input.enterprise_id, fan_out_result)
-                    await self._leave_uncalled(input.enterprise_id, calls.uncalled - fan_out_result.faulted.keys())
-                    if fan_out_result.fault and fan_out_result.fault.code is not FaultCode.NOVU_FAULT:
-                        put_offs += 1
-                    activity.heartbeat(result, put_offs)
-                    raise novu_fault(fan_out_result.fault)
-                portions.extend(lacking)
-                if batch.deferred:
-                    portions.append(list(batch.deferred))
-            result = _add(result, await self._settle_stumbled(input.enterprise_id, stumbled))
-            if delayed.chunks_sent:
-                rows = [HeldClaim(notification_id, chunks) for notification_id, chunks in delayed.chunks_sent.items()]
-                await self._hold(input.enterprise_id, rows, pause=delayed.seconds)
-                await self._note_faults(input.enterprise_id, delayed.chunks_sent, RENDERING_DELAYED)
-            if stumbled or delayed.chunks_sent:
-                await self._leave_uncalled(input.enterprise_id, calls.uncalled & stumbled.keys())
-                activity.heartbeat(result, put_offs)
-                raise internal_fault(stumbled) if stumbled else delayed.fault()
-        unsettled = len(input.notification_ids) - result.sent - len(result.failed) - result.in_doubt
-        return replace(result, not_claimed=max(0, unsettled))
+        progress = _progress_of_earlier_attempts()
+        attempt = activity.info().attempt - progress.put_offs
+        waiting = [portion for portion in input.portions if progress.is_left(portion.enterprise_id)]
+        async with heartbeating(progress.details):
+            faults = await side_by_side(
+                {each.enterprise_id: partial(self._deliver_portion, each, attempt, progress) for each in waiting},
+                together=attempt <= BULK_ATTEMPTS,
+            )
+        if faults:
+            progress.put_offs += all(map(is_put_off, faults.values()))
+            progress.left = list(faults)
+            activity.heartbeat(*progress.details())
+            raise fault_of_all(faults, attempt=activity.info().attempt)
+        asked = sum(len(portion.notification_ids) for portion in input.portions)
+        result = progress.result
+        return replace(result, not_claimed=max(0, asked - result.sent - len(result.failed) - result.in_doubt))
 
     @activity.defn(name="give_up_notifications")
     async def give_up(self, input: GiveUpInput) -> NotificationProcessingResult:
         """Record what is still this workflow's as failed, with the cause. Safe to repeat: recording is guarded."""
         refusal = Refusal(RefusalCode.DELIVERY_TIMED_OUT, f"gave up after repeated faults: {input.cause}")
-        return await self._record(
-            input.enterprise_id, [Failed(notification_id, refusal) for notification_id in input.notification_ids]
-        )
+        progress = _Progress()
+
+        async def give_up_portion(portion: Portion) -> None:
+            failed = [Failed(notification_id, refusal) for notification_id in portion.notification_ids]
+            progress.add(await self._record(portion.enterprise_id, failed))
+
+        faults = await side_by_side({each.enterprise_id: partial(give_up_portion, each) for each in input.portions})
+        if faults:
+            raise fault_of_all(faults, attempt=activity.info().attempt)
+        return progress.result
+
+    async def _deliver_portion(self, portion: Portion, attempt: int, progress: _Progress) -> None:
+        """One enterprise's rows, whatever becomes of those beside them; raises as `deliver`."""
+        if put_off := await self._putting_off.put_off(portion, _owner()):
+            raise novu_fault(put_off.fault())
+        enterprise_id = portion.enterprise_id
+        calls = _Calls()
+        stumbled: dict[int, Exception] = {}
+        delayed = DelayedRows()
+        async with self._putting_off.turn(portion):
+            waiting = deque([portion.notification_ids])
+            while waiting:
+                notification_ids = waiting.popleft()
+                try:
+                    batch = await self._claims.claim(
+                        enterprise_id,
+                        notification_ids,
+                        claim_owner=_owner(),
+                        lease_seconds=self._lease_seconds,
+                        uncalled=calls.uncalled.issuperset(notification_ids),
+                    )
+                    calls.note_claimed(batch)
+                    settled, fan_out_result, lacking = await self._send(enterprise_id, batch, delayed, attempt, calls)
+                except Exception as error:
+                    if isinstance(error, FORESEEN) and not isinstance(error, StoreAnswerTooLarge):
+                        await self._leave_uncalled(enterprise_id, calls.uncalled)
+                        raise
+                    log.error("delivery_stumbled", exc_info=error, extra=_about(enterprise_id, notification_ids))
+                    if len(notification_ids) > 1:
+                        waiting.extend([notification_id] for notification_id in notification_ids)
+                    else:
+                        stumbled[notification_ids[0]] = error
+                    continue
+                progress.add(self._tell(enterprise_id, batch.refused))
+                progress.add(settled)
+                if fan_out_result.faulted or fan_out_result.asked_again:
+                    progress.add(await self._settle_stumbled(enterprise_id, stumbled))
+                    await self._hold_for_retry(enterprise_id, fan_out_result)
+                    await self._leave_uncalled(enterprise_id, calls.uncalled - fan_out_result.faulted.keys())
+                    raise novu_fault(fan_out_result.fault)
+                waiting.extend(lacking)
+                if batch.deferred:
+                    waiting.append(list(batch.deferred))
+            progress.add(await self._settle_stumbled(enterprise_id, stumbled))
+            if delayed.chunks_sent:
+                rows = [HeldClaim(notification_id, chunks) for notification_id, chunks in delayed.chunks_sent.items()]
+                await self._hold(enterprise_id, rows, pause=delayed.seconds)
+                await self._note_faults(enterprise_id, delayed.chunks_sent, RENDERING_DELAYED)
+            if stumbled or delayed.chunks_sent:
+                await self._leave_uncalled(enterprise_id, calls.uncalled & stumbled.keys())
+                raise internal_fault(stumbled) if stumbled else delayed.fault()
 
     async def _send(
         self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int, calls: _Calls
@@ -476,22 +527,7 @@ def _owner() -> str:
     return workflow_id
 
 
-def _settled_by_earlier_attempts() -> NotificationProcessingResult:
-    """What earlier attempts recorded: they left it in their last heartbeat."""
-    details = activity.info().heartbeat_details
-    return NotificationProcessingResult(**details[0]) if details else NotificationProcessingResult()
-
-
-def _earlier_put_offs() -> int:
-    """Attempts that are none against the delivery: Novu took nothing of anybody then."""
-    details = activity.info().heartbeat_details
-    return int(details[1]) if len(details) > 1 else 0
-
-
-def _add(earlier: NotificationProcessingResult, now: NotificationProcessingResult) -> NotificationProcessingResult:
-    return replace(
-        earlier,
-        sent=earlier.sent + now.sent,
-        failed={**earlier.failed, **now.failed},
-        in_doubt=earlier.in_doubt + now.in_doubt,
-    )
+def _progress_of_earlier_attempts() -> _Progress:
+    """As they left it in their last heartbeat; those of earlier versions said less."""
+    result, *more = activity.info().heartbeat_details or [{}]
+    return _Progress(NotificationProcessingResult(**result), *more)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from temporalio import activity
 
 from shared.ports import HeldClaim, NotificationClaims, PutOff
-from shared.temporal.messages import NotificationProcessingInput
+from shared.temporal.messages import Portion
 from worker.turns import Turns
 
 
@@ -19,7 +19,7 @@ class PuttingOff:
         self._turns = turns
         self._lease_seconds = lease_seconds
 
-    async def put_off(self, input: NotificationProcessingInput, claim_owner: str) -> PutOff | None:
+    async def put_off(self, portion: Portion, claim_owner: str) -> PutOff | None:
         """Why, and for how long, the delivery does not begin; None: it does, within a `turn`.
 
         Safe to repeat: a claim is kept for as much longer.
@@ -28,38 +28,38 @@ class PuttingOff:
             StoreUnavailable: the database is away.
         """
         returning = activity.info().attempt > 1
-        put_off = self._turns.enter(input.enterprise_id, len(input.notification_ids), returning=returning)
+        put_off = self._turns.enter(portion.enterprise_id, len(portion.notification_ids), returning=returning)
         if put_off is None:
             return None
-        held = await self._hold(input, claim_owner, self._lease_seconds + math.ceil(put_off.seconds))
+        held = await self._hold(portion, claim_owner, self._lease_seconds + math.ceil(put_off.seconds))
         if not held:
             return None  # settled, or another's: there is nothing to wait for, or to send
         await self._claims.note_faults(
-            input.enterprise_id, claim_owner=claim_owner, notification_ids=held, code=put_off.code
+            portion.enterprise_id, claim_owner=claim_owner, notification_ids=held, code=put_off.code
         )
         return put_off
 
     @asynccontextmanager
-    async def turn(self, input: NotificationProcessingInput) -> AsyncIterator[None]:
+    async def turn(self, portion: Portion) -> AsyncIterator[None]:
         """While the delivery that was not put off runs."""
         try:
             yield
         finally:
-            self._turns.leave(input.enterprise_id, len(input.notification_ids))
+            self._turns.leave(portion.enterprise_id, len(portion.notification_ids))
 
-    async def _hold(self, input: NotificationProcessingInput, claim_owner: str, lease_seconds: int) -> frozenset[int]:
+    async def _hold(self, portion: Portion, claim_owner: str, lease_seconds: int) -> frozenset[int]:
         """The rows that are the workflow's: those of earlier attempts, or else those that it can claim."""
         if activity.info().attempt > 1:
             held = await self._claims.renew_claims(
-                input.enterprise_id,
+                portion.enterprise_id,
                 claim_owner=claim_owner,
-                chunks_sent=dict.fromkeys(input.notification_ids, 0),  # the count never falls
+                chunks_sent=dict.fromkeys(portion.notification_ids, 0),  # the count never falls
                 lease_seconds=lease_seconds,
             )
             if held:
                 return held
         batch = await self._claims.claim(
-            input.enterprise_id, input.notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
+            portion.enterprise_id, portion.notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds
         )
         claimed = [each.id for each in batch.notifications] + [each.notification_id for each in batch.unreadable]
         if not claimed:
@@ -67,5 +67,5 @@ class PuttingOff:
         # Novu is not called: whoever goes on with them is to know that nothing of them is in doubt.
         rows = [HeldClaim(notification_id) for notification_id in claimed]
         return await self._claims.hold_claims(
-            input.enterprise_id, claim_owner=claim_owner, rows=rows, lease_seconds=lease_seconds
+            portion.enterprise_id, claim_owner=claim_owner, rows=rows, lease_seconds=lease_seconds
         )

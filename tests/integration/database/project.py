@@ -61,6 +61,8 @@ FUNCTIONS = {
     "begin_second_tries",
     "begin_second_tries_of",
     "begin_second_try",
+    "call_each",
+    "call_one",
     "claim_batch",
     "claim_followed_batch",
     "claim_notifications",

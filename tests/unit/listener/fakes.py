@@ -24,6 +24,7 @@ from shared.ports import (
     RowChange,
     StoreUnavailable,
 )
+from shared.temporal.messages import Portion
 from shared.temporal.orchestration import OrchestrationRun
 
 
@@ -60,19 +61,19 @@ class FakeTemporal:
     def rows(self) -> list[int]:
         return [notification_id for _, ids in self.started for notification_id in ids]
 
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
+    async def start(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
         self.attempts += 1
         await self.gate.wait()
         if self.is_away:
             raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
-        if tuple(notification_ids) in self.running:
+        if tuple(portions[0].notification_ids) in self.running:
             return False
-        self.started.append((enterprise_id, tuple(notification_ids)))
+        self.started += [(portion.enterprise_id, tuple(portion.notification_ids)) for portion in portions]
         return True
 
-    async def retract(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
+    async def retract(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
         self._answer()
-        self.retractions.append((enterprise_id, tuple(notification_ids)))
+        self.retractions += [(portion.enterprise_id, tuple(portion.notification_ids)) for portion in portions]
         return True
 
     async def rules_changed(self, enterprise_id: str) -> bool:

@@ -1,13 +1,16 @@
-"""One id under light load, a hundred in a burst."""
+"""One id under light load, a batch in a burst, a batch of many enterprises' where each has a few."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from listener.batcher import Batch, Batcher
+import pytest
+
+from listener.batcher import ROWS_PER_TURN, Batch, Batcher
 from listener.handed_over import HandedOver
 from listener.workflows import Work
+from shared.temporal.messages import Portion
 from tests.unit.listener.fakes import an_insert, eventually
 
 NEVER = 3600.0
@@ -20,26 +23,33 @@ class Taker:
         self.batches: list[Batch] = []
         self.open = asyncio.Event()
         self.open.set()
-        self.full_batches = 0
+        self.filled_by: list[str] = []
 
     async def hand_over(self, batch: Batch) -> None:
         await self.open.wait()
         self.batches.append(batch)
 
-    def on_full_batch(self) -> None:
-        self.full_batches += 1
+    def on_full_batch(self, enterprise_id: str) -> None:
+        self.filled_by.append(enterprise_id)
 
 
-def a_batcher(taker: Taker, *, window_seconds: float = 0.0, batch_size: int = 3, room_for_batches: int = 2) -> Batcher:
+def a_batcher(
+    taker: Taker,
+    *,
+    window_seconds: float = 0.0,
+    batch_size: int = 3,
+    room_for_batches: int = 2,
+    shared: bool = True,
+) -> Batcher:
     return Batcher(
         Work.PROCESSING,
-        "ent1",
         HandedOver(),
         taker.hand_over,
         on_full_batch=taker.on_full_batch,
         window_seconds=window_seconds,
         batch_size=batch_size,
         room_for_batches=room_for_batches,
+        shared=shared,
     )
 
 
@@ -60,8 +70,8 @@ async def test_a_lone_row_is_a_batch_of_one_and_waits_for_no_window() -> None:
         assert batcher.offer(an_insert(7))
         await eventually(lambda: bool(taker.batches))
 
-    assert taker.batches == [Batch(Work.PROCESSING, "ent1", (7,))]
-    assert taker.full_batches == 0
+    assert taker.batches == [Batch(Work.PROCESSING, (Portion("ent1", [7]),))]
+    assert taker.filled_by == []
 
 
 async def test_a_full_batch_does_not_wait_for_the_window_and_asks_for_a_sweep() -> None:
@@ -75,8 +85,8 @@ async def test_a_full_batch_does_not_wait_for_the_window_and_asks_for_a_sweep() 
             batcher.offer(an_insert(notification_id))
         await eventually(lambda: len(taker.batches) == 2)
 
-    assert taker.batches[1] == Batch(Work.PROCESSING, "ent1", (1, 2, 3))
-    assert taker.full_batches == 1
+    assert taker.batches[1] == Batch(Work.PROCESSING, (Portion("ent1", [1, 2, 3]),))
+    assert taker.filled_by == ["ent1"]
 
 
 async def test_what_follows_within_the_window_is_gathered_until_it_ends() -> None:
@@ -98,10 +108,10 @@ async def test_a_batch_that_a_sweep_filled_asks_for_no_sweep() -> None:
 
     async with running(batcher):
         for notification_id in (1, 2, 3):
-            await batcher.add(notification_id)
+            await batcher.add("ent1", notification_id)
         await eventually(lambda: bool(taker.batches))
 
-    assert taker.full_batches == 0
+    assert taker.filled_by == []
 
 
 async def test_what_exceeds_a_batch_goes_into_the_next() -> None:
@@ -121,17 +131,17 @@ async def test_a_row_handed_over_already_is_not_held() -> None:
     assert batcher.offer(an_insert(1))
 
     assert not batcher.offer(an_insert(1))
-    assert not await batcher.add(1)
+    assert not await batcher.add("ent1", 1)
 
 
 async def test_changes_are_refused_when_there_is_no_room() -> None:
     batcher = a_batcher(Taker(), batch_size=3, room_for_batches=2)
 
     for notification_id in range(1, 7):
-        assert batcher.has_room()
+        assert batcher.has_room("ent1")
         batcher.offer(an_insert(notification_id))
 
-    assert not batcher.has_room()
+    assert not batcher.has_room("ent1")
 
 
 async def test_a_sweep_waits_while_a_batch_is_full_and_goes_on_when_it_is_taken() -> None:
@@ -142,7 +152,7 @@ async def test_a_sweep_waits_while_a_batch_is_full_and_goes_on_when_it_is_taken(
 
     async def sweep() -> None:
         for notification_id in range(1, 10):
-            await batcher.add(notification_id)
+            await batcher.add("ent1", notification_id)
             added.append(notification_id)
 
     async with running(batcher):
@@ -203,10 +213,10 @@ async def test_what_waits_of_one_priority_takes_no_room_from_another() -> None:
     for notification_id in (1, 2):
         batcher.offer(replace(an_insert(notification_id), priority=5))
 
-    assert not batcher.has_room(5)
-    assert batcher.has_room(1)
+    assert not batcher.has_room("ent1", 5)
+    assert batcher.has_room("ent1", 1)
     async with asyncio.timeout(1):
-        assert await batcher.add(3, 1)
+        assert await batcher.add("ent1", 3, 1)
 
 
 async def test_a_priority_that_never_ends_does_not_keep_the_last_for_ever() -> None:
@@ -220,3 +230,111 @@ async def test_a_priority_that_never_ends_does_not_keep_the_last_for_ever() -> N
         await eventually(lambda: len(taker.batches) == 3)
 
     assert [batch.notification_ids for batch in taker.batches] == [(2,), (1,), (3,)]
+
+
+def portions(taker: Taker) -> list[dict[str, list[int]]]:
+    return [{portion.enterprise_id: portion.notification_ids for portion in batch.portions} for batch in taker.batches]
+
+
+async def test_enterprises_with_a_row_each_share_a_batch() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+    for number in (1, 2, 3, 4):
+        batcher.offer(an_insert(number, f"ent{number}"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert portions(taker) == [{"ent1": [1], "ent2": [2], "ent3": [3]}, {"ent4": [4]}]
+
+
+async def test_a_flood_fills_batches_of_its_own_and_leaves_the_shared_ones_to_the_others() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+    for number in range(10, 17):
+        batcher.offer(an_insert(number, "flood"))
+    for number in (1, 2):
+        batcher.offer(an_insert(number, f"ent{number}"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 4)
+
+    assert portions(taker) == [
+        {"flood": [10, 11, 12]},
+        {"ent1": [1], "ent2": [2]},
+        {"flood": [13, 14, 15]},
+        {"flood": [16]},
+    ]
+
+
+async def test_a_shared_batch_is_filled_by_turns() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, batch_size=2 * ROWS_PER_TURN + 2)
+    for number in range(10, 20):
+        batcher.offer(an_insert(number, "many"))
+    for number in (1, 2, 3):
+        batcher.offer(an_insert(number, f"ent{number}"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert portions(taker) == [
+        {"many": [10, 11, 12, 13, 14, 15, 16, 17, 18], "ent1": [1], "ent2": [2], "ent3": [3]},
+        {"many": [19]},
+    ]
+
+
+async def test_who_has_more_than_a_turn_waits_for_the_turns_of_others() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, batch_size=ROWS_PER_TURN + 2)
+    for number in range(10, 16):
+        batcher.offer(an_insert(number, "many"))
+    for number in (1, 2, 3):
+        batcher.offer(an_insert(number, f"ent{number}"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert portions(taker) == [{"many": [10, 11, 12, 13, 14], "ent1": [1], "ent2": [2]}, {"ent3": [3], "many": [15]}]
+
+
+async def test_where_enterprises_do_not_share_each_has_a_batch() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, shared=False)
+    for number in (1, 2):
+        batcher.offer(an_insert(number, f"ent{number}"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert portions(taker) == [{"ent1": [1]}, {"ent2": [2]}]
+
+
+async def test_each_enterprise_has_room_of_its_own() -> None:
+    batcher = a_batcher(Taker(), batch_size=1, room_for_batches=1)
+    batcher.offer(an_insert(1, "ent1"))
+
+    assert not batcher.has_room("ent1")
+    assert batcher.has_room("ent2")
+    async with asyncio.timeout(1):
+        assert await batcher.add("ent2", 2)
+
+
+async def test_what_could_not_be_handed_over_goes_first_the_next_time() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker)
+
+    async def refuse(batch: Batch) -> None:
+        raise KeyError("foreign")
+
+    for number in (1, 2):
+        batcher.offer(an_insert(number, f"ent{number}"))
+    batcher._hand_over = refuse
+    with pytest.raises(KeyError):
+        await batcher.flush()
+    batcher._hand_over = taker.hand_over
+    batcher.offer(an_insert(3, "ent2"))
+
+    await batcher.flush()
+
+    assert portions(taker) == [{"ent1": [1], "ent2": [2, 3]}]

@@ -12,6 +12,7 @@ from listener.dispatcher import Dispatcher
 from listener.workflows import Work
 from shared.notification.priority import NORMAL
 from shared.supervision import Supervisor
+from shared.temporal.messages import Portion
 from tests.unit.listener.fakes import FakeTemporal, eventually
 
 
@@ -24,7 +25,7 @@ class Recoveries:
 
 
 def a_batch(enterprise_id: str, notification_ids: tuple[int, ...], work: Work = Work.PROCESSING) -> Batch:
-    return Batch(work, enterprise_id, notification_ids)
+    return Batch(work, (Portion(enterprise_id, list(notification_ids)),))
 
 
 def a_dispatcher(
@@ -138,10 +139,10 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
     faults = [KeyError("defect")]
     started: list[Sequence[int]] = []
 
-    async def start(enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
+    async def start(portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
         if faults:
             raise faults.pop()
-        started.append(notification_ids)
+        started.append(portions[0].notification_ids)
         return True
 
     recoveries, parts = Recoveries(), Supervisor(first_backoff_seconds=0.001)
@@ -149,7 +150,7 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
     async with running(dispatcher, parts):
         await dispatcher.hand_over(a_batch("ent1", (1,)))
         await dispatcher.hand_over(a_batch("ent1", (2,)))
-        await eventually(lambda: started == [(2,)])
+        await eventually(lambda: started == [[2]])
 
     assert dispatcher.temporal_available
     assert recoveries.count == 1, "the first batch is gone: its rows are in the table"
@@ -159,7 +160,7 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
 async def test_who_sits_out_an_outage_and_meets_a_defect_leaves_nobody_waiting() -> None:
     answers = [RPCError("away", RPCStatusCode.UNAVAILABLE, b""), KeyError("defect")]
 
-    async def start(enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
+    async def start(portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
         if answers:
             raise answers.pop(0)
         return True

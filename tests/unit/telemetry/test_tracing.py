@@ -17,6 +17,7 @@ from shared import json_logs
 from shared.telemetry import google_cloud
 from shared.telemetry.commit_time import carrying, seconds_since_commit
 from shared.telemetry.tracing import span
+from shared.temporal.messages import Portion
 from tests.unit.telemetry.conftest import Recorded
 
 PERSON = "zanzibar@example.org"
@@ -26,7 +27,7 @@ A_MINUTE_AGO = datetime.now(UTC) - timedelta(minutes=1)
 
 
 def test_the_trace_of_a_batch_begins_with_its_earliest_commit_and_names_its_rows(recorded: Recorded) -> None:
-    with handing_over(Batch(Work.PROCESSING, "ent1", (7, 8), A_MINUTE_AGO)):
+    with handing_over(Batch(Work.PROCESSING, (Portion("ent1", [7, 8]),), A_MINUTE_AGO)):
         pass
 
     found = recorded.spans()["xnovu.hand_over"]
@@ -42,7 +43,7 @@ def test_the_trace_of_a_batch_begins_with_its_earliest_commit_and_names_its_rows
 
 
 def test_a_large_batch_names_its_first_hundred_rows(recorded: Recorded) -> None:
-    with handing_over(Batch(Work.PROCESSING, "ent1", tuple(range(250)))):
+    with handing_over(Batch(Work.PROCESSING, (Portion("ent1", list(range(250))),))):
         pass
 
     attributes = recorded.spans()["xnovu.hand_over"].attributes or {}
@@ -95,7 +96,7 @@ def test_the_commit_time_travels_with_the_context_and_ends_with_it() -> None:
 
 async def test_batches_side_by_side_do_not_share_their_trace(recorded: Recorded) -> None:
     async def hand_over(notification_id: int) -> int:
-        with handing_over(Batch(Work.PROCESSING, "ent1", (notification_id,), A_MINUTE_AGO)):
+        with handing_over(Batch(Work.PROCESSING, (Portion("ent1", [notification_id]),), A_MINUTE_AGO)):
             await asyncio.sleep(0)
             return trace.get_current_span().get_span_context().trace_id
 
