@@ -11,18 +11,17 @@ from shared.telemetry.commit_time import carrying
 from shared.telemetry.tracing import NOTIFICATION_COUNT, NOTIFICATION_IDS, span, whose
 
 SPAN = "xnovu.hand_over"
-IDS_NAMED = 100
 
 
 @contextmanager
 def handing_over(batch: Batch) -> Iterator[None]:
     """One span for a batch, begun when its earliest row was committed; what a sweep found begins now.
 
-    It names the batch's rows, a hundred of them at most, so that a row's trace can be looked up by its id.
+    It names the batch's rows, so that a row's trace can be looked up by its id.
     """
     attributes: dict[str, AttributeValue] = {
         **whose([portion.enterprise_id for portion in batch.portions]),
-        NOTIFICATION_IDS: batch.notification_ids[:IDS_NAMED],
+        NOTIFICATION_IDS: batch.notification_ids,
         NOTIFICATION_COUNT: len(batch.notification_ids),
         "xnovu.work": batch.work.value,
         "xnovu.found_by": "sweep" if batch.committed_at is None else "change",

@@ -10,7 +10,6 @@ from opentelemetry.util.types import AttributeValue
 
 ENTERPRISE_ID = "xnovu.enterprise.id"
 ENTERPRISE_IDS = "xnovu.enterprise.ids"
-ENTERPRISES_NAMED = 100
 NOTIFICATION_IDS = "xnovu.notification.ids"
 NOTIFICATION_COUNT = "xnovu.notification.count"
 
@@ -18,10 +17,10 @@ _tracer = trace.get_tracer("xnovu")
 
 
 def whose(enterprise_ids: Sequence[str]) -> dict[str, AttributeValue]:
-    """The attribute that says whose rows a span is about: one enterprise's, or several's, a hundred named at most."""
+    """The attribute that says whose rows a span is about: one enterprise's, or several's."""
     if len(enterprise_ids) == 1:
         return {ENTERPRISE_ID: enterprise_ids[0]}
-    return {ENTERPRISE_IDS: list(enterprise_ids[:ENTERPRISES_NAMED])}
+    return {ENTERPRISE_IDS: list(enterprise_ids)}
 
 
 @contextmanager

@@ -42,13 +42,15 @@ def test_the_trace_of_a_batch_begins_with_its_earliest_commit_and_names_its_rows
     }
 
 
-def test_a_large_batch_names_its_first_hundred_rows(recorded: Recorded) -> None:
-    with handing_over(Batch(Work.PROCESSING, (Portion("ent1", list(range(250))),))):
+def test_a_batch_that_several_share_names_all_of_them_and_all_rows(recorded: Recorded) -> None:
+    portions = (Portion("ent1", list(range(150))), Portion("ent2", [200]))
+    with handing_over(Batch(Work.PROCESSING, portions)):
         pass
 
     attributes = recorded.spans()["xnovu.hand_over"].attributes or {}
-    assert attributes["xnovu.notification.ids"] == tuple(range(100))
-    assert (attributes["xnovu.notification.count"], attributes["xnovu.found_by"]) == (250, "sweep")
+    assert attributes["xnovu.enterprise.ids"] == ("ent1", "ent2")
+    assert attributes["xnovu.notification.ids"] == (*range(150), 200)
+    assert (attributes["xnovu.notification.count"], attributes["xnovu.found_by"]) == (151, "sweep")
 
 
 def test_a_span_keeps_the_type_of_an_error_and_not_its_text(recorded: Recorded) -> None:
