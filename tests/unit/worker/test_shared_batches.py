@@ -205,7 +205,7 @@ class PoisonedRenderer(FakeRenderer):
 
 async def test_what_nobody_foresaw_of_one_row_is_noted_of_that_row() -> None:
     stores = Stores()
-    stores.of["bad"].rows[2] = a_notification(2, workflow=dataclasses.replace(STATIC, payload_schema={}))
+    stores.of["bad"].rows[2] = a_notification(2, workflow=dataclasses.replace(STATIC, payload_schema="{}"))
 
     fault = await fails(delivery(stores, renderer=PoisonedRenderer()))
 
