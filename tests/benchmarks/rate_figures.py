@@ -32,6 +32,8 @@ LINES = (
     Line("single_p50_s"),
     Line("single_p95_s"),
     Line("single_max_s", 2),
+    Line("single_claimed_p95_s"),
+    Line("single_attempts_max"),
     Line("attempts_per_row"),
 )
 OUTPUT = Path("build/bench_rate.json")
@@ -114,7 +116,10 @@ async def _figures(local: LocalStack, began: float, singles: list[tuple[int, flo
     async with httpx.AsyncClient(timeout=120, base_url=local.novu_sink.url) as http:
         requests = (await http.get("/_sink/requests")).json()["requests"]
         calls = (await http.get("/_sink/calls")).json()["calls"]
-    rows = await database.fetch("select id, 'xnovu.' || delivery_key as base from notify.ent_notification")
+    rows = await database.fetch(
+        "select id, 'xnovu.' || delivery_key as base, extract(epoch from processed_at)::float8 as claimed_at, attempts"
+        " from notify.ent_notification"
+    )
     attempts = await database.fetchval("select avg(attempts) from notify.ent_notification")
     await database.close()
     base = {row["id"]: row["base"] for row in rows}
@@ -122,6 +127,8 @@ async def _figures(local: LocalStack, began: float, singles: list[tuple[int, flo
     for call in calls:
         arrived.setdefault(call["transaction_id"], call["received_at_ns"] / 1e9)
     late = sorted(arrived.get(base[key], float("inf")) - committed for key, committed in singles)
+    claimed = {row["id"]: row["claimed_at"] for row in rows}
+    claim_late = sorted((claimed[key] or float("inf")) - committed for key, committed in singles)
     answers = Counter(request["answer"] for request in requests)
     seconds = max(arrived.values()) - began
     return {
@@ -134,6 +141,8 @@ async def _figures(local: LocalStack, began: float, singles: list[tuple[int, flo
         "single_p50_s": round(statistics.median(late), 3),
         "single_p95_s": round(late[int(len(late) * 0.95)], 3),
         "single_max_s": round(late[-1], 3),
+        "single_claimed_p95_s": round(claim_late[int(len(late) * 0.95)], 3),
+        "single_attempts_max": max(row["attempts"] for row in rows if row["id"] in dict(singles)),
         "attempts_per_row": round(float(attempts), 2),
     }
 
