@@ -19,6 +19,29 @@ NEW_LABELS = {
 }
 """Labels that a later release, or the project itself, has given the database's types: our code knows none of them."""
 
+REFUSES_SENT, SWALLOWS_SENT, REFUSES_CLAIM, SWALLOWS_CLAIM = (f"'{number:032}'::uuid" for number in range(1, 5))
+"""What a row's `created_by` has the trigger do with an update of it."""
+
+REFUSING_TRIGGER = f"""
+create or replace function public.refuse_update() returns trigger language plpgsql as $body$
+begin
+    if new.notification_status = 'SENT' and old.created_by = {REFUSES_SENT}
+        or new.notification_status = 'PROCESSING' and old.created_by = {REFUSES_CLAIM}
+    then
+        raise exception 'not %', old.payload using errcode = 'PT409';
+    end if;
+    if new.notification_status = 'SENT' and old.created_by = {SWALLOWS_SENT}
+        or new.notification_status = 'PROCESSING' and old.created_by = {SWALLOWS_CLAIM}
+    then
+        return null;
+    end if;
+    return new;
+end
+$body$;
+create or replace trigger refuse_update before update on notify.ent_notification
+    for each row execute function public.refuse_update();
+"""
+
 SETTLED_LEASES = ("null", "now()", "'-infinity'", "'infinity'", "'20000-01-01Z'", "now() + interval '3 days'")
 
 RULE_CONFIGS = {
@@ -121,10 +144,11 @@ class Written:
             await connection.execute(";\n".join(statements))
 
 
-async def add_labels(connection: asyncpg.Connection) -> None:
-    """Give the types of a fresh database their NEW_LABELS."""
+async def make_strange(connection: asyncpg.Connection) -> None:
+    """Give the types of a fresh database their NEW_LABELS, and its notifications the project's REFUSING_TRIGGER."""
     for name, label in NEW_LABELS.items():
         await connection.execute(f"alter type notify.{name} add value if not exists '{label}'")
+    await connection.execute(REFUSING_TRIGGER)
 
 
 def good_row(enterprise: SampleEnterprise, number: int) -> Row:
@@ -157,6 +181,12 @@ def random_row(rng: random.Random, enterprises: list[SampleEnterprise], name: st
             rng.choice(["null", quoted(any_text(rng) + "?"), "''", quoted("é" * 500), "'fuzz-A'"])
         ),
         "id": lambda: good(str(rng.choice([big_id, -big_id]))),
+        "created_by": lambda: rng.choice(
+            [
+                *(bad(it, "outcome_refused") for it in (REFUSES_SENT, SWALLOWS_SENT)),
+                *(bad(it, "claim_refused") for it in (REFUSES_CLAIM, SWALLOWS_CLAIM)),
+            ]
+        ),
     }
     for column in rng.sample(sorted(mutations), rng.choice([1, 1, 1, 2, 3])):
         row[column] = mutations[column]()

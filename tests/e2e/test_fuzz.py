@@ -73,7 +73,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
         system = System(stack, directory, SHORT_TIMES, ENTERPRISES)
         await system.seed()
         connection = await system.connect()
-        await fuzz.add_labels(connection)
+        await fuzz.make_strange(connection)
         await connection.close()
         with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
             running = Bench(system, program, port)

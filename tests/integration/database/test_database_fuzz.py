@@ -24,7 +24,7 @@ from worker.scheduling.rule_decision import decide
 SEEDS = [int(seed) for seed in os.environ.get("XNOVU_FUZZ_SEEDS", "1,2").split(",")]
 ENTERPRISES = ["fuzz-a", "fuzz-b"]
 ROWS, RULES = 150, 40
-RENDERING = {*TEMPLATE_CODES, "novu_refused", "payload_too_large"}
+RENDERING = {*TEMPLATE_CODES, "novu_refused", "payload_too_large", "outcome_refused"}
 """Codes that are given only later on the road."""
 
 
@@ -54,7 +54,7 @@ async def test_whatever_the_tables_hold_every_answer_can_be_read(separate_projec
 async def _write(project: Project, rng: random.Random, seed: int) -> fuzz.Written:
     connection = await asyncpg.connect(project.url)
     try:
-        await fuzz.add_labels(connection)
+        await fuzz.make_strange(connection)
         written = await _write_all(connection, rng, seed)
         await written.flush(connection)
         return written
@@ -98,10 +98,10 @@ async def _judge(connection: Connection) -> dict[int, str | None]:
                 batch = read_claimed_batch(answer)
                 portion_left = list(batch.deferred)
                 assert not portion_left or len(portion_left) < len(portion)
-                judged |= _codes(batch.notifications, batch.unreadable)
+                judged |= _codes(batch.notifications, (*batch.unreadable, *batch.refused))
                 while portion_left:
                     batch = read_claimed_batch(await _claim(connection, enterprise_id, portion_left))
-                    judged |= _codes(batch.notifications, batch.unreadable)
+                    judged |= _codes(batch.notifications, (*batch.unreadable, *batch.refused))
                     portion_left = list(batch.deferred)
             if not page["has_more"]:
                 break
