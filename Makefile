@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate observability lock clean
+.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate bench-broadcast observability lock clean
 
 setup: $(SETUP)
 
@@ -58,6 +58,9 @@ observability: $(SETUP) ## Prometheus's rules, Grafana's and Google Cloud's dash
 
 bench-rate: $(SETUP) ## two workers at Novu's free plan, to build/bench_rate.json; ten minutes
 	$(BIN)/python -m tests.benchmarks.rate_figures
+
+bench-broadcast: $(SETUP) ## rings by broadcast, and what harms nobody, to build/bench_broadcast.json; eight minutes
+	$(BIN)/python -m tests.benchmarks.broadcast
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt

@@ -21,6 +21,7 @@ from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings, SettingsError
 from shared.supervision import Supervisor
+from shared.temporal.joint_client import JointClient
 from stack.processes import PartFailed, is_free
 from worker import bootstrap as worker
 
@@ -59,8 +60,9 @@ async def _run(
         async with asyncio.TaskGroup() as telling:
             telling.create_task(parts.keep("health", tell, passing=(HealthPortTaken,), until=drained))
             async with asyncio.TaskGroup() as tasks:
-                hear = partial(listener.run, settings, stop, live.reporting)
-                work = partial(worker.run, settings, stop, live.reporting)
+                temporal = JointClient()
+                hear = partial(listener.run, settings, stop, live.reporting, connect=temporal.connect_for("listener"))
+                work = partial(worker.run, settings, stop, live.reporting, connect=temporal.connect_for("worker"))
                 tasks.create_task(parts.keep("listener", hear, until=stop))
                 tasks.create_task(parts.keep("worker", work, until=stop))
                 tasks.create_task(keep_extra_workers(options.workers, stop, parts))

@@ -25,6 +25,7 @@ from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
+from shared.temporal.joint_client import Connect
 from shared.temporal.orchestration import Orchestration
 from shared.temporal.schedulers import Schedulers
 from shared.temporal.starters import NotificationProcessingStarter, NotificationRetractionStarter
@@ -50,9 +51,10 @@ async def run(
     reporting: Reporting | None = None,
     probes: Probes | None = None,
     parts: Supervisor | None = None,
+    connect: Connect = temporal_client.connect_unless_stopped,
 ) -> None:
     """Listen until `stop` is set, then drain. `reporting` makes known how the listener is while it runs; unless it is
-    given, heartbeats do. `parts` keeps what it consists of.
+    given, heartbeats do. `parts` keeps what it consists of; `connect` connects to Temporal.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -66,9 +68,7 @@ async def run(
         await stack.enter_async_context(http)
         store = SupabaseNotificationStore(supabase)
         log.info("temporal_connecting", extra={"address": settings.temporal_address})
-        temporal = await temporal_client.connect_unless_stopped(
-            stop, settings.temporal_address, settings.temporal_namespace, connect_config
-        )
+        temporal = await connect(stop, settings.temporal_address, settings.temporal_namespace, connect_config)
         if temporal is None:
             return
         feed = feed_for(

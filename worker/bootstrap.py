@@ -33,6 +33,7 @@ from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
+from shared.temporal.joint_client import Connect
 from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
 from worker.activities.addressing import Addressing
@@ -77,10 +78,11 @@ async def run(
     reporting: Reporting | None = None,
     probes: Probes | None = None,
     parts: Supervisor | None = None,
+    connect: Connect = temporal_client.connect_unless_stopped,
 ) -> None:
     """Work until `stop` is set, then finish or hand back what is held. `reporting` makes known how the worker is while
     it runs; unless it is given, heartbeats do. `parts` keeps what runs beside Temporal's worker, which is of one use:
-    one that breaks ends this.
+    one that breaks ends this. `connect` connects to Temporal.
 
     Raises:
         SettingsError: Temporal's connection settings are wrong.
@@ -110,9 +112,7 @@ async def run(
         stack.push_async_callback(renderer.close)
         await renderer.start()
         log.info("temporal_connecting", extra={"address": settings.temporal_address})
-        client = await temporal_client.connect_unless_stopped(
-            stop, settings.temporal_address, settings.temporal_namespace, connect_config
-        )
+        client = await connect(stop, settings.temporal_address, settings.temporal_namespace, connect_config)
         if client is None:
             return
         account = DeliveryAccount()

@@ -13,6 +13,7 @@ from shared.health.observations import WorkerObservation
 from shared.heartbeat import Reporter, Reporting
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings
+from shared.temporal.joint_client import Connect
 from stack.processes import free_port
 from tests.faults.await_points import await_points
 from tests.faults.counted import Counted
@@ -53,7 +54,9 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff
 
-    async def component(settings: DaemonSettings, stop: asyncio.Event, reporting: Reporting) -> None:
+    async def component(
+        settings: DaemonSettings, stop: asyncio.Event, reporting: Reporting, *, connect: Connect
+    ) -> None:
         nonlocal runs
         runs += 1
         async with reporting(Reporter(ProcessUsage("test"), lambda: WorkerObservation(polling=True))):
