@@ -1,18 +1,26 @@
 """Builds the listener from settings: the one place that chooses its real clients."""
 
 import asyncio
+import json
 import logging
+import secrets
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
+from hashlib import sha256
 
 from temporalio.client import Client
 
 from listener.backlog import Backlog
+from listener.counters import ListenerCounters
+from listener.doorbell.shards import SHARDS
 from listener.doorbell.timing import FeedTiming
 from listener.hearing import feed_for
 from listener.heartbeat import observe
 from listener.listener import Listener
 from listener.observed import observe_listener
+from listener.orchestration_keeper import OrchestrationKeeper
+from listener.sharing.shares import ALIVE_SECONDS, Shares
 from listener.workflows import Work, Workflows
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
@@ -23,6 +31,7 @@ from shared.supabase import client as supabase_client
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
+from shared.supabase.share_store import SupabaseShareStore
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.joint_client import Connect
@@ -71,25 +80,39 @@ async def run(
         temporal = await connect(stop, settings.temporal_address, settings.temporal_namespace, connect_config)
         if temporal is None:
             return
-        feed = feed_for(
-            settings.feed,
-            settings.supabase_url,
-            key,
-            settings.daemon_enterprise_ids,
-            store,
-            max_retries=settings.subscription_max_retries,
-            timing=FeedTiming(
-                reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds
-            ),
-            parts=parts,
+        asked = workflows(temporal, settings.temporal_task_queue)
+        counters = ListenerCounters()
+        keeper = OrchestrationKeeper(asked, settings.daemon_enterprise_ids, counters, interval_seconds=interval_seconds)
+        timing = FeedTiming(
+            reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds
         )
-        listener = Listener(
-            feed,
-            store,
-            workflows(temporal, settings.temporal_task_queue),
-            settings.daemon_enterprise_ids,
-            sweep_interval_seconds=interval_seconds,
-            parts=parts,
+
+        def listener_for(enterprise_ids: Collection[str]) -> Listener:
+            feed = feed_for(
+                settings.feed,
+                settings.supabase_url,
+                key,
+                tuple(enterprise_ids),
+                store,
+                max_retries=settings.subscription_max_retries,
+                timing=timing,
+                parts=parts,
+            )
+            return Listener(
+                feed,
+                store,
+                asked,
+                enterprise_ids,
+                sweep_interval_seconds=interval_seconds,
+                parts=parts,
+                counters=counters,
+                keeper=keeper,
+            )
+
+        listener_id = secrets.token_hex(8)
+        share_store = SupabaseShareStore(supabase, deployment_of(settings), ALIVE_SECONDS)
+        listener = Shares(
+            share_store, listener_id, settings.daemon_enterprise_ids, listener_for, counters=counters, parts=parts
         )
         if telemetry.measures():
             observe_listener(listener)
@@ -101,13 +124,29 @@ async def run(
             backlog.observe()
             watching = asyncio.create_task(parts.keep("backlog watch", backlog.run), name="backlog watch")
             stack.callback(watching.cancel)
-        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, listener), parts)
+        reporter = Reporter(
+            ProcessUsage(settings.xnovu_build), partial(observe, listener), parts, component_id=listener_id
+        )
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
         if probes:
             stack.enter_context(probes.watching(reporter))
         log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
+        keeping = asyncio.create_task(parts.keep("orchestration keeper", keeper.run), name="orchestration keeper")
+        stack.callback(keeping.cancel)
         await listener.run(stop)
+
+
+def deployment_of(settings: ListenerSettings) -> str:
+    """The same for listeners that do the same for the same enterprises: these share them."""
+    ours = (
+        SHARDS,
+        settings.temporal_address,
+        settings.temporal_namespace,
+        settings.temporal_task_queue,
+        *sorted(settings.daemon_enterprise_ids),
+    )
+    return sha256(json.dumps(ours).encode()).hexdigest()[:32]
 
 
 def workflows(client: Client, task_queue: str) -> Workflows:

@@ -1,10 +1,10 @@
 """What a listener says of itself, read from its live objects."""
 
-from listener.listener import Listener
+from listener.observable import Observable
 from shared.health.observations import EnterpriseObservation, ListenerObservation, SubscriptionState
 
 
-def observe(listener: Listener) -> ListenerObservation:
+def observe(listener: Observable) -> ListenerObservation:
     """The listener as it is now."""
     counters = listener.counters.enterprises
     feed = listener.feed_status
@@ -20,11 +20,12 @@ def observe(listener: Listener) -> ListenerObservation:
             )
             for enterprise_id, state in listener.states().items()
         },
+        shards=tuple(sorted(listener.shards)),
         temporal_available=listener.temporal_available,
         way=feed.way.value,
         last_proof_of_life=feed.last_proof_of_life,
         reconnects=feed.reconnects,
         last_error=feed.last_error,
-        unread_rules=listener.lookout.unread_rules,
-        flaws=tuple(f"{flaw.what}; mend it with: {flaw.mend}" for flaw in listener.lookout.flaws),
+        unread_rules=listener.unread_rules,
+        flaws=tuple(f"{flaw.what}; mend it with: {flaw.mend}" for flaw in listener.flaws),
     )

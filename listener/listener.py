@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import partial
 
 from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
+from listener.doorbell.shards import shards_of
 from listener.intake import Intake
 from listener.lookout import LOOK_SECONDS, Lookout
 from listener.metrics import note_event_lag
@@ -17,6 +19,7 @@ from listener.sweeper import Sweeper
 from listener.workflows import Work, Workflows
 from shared.ports import (
     FeedEvent,
+    FeedFlaw,
     FeedGap,
     FeedLate,
     FeedState,
@@ -51,12 +54,15 @@ class Listener:
         look_seconds: float = LOOK_SECONDS,
         window_seconds: float = WINDOW_SECONDS,
         parts: Supervisor | None = None,
+        counters: ListenerCounters | None = None,
+        keeper: OrchestrationKeeper | None = None,
     ) -> None:
         """Every enterprise is swept each `sweep_interval_seconds`; one that is not heard each `unheard_sweep_seconds`.
-        What the feed does not tell is looked at each `look_seconds`. `parts` keeps what runs here.
+        What the feed does not tell is looked at each `look_seconds`. `parts` keeps what runs here; a `keeper` that is
+        given is run by who gives it.
         """
         self.parts = parts or Supervisor()
-        self.counters = ListenerCounters()
+        self.counters = counters or ListenerCounters()
         self._feed = feed
         self._enterprise_ids = frozenset(enterprise_ids)
         self._sweep_interval_seconds = sweep_interval_seconds
@@ -79,7 +85,8 @@ class Listener:
             on_unread_rules=self._tell_of_unread_rules,
             on_flaws=self._sweep_all,
         )
-        self._keeper = OrchestrationKeeper(
+        self._runs_keeper = keeper is None
+        self._keeper = keeper or OrchestrationKeeper(
             workflows, enterprise_ids, self.counters, interval_seconds=sweep_interval_seconds
         )
         self._sweeper = Sweeper(
@@ -100,9 +107,19 @@ class Listener:
         return self._dispatcher.temporal_available
 
     @property
-    def lookout(self) -> Lookout:
-        """What was seen of that which the feed does not tell."""
-        return self._lookout
+    def shards(self) -> frozenset[int]:
+        """Those of its enterprises."""
+        return frozenset(shards_of(self._enterprise_ids))
+
+    @property
+    def unread_rules(self) -> Mapping[str, datetime]:
+        """By enterprise, since when its scheduler was told in vain that rules have changed."""
+        return self._lookout.unread_rules
+
+    @property
+    def flaws(self) -> tuple[FeedFlaw, ...]:
+        """What keeps changes from it, as of the latest look."""
+        return self._lookout.flaws
 
     @property
     def feed_status(self) -> FeedStatus:
@@ -133,9 +150,10 @@ class Listener:
                     ),
                     tasks.create_task(keep("sweeper of the unheard", self._sweep_the_unheard)),
                     tasks.create_task(keep("lookout", self._lookout.run)),
-                    tasks.create_task(keep("orchestration keeper", self._keeper.run)),
                     tasks.create_task(self._waker.run(self.parts)),
                 ]
+                if self._runs_keeper:
+                    seeking.append(tasks.create_task(keep("orchestration keeper", self._keeper.run)))
                 handing_over = [
                     tasks.create_task(self._intake.run(self.parts)),
                     tasks.create_task(self._dispatcher.run(self.parts)),

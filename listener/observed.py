@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from opentelemetry.metrics import Observation
 
 from listener import metrics
-from listener.listener import Listener
+from listener.observable import Observable
 from shared.ports import FeedState
 from shared.telemetry.metric import Metric, observe, observe_value
 
 
-def observe_listener(listener: Listener) -> None:
+def observe_listener(listener: Observable) -> None:
     """Once for each listener, before it runs."""
     counters = listener.counters
     observe(metrics.SUBSCRIPTION_LIVE, lambda: _live(listener.states()))
@@ -20,7 +20,7 @@ def observe_listener(listener: Listener) -> None:
     observe_value(metrics.PROOF_OF_LIFE_AGE, lambda: _age(listener.feed_status.last_proof_of_life))
     observe_value(metrics.TEMPORAL_AVAILABLE, lambda: int(listener.temporal_available))
     observe_value(metrics.RECONNECTS, lambda: listener.feed_status.reconnects)
-    observe_value(metrics.FLAWS, lambda: len(listener.lookout.flaws))
+    observe_value(metrics.FLAWS, lambda: len(listener.flaws))
     observe_value(metrics.GAPS, lambda: counters.gaps)
     observe_value(metrics.BATCHES, lambda: counters.batches)
     observe_value(metrics.ROWS_DROPPED, lambda: counters.rows_dropped_while_temporal_was_away)

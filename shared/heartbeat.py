@@ -32,9 +32,11 @@ class Reporter:
         process: ProcessUsage,
         observe: Callable[[], ListenerObservation | WorkerObservation],
         parts: Supervisor | None = None,
+        *,
+        component_id: str | None = None,
     ) -> None:
-        """`parts` keeps what the component consists of, its heartbeat too."""
-        self.component_id = secrets.token_hex(8)
+        """`parts` keeps what the component consists of, its heartbeat too. `component_id` where it has one already."""
+        self.component_id = component_id or secrets.token_hex(8)
         self.parts = parts or Supervisor()
         self.published_at: float | None = None
         """When its heartbeat was last taken, by the monotonic clock; None until somebody is to publish it."""

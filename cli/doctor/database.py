@@ -26,6 +26,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out_for", "mark_unread_rules", "read_cron_rules", "ring", "ring_for_notifications"),
         *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell", "unsent_broadcasts"),
+        *("share_shards", "leave_shards"),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
         *("note_kept_credentials", "recipients_of"),
         *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),

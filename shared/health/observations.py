@@ -54,12 +54,14 @@ class EnterpriseObservation:
 class ListenerObservation:
     """A listener: its enterprises, and whether Temporal answered its latest workflow start.
 
+    `shards`: those of the deployment's that it hears; each enterprise is in one.
     `way`: how rings for row changes reach it. `last_proof_of_life`: when one of its own last came back.
     `unread_rules`: by enterprise, since when its scheduler was told in vain that rules have changed. `flaws` keep row
     changes from it, each with its remedy.
     """
 
     enterprises: Mapping[str, EnterpriseObservation]
+    shards: tuple[int, ...] = ()
     temporal_available: bool = True
     way: str | None = None
     last_proof_of_life: datetime | None = None

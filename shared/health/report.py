@@ -138,6 +138,7 @@ class StatusReport:
                     "id": report.component_id,
                     "reported_at": _text(report.reported_at),
                     **_process(report.process),
+                    **({"shards": list(report.listener.shards)} if report.listener else {}),
                     "failing": [_failing(part) for part in report.failing],
                 }
                 for report in seen.components

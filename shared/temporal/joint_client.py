@@ -21,8 +21,7 @@ class JointClient:
     """
 
     def __init__(self) -> None:
-        self._connecting = asyncio.Lock()
-        self._client: Client | None = None
+        self._connection: asyncio.Future[Client | None] | None = None
         self._had_by: set[str] = set()
 
     def connect_for(self, part: str) -> Connect:
@@ -32,9 +31,9 @@ class JointClient:
     async def _connect(
         self, part: str, stop: asyncio.Event, address: str, namespace: str, connect_config: dict[str, Any]
     ) -> Client | None:
-        async with self._connecting:
-            if self._client is None or part in self._had_by:
-                self._client = await connect_unless_stopped(stop, address, namespace, connect_config)
-                self._had_by.clear()
-            self._had_by.add(part)
-            return self._client
+        if self._connection is None or part in self._had_by:
+            connecting = connect_unless_stopped(stop, address, namespace, connect_config)
+            self._connection = asyncio.ensure_future(connecting)
+            self._had_by.clear()
+        self._had_by.add(part)
+        return await asyncio.shield(self._connection)

@@ -10,8 +10,10 @@ from tests.faults import (
     test_beside_faults,
     test_daemon_faults,
     test_delivery_reader_faults,
+    test_either_faults,
     test_feed_faults,
     test_functions_faults,
+    test_joint_client_faults,
     test_listener_faults,
     test_novu_faults,
     test_novu_rate_faults,
@@ -19,6 +21,7 @@ from tests.faults import (
     test_render_pool_faults,
     test_road_faults,
     test_scheduler_watch_faults,
+    test_sharing_faults,
     test_worker_faults,
 )
 from tests.faults.await_points import PROJECT, AwaitPoint, await_points, modules_of
@@ -27,8 +30,10 @@ SCENES = (
     test_beside_faults,
     test_daemon_faults,
     test_delivery_reader_faults,
+    test_either_faults,
     test_feed_faults,
     test_functions_faults,
+    test_joint_client_faults,
     test_listener_faults,
     test_novu_faults,
     test_novu_rate_faults,
@@ -36,6 +41,7 @@ SCENES = (
     test_render_pool_faults,
     test_road_faults,
     test_scheduler_watch_faults,
+    test_sharing_faults,
     test_worker_faults,
 )
 """Each fails unless every one of its POINTS is come to."""

@@ -27,7 +27,11 @@ pytestmark = [
 
 SHARED = ("shared.heartbeat", "shared.http_server", "shared.probes", "shared.supabase.heartbeat_store")
 PROCESSES: Mapping[str, tuple[Any, Callable[[Any, asyncio.Event], Coroutine[Any, Any, None]], tuple[str, ...]]] = {
-    "listener": (ListenerSettings, listener.run_alone, ("listener.bootstrap", *SHARED)),
+    "listener": (
+        ListenerSettings,
+        listener.run_alone,
+        ("listener.bootstrap", "listener.hearing", "shared.supabase.share_store", *SHARED),
+    ),
     "worker": (WorkerSettings, worker.run_alone, ("worker.bootstrap", *SHARED)),
 }
 OUTERMOST = {"run_alone", "serving_probes", "serving"}

@@ -44,7 +44,7 @@ async def test_a_rule_whose_change_is_lost_in_silence_is_told_of_by_the_next_loo
 
         assert bench.listener.counters.recovered_rules >= 1
         assert bench.listener.counters.gaps == gaps, "the feed itself has noticed nothing"
-        await eventually(lambda: not bench.listener.lookout.unread_rules)
+        await eventually(lambda: not bench.listener.unread_rules)
 
 
 async def test_health_says_so_within_seconds_when_the_poller_gave_up_and_says_nothing_else_until_it_is_back(
@@ -136,7 +136,7 @@ async def test_what_is_no_longer_published_is_named_with_its_remedy_and_its_rows
         await bench.execute("alter publication supabase_realtime drop table notify.doorbell")
         try:
             await eventually(lambda: not heard(bench), within_seconds=SHOWS_WITHIN_SECONDS)
-            [flaw] = bench.listener.lookout.flaws
+            [flaw] = bench.listener.flaws
             assert flaw.what == "notify.doorbell is not in publication supabase_realtime"
             assert flaw.mend in observe(bench.listener).flaws[0]
             [row] = await bench.insert()

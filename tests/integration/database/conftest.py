@@ -83,6 +83,7 @@ async def _delete_rows(project: Project) -> None:
             "ent_notification_template",
             "listener_canary",
             "listener_beat",
+            "listener_share",
             "doorbell",
             "scaler",
             "scheduler_pass",

@@ -194,9 +194,9 @@ async def test_rules_that_no_change_told_of_are_told_at_every_look_until_they_ar
 
         await eventually(lambda: bench.temporal.rules_told == ["ent2", "ent2"])
 
-        assert set(bench.listener.lookout.unread_rules) == {"ent2"}
+        assert set(bench.listener.unread_rules) == {"ent2"}
         bench.store.unread_rules.clear()
-        await eventually(lambda: not bench.listener.lookout.unread_rules)
+        await eventually(lambda: not bench.listener.unread_rules)
         assert bench.listener.counters.recovered_rules >= 2
 
 

@@ -9,17 +9,23 @@ from shared.temporal import joint_client
 from shared.temporal.joint_client import JointClient
 
 
+class Connections:
+    """Those that were made."""
+
+    def __init__(self) -> None:
+        self.made: list[object] = []
+
+    async def connect(self, *_: Any) -> object:
+        await asyncio.sleep(0)
+        self.made.append(object())
+        return self.made[-1]
+
+
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    made: list[object] = []
-
-    async def connect(*_: Any) -> object:
-        await asyncio.sleep(0)
-        made.append(object())
-        return made[-1]
-
-    monkeypatch.setattr(joint_client, "connect_unless_stopped", connect)
-    return made
+    them = Connections()
+    monkeypatch.setattr(joint_client, "connect_unless_stopped", them.connect)
+    return them.made
 
 
 async def _connect(joint: JointClient, part: str) -> object:

@@ -1,0 +1,1 @@
+"""Any number of listeners share the shards of enterprises between them."""
