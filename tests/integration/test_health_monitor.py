@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from listener.doorbell.shards import shards_of
 from shared.health.assessment import report_status
 from shared.health.condition import Condition, Part
 from shared.health.report import StatusReport
@@ -73,6 +74,8 @@ async def test_processes_elsewhere_are_known_by_their_heartbeats_alive_killed_an
 
     seen = (await watched.look()).to_json()
     assert {each["component"] for each in seen["processes"]} == {"listener", "worker"}
+    [shards] = [each["shards"] for each in seen["processes"] if each["component"] == "listener"]
+    assert shards == list(shards_of(ENTERPRISES))
     assert set(seen["enterprises"]) == set(ENTERPRISES)
     assert sum(each["events_seen"] for each in seen["enterprises"].values()) >= len(sent)
     assert all(each["last_sweep_at"] and each["last_event_at"] for each in seen["enterprises"].values())
