@@ -21,6 +21,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a thousand process
 
 SYSTEMS = {
     "tests/e2e/test_autoscale.py": "autoscale",
+    "tests/e2e/test_chaos.py": "chaos",
     "tests/e2e/test_docs_novu.py": "system",
     "tests/e2e/test_doors.py": "doors",
     "tests/e2e/test_health_faults.py": "health faults",
