@@ -160,9 +160,6 @@ class System:
             if call["status"] == "processed" and not call["duplicate"]
         )
 
-    async def has_sent_something(self) -> bool:
-        return (await self.statuses())["SENT"] > 0
-
     async def is_settled(self) -> bool:
         """Whether no row is PENDING or PROCESSING."""
         statuses = await self.statuses()

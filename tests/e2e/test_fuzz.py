@@ -28,7 +28,7 @@ from tests.e2e.system import SHORT_TIMES, System, eventually
 
 ENTERPRISES = ("fuzz-a", "FUZZ-A", "..", "-_-", "z" * 64)
 GOOD_ROWS, RANDOM_ROWS, RULES, TEMPLATES, WORKFLOWS = 1_000, 700, 100, 100, 100
-SEEDS = [int(seed) for seed in os.environ.get("XNOVU_FUZZ_SEEDS", "1,2").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("XNOVU_FUZZ_SEEDS", "1,2,3").split(",")]
 ROWS_IN_A_TRANSACTION = 100
 STUCK_AFTER_SECONDS = 60.0
 NOTHING_SETTLED_FOR_SECONDS = 150.0
