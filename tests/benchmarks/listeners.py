@@ -16,6 +16,8 @@ from itertools import count, cycle
 from pathlib import Path
 from statistics import quantiles
 
+import asyncpg
+
 from listener.doorbell.shards import shards_of
 from stack.processes import ChildProcess
 from stack.sample_data import insert_notifications, sample_payload
@@ -50,17 +52,24 @@ LINES = (
 
 @dataclass
 class Writer:
-    """Writes rows of all enterprises in turn until it is stopped."""
+    """Writes rows of all enterprises in turn."""
 
     system: System
     committed_at: dict[int, float] = field(default_factory=dict)
 
-    async def write(self) -> None:
-        for number, enterprise in zip(count(), cycle(self.system.enterprises), strict=False):
-            row = {"notification_workflow_id": enterprise.static, "payload": sample_payload(number)}
-            [row_id] = await insert_notifications(self.system.database, enterprise.enterprise_id, [row])
-            self.committed_at[row_id] = time.time()
-            await asyncio.sleep(1 / ROWS_PER_SECOND)
+    async def write(self, is_over: asyncio.Event) -> None:
+        """On a connection of its own, until `is_over` is set."""
+        database = await asyncpg.connect(self.system.stack.environment["XNOVU_STACK_POSTGRES_URL"])
+        try:
+            for number, enterprise in zip(count(), cycle(self.system.enterprises), strict=False):
+                if is_over.is_set():
+                    return
+                row = {"notification_workflow_id": enterprise.static, "payload": sample_payload(number)}
+                [row_id] = await insert_notifications(database, enterprise.enterprise_id, [row])
+                self.committed_at[row_id] = time.time()
+                await asyncio.sleep(1 / ROWS_PER_SECOND)
+        finally:
+            await database.close()
 
     async def figures(self, name: str) -> dict[str, float]:
         """How late the rows were, once they are settled, and how many were not sent once."""
@@ -105,29 +114,31 @@ async def measure(directory: Path) -> dict[str, float]:
 
 async def _one_dies(system: System, victim: ChildProcess) -> dict[str, float]:
     writer = Writer(system)
-    writing = asyncio.create_task(writer.write())
+    is_over = asyncio.Event()
+    writing = asyncio.create_task(writer.write(is_over))
     await asyncio.sleep(2)
     await victim.kill()
     killed = time.perf_counter()
     await wait_until(lambda: _are_shared_out(system, 2))
     takeover = time.perf_counter() - killed
     await asyncio.sleep(2)
-    writing.cancel()
-    await asyncio.wait({writing})
+    is_over.set()
+    await writing
     return {"takeover_s": round(takeover, 1), **await writer.figures("takeover")}
 
 
 async def _chaos(system: System, listeners: Sequence[ChildProcess], environment: dict[str, str]) -> dict[str, float]:
     writer = Writer(system)
-    writing = asyncio.create_task(writer.write())
+    is_over = asyncio.Event()
+    writing = asyncio.create_task(writer.write(is_over))
     kills = 0
     for _, victim in zip(range(int(SECONDS / KILL_EVERY_SECONDS)), cycle(listeners), strict=False):
         await asyncio.sleep(KILL_EVERY_SECONDS)
         await victim.kill()
         kills += 1
         await _start(victim, environment)
-    writing.cancel()
-    await asyncio.wait({writing})
+    is_over.set()
+    await writing
     return {"kills": kills, **await writer.figures("chaos")}
 
 

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, cast
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from listener.counters import ListenerCounters
 from listener.doorbell.shards import SHARDS, shard_of, shards_of
 from listener.listener import Listener
@@ -17,12 +20,14 @@ from tests.unit.listener.sharing.fake_share_store import FakeShareStore
 ENTERPRISES = [f"enterprise-{number}" for number in range(100)]
 ALL = frozenset(range(SHARDS))
 BEGINS_SECONDS = 1.0
+TICK_SECONDS = 0.1
 
 
 class FakeListener:
-    """Hears after a second, unless nothing flows."""
+    """Hears after a while, unless nothing flows."""
 
-    def __init__(self, enterprise_ids: Collection[str], flows: Callable[[], bool]) -> None:
+    def __init__(self, enterprise_ids: Collection[str], flows: Callable[[], bool], begins_seconds: float) -> None:
+        self.begins_seconds = begins_seconds
         self.enterprise_ids = enterprise_ids
         self.flows = flows
         self.began_at = float("inf")
@@ -30,7 +35,7 @@ class FakeListener:
         self.feed_status = FeedStatus(reconnects=1)
 
     def states(self) -> dict[str, FeedState]:
-        hears = self.flows() and asyncio.get_running_loop().time() >= self.began_at + BEGINS_SECONDS
+        hears = self.flows() and asyncio.get_running_loop().time() >= self.began_at + self.begins_seconds
         return dict.fromkeys(self.enterprise_ids, FeedState.SUBSCRIBED if hears else FeedState.RECONNECTING)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,7 +89,7 @@ class Process:
         await asyncio.wait({self.running})
 
     def _make(self, enterprise_ids: Collection[str]) -> Listener:
-        self.made.append(FakeListener(enterprise_ids, lambda: self._scene.flows))
+        self.made.append(FakeListener(enterprise_ids, lambda: self._scene.flows, self._scene.begins_seconds))
         return cast(Listener, self.made[-1])
 
 
@@ -95,6 +100,9 @@ class Scene:
         self.store = FakeShareStore(ALIVE_SECONDS)
         self.parts = Supervisor()
         self.flows = True
+        self.begins_seconds = BEGINS_SECONDS
+        self.owed_seconds = 0.0
+        """For which shards may yet be unheard for what has happened."""
         self.processes: list[Process] = []
 
     async def come(self, name: str) -> Process:
@@ -110,8 +118,8 @@ class Scene:
         loop = asyncio.get_running_loop()
         until, unheard = loop.time() + seconds, 0.0
         while loop.time() < until:
-            unheard += 0.05 * bool(self.unheard())
-            await asyncio.sleep(0.05)
+            unheard += TICK_SECONDS * bool(self.unheard())
+            await asyncio.sleep(TICK_SECONDS)
         assert unheard <= gap_seconds
 
     async def shared_out(self) -> None:
@@ -145,7 +153,7 @@ def scene(play: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], No
 @scene
 async def test_one_alone_hears_everything_all_the_time_through_one_listener(it: Scene) -> None:
     process = await it.come("a")
-    await it.pass_by(100, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(100, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
 
     assert process.hears() == ALL
     assert len(process.made) == 1
@@ -154,7 +162,7 @@ async def test_one_alone_hears_everything_all_the_time_through_one_listener(it: 
 @scene
 async def test_who_comes_takes_a_share_and_nobody_is_unheard_meanwhile(it: Scene) -> None:
     first = await it.come("a")
-    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
     for name in ("b", "c"):
         await it.come(name)
         await it.shared_out()
@@ -168,7 +176,7 @@ async def test_who_comes_takes_a_share_and_nobody_is_unheard_meanwhile(it: Scene
 async def test_three_that_begin_together_share(it: Scene) -> None:
     for name in ("a", "b", "c"):
         await it.come(name)
-    await it.pass_by(BEGINS_SECONDS + 0.1, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(BEGINS_SECONDS + 0.1, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
     await it.shared_out()
 
 
@@ -197,11 +205,11 @@ async def test_one_that_ends_is_replaced_at_the_next_round(it: Scene) -> None:
 @scene
 async def test_one_that_is_started_again_hears_everything_at_once_for_nobody_relies_on_the_dead(it: Scene) -> None:
     former = await it.come("a")
-    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
     await former.die()
 
     await it.come("a-again")
-    await it.pass_by(60, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(60, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
 
     it.are_shared_out()
 
@@ -210,7 +218,7 @@ async def test_one_that_is_started_again_hears_everything_at_once_for_nobody_rel
 async def test_more_listeners_than_shards_leave_some_without_any(it: Scene) -> None:
     for number in range(SHARDS + 4):
         await it.come(str(number))
-    await it.pass_by(60, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(60, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
 
     it.are_shared_out()
     idle = [process for process in it.processes if not process.shares.shards]
@@ -234,7 +242,7 @@ async def test_while_the_database_is_away_everybody_goes_on_as_before(it: Scene)
 @scene
 async def test_while_nothing_flows_shards_change_hands_all_the_same_for_they_are_swept(it: Scene) -> None:
     await it.come("a")
-    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(10, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
     it.flows = False
     second = await it.come("b")
 
@@ -258,8 +266,44 @@ async def test_what_nobody_hears_is_told_of(it: Scene) -> None:
     assert told >= theirs - asked.hears()
 
 
+@given(
+    st.sampled_from([0.5, 3.0, 9.0]),
+    st.lists(st.tuples(st.sampled_from(["comes", "ends", "dies"]), st.floats(0.1, 25.0)), min_size=3, max_size=8),
+)
+@settings(max_examples=12, deadline=None)
+def test_whoever_comes_and_goes_no_shard_is_unheard_but_after_one_went(
+    begins_seconds: float, events: list[tuple[str, float]]
+) -> None:
+    """One is always left. An end is noticed within a round, a death within thirty seconds."""
+    patience = {"comes": 0.0, "ends": SHARE_SECONDS, "dies": ALIVE_SECONDS + SHARE_SECONDS}
+
+    async def run() -> None:
+        it = Scene()
+        it.begins_seconds = begins_seconds
+        try:
+            await it.come("0")
+            await asyncio.sleep(20)
+            for number, (event, seconds) in enumerate(events, start=1):
+                living = [process for process in it.processes if not process.running.done()]
+                if event == "comes" or len(living) == 1:
+                    event = "comes"
+                    await it.come(str(number))
+                else:
+                    await (living[0].end() if event == "ends" else living[0].die())
+                gap = patience[event] + (begins_seconds + 1.0 if patience[event] else 0.0)
+                await it.pass_by(seconds, gap_seconds=gap + it.owed_seconds)
+                it.owed_seconds = max(0.0, it.owed_seconds + gap - seconds)
+            await it.pass_by(90, gap_seconds=it.owed_seconds)
+            it.are_shared_out()
+        finally:
+            for process in it.processes:
+                await process.die()
+
+    run_without_waiting(run())
+
+
 async def _begin_three(it: Scene) -> None:
     for name in ("a", "b", "c"):
         await it.come(name)
-    await it.pass_by(BEGINS_SECONDS + 0.1, gap_seconds=BEGINS_SECONDS + 0.1)
+    await it.pass_by(BEGINS_SECONDS + 0.1, gap_seconds=BEGINS_SECONDS + 2 * TICK_SECONDS)
     await it.shared_out()
