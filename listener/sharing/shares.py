@@ -119,26 +119,31 @@ class Shares:
             if self._next is not None and self._next.is_settled:
                 self._hand_over(self._next)
             with suppress(StoreUnavailable):  # health tells of the database
-                hears = await self._agree()
-                if self._next is None and hears != self._current.shards:
-                    log.info("shards_change", extra={"hears": sorted(hears)})
-                    self._next = self._term(hears)
-                    self._begin(self._next, terms)
+                self._see_to(await self._agree(), terms)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_seconds):
                     await self._settled.wait()
 
     async def _agree(self) -> frozenset[int]:
         """What to hear from now on: its share, and what nobody else hears yet. Raises StoreUnavailable."""
-        hears = self._current.shards if self._current.is_settled else frozenset()
-        gives: frozenset[int] = frozenset()
-        if self._next is None:
-            gives = hears - self._due()
-        else:
-            hears &= self._next.shards
+        keeps = self._current.shards & self._next.shards if self._next else self._current.shards
+        hears = keeps if self._current.is_settled else frozenset()
+        gives = hears - self._due() if self._next is None else frozenset()
         answer = await self._store.share(self._listener_id, hears, gives)
         self._heard_by = answer.listeners
-        return (self._current.shards - answer.given) | self._due()
+        return (keeps - answer.given) | self._due()
+
+    def _see_to(self, shards: frozenset[int], terms: asyncio.TaskGroup) -> None:
+        """Open a term for these, unless one has them; one that is being opened may have more."""
+        if self._next is None and shards == self._current.shards:
+            return
+        if self._next is not None:
+            if shards <= self._next.shards:
+                return
+            self._next.stop.set()  # somebody has died meanwhile: what was his cannot wait
+        log.info("shards_change", extra={"hears": sorted(shards)})
+        self._next = self._term(shards)
+        self._begin(self._next, terms)
 
     def _due(self) -> frozenset[int]:
         return divide(self._all_shards, {self._listener_id, *self._heard_by})[self._listener_id]
