@@ -144,16 +144,95 @@ async def test_a_row_that_another_transaction_holds_keeps_no_other_enterprise_wa
     assert answers == [None, {"recorded": [theirs]}]
 
 
+HEAVY = {"text": "x" * 500_000}
+
+
 async def test_what_would_be_too_much_at_once_is_left_unclaimed(connection: Connection) -> None:
     _, theirs = await two_rows(connection)
-    payload = {"text": "x" * 500_000}
-    heavy = [await insert_notification(connection, payload=payload) for _ in range(9)]
+    heavy = [await insert_notification(connection, payload=HEAVY) for _ in range(9)]
 
-    heavy_claim, small_claim = await call_each(connection, a_claim(OURS, *heavy), a_claim(THEIRS, theirs))
+    heavy_claim, small_claim = await call_each(
+        connection, a_claim(OURS, *heavy, p_uncalled=True), a_claim(THEIRS, theirs, p_uncalled=True)
+    )
 
     assert len(heavy_claim["notifications"]) == 8
     assert small_claim is None
     assert (await read(connection, theirs))["notification_status"] == "PENDING"
+
+
+async def test_claims_that_are_made_as_one_are_bounded_as_one(connection: Connection) -> None:
+    first = [await insert_notification(connection, payload=HEAVY) for _ in range(5)]
+    second = [await insert_notification(connection, payload=HEAVY, enterprise_id=THEIRS) for _ in range(5)]
+
+    ours, theirs = await call_each(connection, a_claim(OURS, *first), a_claim(THEIRS, *second))
+
+    assert (ids_of(ours), ours["deferred"]) == (first, [])
+    assert (ids_of(theirs), theirs["deferred"]) == (second[:3], second[3:])
+
+
+async def test_one_row_that_refuses_its_claim_or_its_outcome_spoils_no_other_enterprise_s(
+    project: Project, connection: Connection
+) -> None:
+    ours, theirs = await two_rows(connection)
+    another = await insert_notification(connection, enterprise_id=OURS)
+    for column, status in (("claim", "PROCESSING"), ("outcome", "SENT")):
+        async with project.connect("postgres") as owner:
+            await owner.execute(
+                f"alter table notify.ent_notification add constraint refuse_{column} "
+                f"check (id <> {ours} or notification_status <> '{status}') not valid"
+            )
+        try:
+            if column == "claim":
+                claims = await call_each(connection, a_claim(OURS, ours, another), a_claim(THEIRS, theirs))
+            else:
+                await connection.execute(
+                    "update notify.ent_notification set notification_status = 'PENDING' where id = $1", ours
+                )
+                await call_each(connection, a_claim(OURS, ours), a_claim(THEIRS, theirs))
+                records = await call_each(
+                    connection,
+                    a_call("record_outcomes", OURS, p_outcomes=sent(ours, another)),
+                    a_call("record_outcomes", THEIRS, p_outcomes=sent(theirs)),
+                )
+        finally:
+            async with project.connect("postgres") as owner:
+                await owner.execute(f"alter table notify.ent_notification drop constraint refuse_{column}")
+
+    assert [ids_of(claim) for claim in claims] == [[another], [theirs]]
+    assert [claim.get("refused") for claim in claims] == [{str(ours): "23514"}, None]
+    assert records == [
+        {"recorded": [another], "refused": {str(ours): {"sqlstate": "23514", "rests": False}}},
+        {"recorded": [theirs]},
+    ]
+
+
+async def test_who_claims_anothers_row_beside_its_owner_gets_nothing_of_it(connection: Connection) -> None:
+    ours, theirs = await two_rows(connection)
+
+    claims = await call_each(connection, a_claim(OURS, ours, theirs), a_claim(THEIRS, theirs))
+    records = await call_each(
+        connection,
+        a_call("record_outcomes", OURS, p_outcomes=sent(ours, theirs)),
+        a_call("record_outcomes", THEIRS, p_outcomes=sent(theirs)),
+    )
+
+    assert [ids_of(claim) for claim in claims] == [[ours], [theirs]]
+    assert records == [{"recorded": [ours]}, {"recorded": [theirs]}]
+
+
+async def test_claims_of_a_worker_that_has_account_kept_tell_of_second_tries_if_there_are_any(connection: Connection) -> None:
+    ours, theirs = await two_rows(connection)
+
+    claims = await call_each(
+        connection,
+        *(
+            {**a_claim(whose, row), "function": "claim_followed_batch"}
+            for whose, row in ((OURS, ours), (THEIRS, theirs))
+        ),
+    )
+
+    assert [claim["second_tries"] for claim in claims] == [{}, {}]
+    assert [ids_of(claim) for claim in claims] == [[ours], [theirs]]
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])

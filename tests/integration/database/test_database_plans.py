@@ -146,7 +146,7 @@ async def test_a_claim_of_a_hundred_rows_reads_a_bounded_number_of_pages(
         administrator, "select notify.claim_notifications($1, $2, 'owner', 60)", OURS, ours[1:101]
     )
 
-    assert pages_read <= 36 * 100
+    assert pages_read <= 37 * 100
 
 
 async def _fill(project: Project, connection: Connection, columns: dict[str, str]) -> None:
