@@ -220,7 +220,9 @@ async def test_who_claims_anothers_row_beside_its_owner_gets_nothing_of_it(conne
     assert records == [{"recorded": [ours]}, {"recorded": [theirs]}]
 
 
-async def test_claims_of_a_worker_that_has_account_kept_tell_of_second_tries_if_there_are_any(connection: Connection) -> None:
+async def test_claims_of_a_worker_that_has_account_kept_tell_of_second_tries_if_there_are_any(
+    connection: Connection,
+) -> None:
     ours, theirs = await two_rows(connection)
 
     claims = await call_each(
