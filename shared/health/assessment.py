@@ -70,7 +70,8 @@ def is_ready(observations: Observations) -> bool:
     states = enterprise_states(observations).values()
     heard = {SubscriptionState.SUBSCRIBED, SubscriptionState.CATCHING_UP}
     failing = [*observations.failing, *(part for report in observations.components for part in report.failing)]
-    hears = bool(states) and heard.issuperset(states)
+    # One that hears nobody waits to take another's place: there are more listeners than shards.
+    hears = bool(observations.listeners) and heard.issuperset(states)
     return hears and any(worker.polling for worker in observations.workers) and all(part.running for part in failing)
 
 
@@ -85,7 +86,7 @@ def enterprise_states(observations: Observations) -> dict[str, SubscriptionState
 
 
 def _of_subscriptions(observations: Observations, states: Mapping[str, SubscriptionState]) -> Iterator[Problem]:
-    if not states:
+    if not observations.listeners:
         if _heartbeats_are_known(observations):
             yield Problem(Part.SUBSCRIPTIONS, Condition.UNHEALTHY, "no listener reports")
         return

@@ -6,7 +6,14 @@ import pytest
 
 from shared.health.assessment import Thresholds, assess, is_ready
 from shared.health.condition import Condition, Part
-from shared.health.observations import DueRows, FailingPart, Observations, RetriedDeliveries, SubscriptionState
+from shared.health.observations import (
+    DueRows,
+    FailingPart,
+    ListenerObservation,
+    Observations,
+    RetriedDeliveries,
+    SubscriptionState,
+)
 from tests.unit.health.builders import (
     ENTERPRISES,
     IDLE_QUEUE,
@@ -234,6 +241,9 @@ HARMLESS = {
     "tasks were added a moment ago": backlog(9.9),
     "a pass is due now": observed(database=a_database(passes=passes(overdue_seconds=29))),
     "one of two listeners hears": observed(a_listener(FAILED), replace(a_listener(), component_id="two"), a_worker()),
+    "a listener waits to take another's place": observed(
+        a_report("listener", listener=ListenerObservation(enterprises={})), a_worker()
+    ),
     "one of two workers is leaving": observed(
         a_listener(), a_worker(), a_report("worker-2", worker=replace(a_novu(), polling=False))
     ),
@@ -286,6 +296,7 @@ def test_thresholds_are_a_matter_of_the_caller() -> None:
         (observed(a_listener(acme=RECONNECTING), a_worker()), False),
         (observed(a_listener(), a_worker(polling=False)), False),
         (observed(a_worker()), False),
+        (observed(a_report("listener", listener=ListenerObservation(enterprises={})), a_worker()), True),
         (observed(a_listener()), False),
         (replace(observed(), failing=(a_failing_part(running=True),)), True),
         (replace(observed(), failing=(a_failing_part(running=False),)), False),
