@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from temporalio.envconfig import ClientConfig
 
+from shared.ports import RateCategory
 from shared.telemetry import wanted as telemetry_wanted
 from shared.temporal.names import build_id
 
@@ -196,6 +197,15 @@ class NovuRateSettings(Environment):
     novu_events_per_second: float | None = Field(None, ge=0.01, le=100_000)
     novu_configuration_per_second: float | None = Field(None, ge=0.01, le=100_000)
     novu_requests_per_second: float | None = Field(None, ge=0.01, le=100_000)
+
+    @property
+    def own_rates(self) -> dict[RateCategory, float | None]:
+        """The figures of one's own, by Novu's categories."""
+        return {
+            "trigger": self.novu_events_per_second,
+            "configuration": self.novu_configuration_per_second,
+            "global": self.novu_requests_per_second,
+        }
 
 
 class NovuAnswerSettings(Environment):

@@ -15,9 +15,8 @@ from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
 from shared.measured_accounts import MeasuredAccounts
 from shared.novu.activity import open_activity
-from shared.novu.rates import Limits, RateKeeper, limits_of
+from shared.novu.rates import RateKeeper, limits_of
 from shared.novu.subscribers import open_subscribers
-from shared.ports import RateCategory
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import WorkerSettings, temporal_connect_config
@@ -94,7 +93,7 @@ async def run(
             settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
         )
         await stack.enter_async_context(http)
-        rates = RateKeeper(SupabaseNovuTokens(supabase), _novu_limits(settings))
+        rates = RateKeeper(SupabaseNovuTokens(supabase), limits_of(settings.novu_plan, settings.own_rates))
         novu_key = settings.novu_secret_key.get_secret_value()
         patience_seconds = min(novu.PATIENCE_SECONDS, settings.notification_claim_lease_seconds / 3)
         novu_events = await stack.enter_async_context(
@@ -172,15 +171,6 @@ async def run(
         await _run_until(
             worker, stop, settings.temporal_task_queue, settings.worker_shutdown_grace_seconds + SHUTDOWN_MARGIN_SECONDS
         )
-
-
-def _novu_limits(settings: WorkerSettings) -> Limits:
-    own: dict[RateCategory, float | None] = {
-        "trigger": settings.novu_events_per_second,
-        "configuration": settings.novu_configuration_per_second,
-        "global": settings.novu_requests_per_second,
-    }
-    return limits_of(settings.novu_plan, own)
 
 
 @asynccontextmanager

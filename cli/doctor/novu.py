@@ -5,10 +5,10 @@ from cli.novu.api import NovuFailed
 from cli.novu.check import check_workflows
 from cli.novu.findings import Finding
 from cli.novu.rows import Scope
-from cli.novu.session import novu_session
+from cli.novu.session import configured_session
 from shared import novu
 from shared.ports import CancelFailed
-from shared.settings import EnterpriseSettings, NovuSettings, SettingsError, SupabaseSettings
+from shared.settings import EnterpriseSettings, NovuSettings, SettingsError
 
 UNKNOWN_TRANSACTION = "xnovu-doctor"
 """No notification's: ours begin with `xnovu.`"""
@@ -35,7 +35,7 @@ async def check_novu_workflows() -> list[Problem]:
     """Workflows, steps and integrations for the DYNAMIC rows of the enterprises that are served; of all, if nobody says
     which. Novu is asked as often as for one row. Raises StoreUnavailable.
     """
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         try:
             _, findings = await check_workflows(api, rows, _served())
         except NovuFailed as failed:

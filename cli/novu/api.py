@@ -1,4 +1,5 @@
-"""Novu's HTTP interface, as far as keeping workflows needs it: within its rate, passing faults repeated.
+"""Novu's HTTP interface, as far as keeping workflows needs it: within the deployment's share of its rate, passing
+faults repeated.
 
 Repeating is harmless everywhere: what is made twice by a POST whose answer was lost has another identifier than was
 asked for, which its caller sees and takes away.
@@ -15,15 +16,18 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from cli.novu.pace import Pace
 from shared.bounded_answers import bound_answers
+from shared.novu.rates import UNMETERED
 from shared.novu.retry_after import retry_after_seconds
+from shared.ports import FaultCode, NovuRates, PutOff
 
 REQUEST_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 LONGEST_ANSWER_BYTES = 32 * 1024 * 1024
 PAGE_WORKFLOWS = 100
 REPEATED_FOR_SECONDS = 90.0
 LONGEST_MESSAGE = 300
+TOKEN_WITHIN_SECONDS = 30.0
+"""For a token of the rate that the deployment's workers take theirs from."""
 
 _PASSING = {429, 500, 502, 503, 504}
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=10)
@@ -85,9 +89,9 @@ class ListedWorkflow:
 class NovuApi:
     """Every method raises NovuFailed."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
         self._client = client
-        self._paces: dict[Category, Pace] = {"configuration": Pace(), "global": Pace()}
+        self._rates = rates
 
     async def my_environment(self) -> NovuEnvironment:
         """The key's own."""
@@ -158,7 +162,6 @@ class NovuApi:
             return response.json()["data"]
 
     async def _request(self, method: str, path: str, category: Category, **how: Any) -> httpx.Response:
-        pace = self._paces[category]
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, NovuFailed) and error.is_passing),
             wait=_pause_seconds,
@@ -166,12 +169,13 @@ class NovuApi:
             reraise=True,
         ):
             with attempt:
-                await pace.keep()
+                if put_off := await self._rates.take(category, "workflows", within_seconds=TOKEN_WITHIN_SECONDS):
+                    raise _put_off(method, path, put_off)
                 try:
                     response = await self._client.request(method, path, **how)
                 except httpx.RequestError as error:
                     raise NovuFailed(f"{method} {path}: no answer ({type(error).__name__})") from None
-                pace.heed(response.headers)
+                await self._rates.heed(category, response.status_code, response.headers)
                 if not response.is_success:
                     raise _failed(method, path, response)
                 return response
@@ -179,7 +183,7 @@ class NovuApi:
 
 
 @asynccontextmanager
-async def open_novu_api(api_url: str, secret_key: str) -> AsyncIterator[NovuApi]:
+async def open_novu_api(api_url: str, secret_key: str, rates: NovuRates = UNMETERED) -> AsyncIterator[NovuApi]:
     """Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
@@ -188,7 +192,7 @@ async def open_novu_api(api_url: str, secret_key: str) -> AsyncIterator[NovuApi]
         limits=httpx.Limits(max_connections=10),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuApi(client)
+        yield NovuApi(client, rates)
 
 
 AT_ONCE = 6
@@ -223,6 +227,14 @@ def _pause_seconds(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.pause_seconds if isinstance(error, NovuFailed) else 0.0
     return max(asked, _BACKOFF(state))
+
+
+def _put_off(method: str, path: str, put_off: PutOff) -> NovuFailed:
+    """As if Novu had said it: whoever shares the rate has heard it."""
+    status = 402 if put_off.code is FaultCode.NOVU_PAYMENT_REQUIRED else 429
+    return NovuFailed(
+        f"{method} {path}: not asked, {put_off.reason}", status=status, hint=_HINTS[status], pause=put_off.seconds
+    )
 
 
 def _failed(method: str, path: str, response: httpx.Response) -> NovuFailed:

@@ -18,7 +18,7 @@ from cli.novu.plan import Action, Plan, Wish, make_plan
 from cli.novu.publish import Publication, compare
 from cli.novu.publish import publish as carry_out
 from cli.novu.rows import Scope
-from cli.novu.session import EXIT_FAILED, failures_told, novu_session
+from cli.novu.session import EXIT_FAILED, configured_session, failures_told
 from cli.novu.show import (
     environment_json,
     failures_json,
@@ -32,7 +32,6 @@ from cli.novu.show import (
     silent,
 )
 from cli.terminal import say, say_line
-from shared.settings import NovuSettings, SupabaseSettings
 
 EXIT_SOMETHING_TO_DO = 2
 
@@ -204,25 +203,25 @@ def _ask(question: str, yes: bool, as_json: bool) -> None:
 
 
 async def _plan(wish: Wish) -> Plan:
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         return await make_plan(api, rows, wish)
 
 
 async def _apply(planned: Plan, wish: Wish, done: Done) -> Applied:
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         return await Applying(api, rows, planned, wish, done=done).run()
 
 
 async def _compare(to: str, scope: Scope) -> Publication:
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         return await compare(api, rows, to, scope)
 
 
 async def _publish(found: Publication) -> dict[str, NovuFailed]:
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         return await carry_out(api, rows, found)
 
 
 async def _check(scope: Scope) -> tuple[NovuEnvironment, list[Finding]]:
-    async with novu_session(SupabaseSettings.load(), NovuSettings.load()) as (api, rows):
+    async with configured_session() as (api, rows):
         return await check_workflows(api, rows, scope)

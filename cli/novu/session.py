@@ -1,28 +1,36 @@
 """A command's connections to the rows and to Novu, and how their failures are told."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from cli.failure import exit_with_hint
 from cli.novu.api import NovuApi, NovuFailed, open_novu_api
 from cli.novu.publish import UnknownEnvironment
 from cli.novu.rows import WorkflowRows
 from cli.supabase_session import supabase_session
+from shared.novu.rates import RateKeeper, limits_of
 from shared.ports import StoreUnavailable
-from shared.settings import NovuSettings, SettingsError, SupabaseSettings
+from shared.settings import NovuRateSettings, NovuSettings, SettingsError, SupabaseSettings
+from shared.supabase.novu_token_store import SupabaseNovuTokens
 
 EXIT_FAILED = 1
 """Of everything that is an error, wrong usage too: 2 says that there is something to do."""
 
 
 @asynccontextmanager
-async def novu_session(supabase: SupabaseSettings, novu: NovuSettings) -> AsyncIterator[tuple[NovuApi, WorkflowRows]]:
-    """Nothing is sent before the first call."""
-    async with (
-        supabase_session(supabase) as client,
-        open_novu_api(novu.novu_api_url, novu.novu_secret_key.get_secret_value()) as api,
-    ):
-        yield api, WorkflowRows(client)
+async def novu_session(
+    supabase: SupabaseSettings, novu: NovuSettings, rate: NovuRateSettings
+) -> AsyncIterator[tuple[NovuApi, WorkflowRows]]:
+    """Nothing is sent before the first call. Tokens of Novu's rate come from where the workers get theirs."""
+    async with supabase_session(supabase) as client:
+        rates = RateKeeper(SupabaseNovuTokens(client), limits_of(rate.novu_plan, rate.own_rates))
+        async with open_novu_api(novu.novu_api_url, novu.novu_secret_key.get_secret_value(), rates) as api:
+            yield api, WorkflowRows(client)
+
+
+def configured_session() -> AbstractAsyncContextManager[tuple[NovuApi, WorkflowRows]]:
+    """As the environment says. Raises SettingsError."""
+    return novu_session(SupabaseSettings.load(), NovuSettings.load(), NovuRateSettings.load())
 
 
 @contextmanager

@@ -182,6 +182,24 @@ def test_static_workflows_are_looked_at_on_request(bench: Bench) -> None:
     assert f"{bench.key('hello')}: a STATIC workflow that Novu does not have. Hint: " in found.stdout
 
 
+def test_what_the_workers_know_of_novus_rate_holds_for_it_too(bench: Bench) -> None:
+    bench.insert("order", "EMAIL")
+    bench.execute(
+        "insert into notify.novu_rate (category, booked_until, unpaid_since, probe_at)"
+        " values ('configuration', now(), now(), now() + interval '1 hour')"
+        " on conflict (category) do update set unpaid_since = now(), probe_at = excluded.probe_at"
+    )
+
+    try:
+        result = bench.xnovu("plan", NOVU_CONFIGURATION_PER_SECOND="20")
+    finally:
+        bench.execute("delete from notify.novu_rate where category = 'configuration'")
+
+    assert result.exit_code == 1
+    assert "GET /v2/workflows: not asked, HTTP 402" in result.stderr
+    assert "billing page" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "changes", "said"),
     [

@@ -18,17 +18,19 @@ from cli.novu.plan import Action, Plan, Wish, make_plan
 from cli.novu.publish import UnknownEnvironment, compare, publish
 from cli.novu.rows import Scope
 from shared.notification.models import Channel
+from shared.novu.rates import RateKeeper, limits_of
 from tests.contract.novu.events import event_body
 from tests.contract.novu.kept_rows import KeptRows, a_row
 from tests.contract.novu.made import ADA, make, step
 from tests.contract.novu.sink_process import SinkProcess
+from tests.unit.novu.rates.doubles import SharedTokens
 
 FIVE = ("EMAIL", "IN_APP", "SMS", "PUSH", "CHAT")
 
 
 @pytest.fixture
 async def keeping(sink: SinkProcess, api: httpx.AsyncClient) -> NovuApi:
-    return NovuApi(api)
+    return NovuApi(api, RateKeeper(SharedTokens(), limits_of("unlimited", {})))
 
 
 @pytest.fixture
@@ -185,6 +187,19 @@ async def test_two_hundred_workflows_stay_within_the_free_plans_rate(keeping: No
     assert seconds < 30
     sink.settings(plan="unlimited")
     assert await todo(keeping, rows) == {}
+
+
+async def test_it_waits_for_the_tokens_that_workers_have_taken(sink: SinkProcess, api: httpx.AsyncClient) -> None:
+    tokens = SharedTokens()
+    limits = limits_of("unlimited", {"configuration": 10.0})
+    worker, command = RateKeeper(tokens, limits), RateKeeper(tokens, limits)
+    for _ in range(25):
+        assert await worker.take("configuration", "acme", within_seconds=10) is None
+    started = time.monotonic()
+
+    await apply(NovuApi(api, command), KeptRows(*(a_row(f"acme-{number}") for number in range(4))))
+
+    assert time.monotonic() - started > 0.3  # a list and four workflows, of ten a second that are used up
 
 
 async def test_the_plans_limit_is_one_failure_for_each_and_no_request_more(keeping: NovuApi, sink: SinkProcess) -> None:
