@@ -286,13 +286,15 @@ class ScheduleStore(Protocol):
 class RetractedNotification:
     """A retracted notification that reached Novu; it went out in chunks of `recipient_count` distinct recipients.
 
-    `settled` is False if its claim lapsed without a report: then nobody knows whether it reached Novu.
+    `settled` is False if its claim lapsed without a report: then nobody knows whether it reached Novu. `second_tries`
+    are how many chunks each of them has, in their order.
     """
 
     id: int
     transaction_id: str
     recipient_count: int
     settled: bool = True
+    second_tries: tuple[int, ...] = ()
 
 
 class RetractionStore(Protocol):

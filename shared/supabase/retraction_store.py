@@ -30,6 +30,7 @@ class SupabaseRetractionStore:
                 transaction_id=row["transaction_id"],
                 recipient_count=row["recipient_count"],
                 settled=row["settled"],
+                second_tries=tuple(row.get("second_tries", ())),
             )
             for row in rows
         ]

@@ -4,7 +4,7 @@ import logging
 
 from temporalio import activity
 
-from shared.notification.transaction_id import transaction_ids
+from shared.notification.transaction_id import second_try_ids, transaction_ids
 from shared.ports import CancelFailed, RetractedNotification, RetractionStore, SentNotificationCancelling
 from shared.temporal.messages import NotificationRetractionInput, NotificationRetractionResult
 from worker.activities.heartbeat import heartbeating
@@ -43,13 +43,16 @@ class RetractionCancelling:
         return NotificationRetractionResult(cancelled=cancelled, too_late=done - cancelled)
 
     async def _cancel(self, enterprise_id: str, retracted: RetractedNotification) -> bool:
-        answers = [await self._novu.cancel(event) for event in _transaction_ids(retracted)]
+        tries = _transaction_ids(retracted)
+        answers = [await self._novu.cancel(event) for one_try in tries for event in one_try]
+        # All that became of earlier tries was known before there was another.
+        latest = answers[-len(tries[-1]) :]
         cancellation = {
             "cancelled": all(answers),
             "events": len(answers),
             "events_cancelled": sum(answers),
             # Novu's no is one word for "sent", "never seen", and "on the queue": the last is sent all the same.
-            "may_be_sent_yet": not all(answers),
+            "may_be_sent_yet": not all(latest),
             # False: nobody knows whether it was sent. A report that comes late has Novu asked again.
             "settled": retracted.settled,
         }
@@ -61,7 +64,12 @@ class RetractionCancelling:
         return all(answers)
 
 
-def _transaction_ids(retracted: RetractedNotification) -> list[str]:
-    """Those of the chunks the row went out in."""
+def _transaction_ids(retracted: RetractedNotification) -> list[list[str]]:
+    """Of each try, those of the chunks the row went out in; no try is empty."""
+    base = retracted.transaction_id
     chunks = -(-retracted.recipient_count // RECIPIENTS_PER_EVENT)
-    return transaction_ids(retracted.transaction_id, chunks)
+    second_tries = enumerate(retracted.second_tries, 1)
+    return [
+        transaction_ids(base, chunks),
+        *(second_try_ids(base, chunks, number) for number, chunks in second_tries if chunks),
+    ]

@@ -81,7 +81,13 @@ async def test_a_sent_row_that_is_retracted_is_cancelled_once(connection: Connec
 
     row = await read(connection, notification_id)
     assert listed == [
-        {"id": notification_id, "transaction_id": f"xnovu.{notification_id}", "recipient_count": 2, "settled": True}
+        {
+            "id": notification_id,
+            "transaction_id": f"xnovu.{notification_id}",
+            "recipient_count": 2,
+            "settled": True,
+            "second_tries": [],
+        }
     ]
     assert recorded == [[notification_id], [notification_id]]
     assert datetime.fromisoformat(row["cancellation"].pop("at")) == row["updated_at"]

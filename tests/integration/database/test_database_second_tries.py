@@ -317,6 +317,25 @@ async def test_code_that_knows_nothing_of_second_tries_sends_nothing_of_them(con
     assert claimed["notifications"][0]["chunks_sent"] == 1
 
 
+async def test_what_is_retracted_is_cancelled_in_all_of_its_tries(connection: Connection) -> None:
+    row = await sent_row(connection, channels=["EMAIL", "SMS"], second_tries=2)
+    await row.told("failed")
+    await row.told("failed", channel="SMS")
+    for _ in range(2):
+        await begin(connection)
+        await row.claim()
+        await row.is_sent()
+        await row.told("sent", suffix=".0.1")
+        await row.told("failed", channel="SMS", suffix=".1.1")
+
+    await call(
+        connection, "retract_notifications", p_enterprise_id=OURS, p_notification_ids=[row.id], p_reason="wrong price"
+    )
+
+    [asked] = await call(connection, "retractions_to_cancel", p_enterprise_id=OURS, p_notification_ids=[row.id])
+    assert (asked["transaction_id"], asked["second_tries"]) == (row.base, [2, 1])
+
+
 async def test_a_row_that_is_not_to_be_sent_any_more_is_left(connection: Connection) -> None:
     hindrances = {
         "deactivated = true": "inactive",

@@ -85,6 +85,22 @@ async def test_every_chunk_is_cancelled() -> None:
     }
 
 
+async def test_every_try_is_cancelled_and_only_the_latest_may_be_sent_yet() -> None:
+    novu = FakeNovu("xnovu.1.0.2", "xnovu.1.1.2")
+    store = FakeStore(retracted(1, second_tries=(1, 2)))
+
+    await cancel(store, novu, 1)
+
+    assert novu.asked == ["xnovu.1", "xnovu.1.0.1", "xnovu.1.0.2", "xnovu.1.1.2"]
+    assert store.cancellations[1] == {
+        "cancelled": False,
+        "events": 4,
+        "events_cancelled": 2,
+        "may_be_sent_yet": False,
+        "settled": True,
+    }
+
+
 async def test_a_row_whose_delivery_is_unknown_says_so() -> None:
     store = FakeStore(retracted(1, settled=False))
 
