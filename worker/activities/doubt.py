@@ -91,6 +91,8 @@ class Doubts:
     def _is_harmless(self, pending: PendingNotification) -> bool:
         """Novu would answer the same call as it did, or would have."""
         assert pending.doubt_seconds is not None
+        if pending.refusal is not None:
+            return False
         return self._rules.idempotent and pending.doubt_seconds < min(self._rules.wait_seconds, KEY_KEPT_SECONDS)
 
     async def _ask(self, pending: Sequence[PendingNotification]) -> set[int]:
@@ -115,10 +117,13 @@ class Doubts:
         held = HeldClaim(pending.notification_id, pending.chunks_sent, tuple(pending.chunks_beyond))
         if not pending.events:
             judged.outcomes.append(Sent(pending.notification_id, pending.transaction_base))
-        elif self._rules.idempotent and pending.doubt_seconds < KEY_KEPT_SECONDS:
+        elif self._rules.idempotent and pending.refusal is None and pending.doubt_seconds < KEY_KEPT_SECONDS:
             judged.sendable.append(pending)
         elif remaining > 0 or not is_asked:
             judged.put_off.append(replace(held, put_off_seconds=max(remaining, 0.0 if is_asked else ASK_AGAIN_SECONDS)))
+        elif pending.refusal is not None:
+            details = {**pending.refusal.details, "chunks_sent": pending.chunks_sent}
+            judged.outcomes.append(Failed(pending.notification_id, replace(pending.refusal, details=details)))
         elif pending.doubtful_repeats >= MOST_REPEATS:
             judged.outcomes.append(Failed(pending.notification_id, _given_up(pending)))
         else:

@@ -34,7 +34,7 @@ from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
-from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events
+from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events, unsent_calls
 from worker.activities.putting_off import PuttingOff
 from worker.activities.render_delay import DelayedRows
 from worker.activities.shared_fault import fault_of_all
@@ -369,7 +369,7 @@ class NotificationDelivery:
             if refusal is None and notification.workflow is not None:
                 sendable.append((notification, notification.workflow))
             elif refusal is not None:
-                prepared.outcomes.append(Failed(notification.id, refusal))
+                _refuse(notification, refusal, prepared)
         share_templates = batch.templates_withheld and len({workflow.key for _, workflow in sendable}) > 1
         contents = await self._render(enterprise_id, batch, sendable)
         for (notification, workflow), content in zip(sendable, contents, strict=True):
@@ -378,8 +378,7 @@ class NotificationDelivery:
                 if lacks and share_templates:
                     prepared.lacking_templates.setdefault(workflow.key, []).append(notification.id)
                 else:
-                    refusal = templates_too_large(workflow) if lacks else content
-                    prepared.outcomes.append(Failed(notification.id, refusal))
+                    _refuse(notification, templates_too_large(workflow) if lacks else content, prepared)
                 continue
             if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
@@ -495,7 +494,18 @@ class NotificationDelivery:
         return await self._record(enterprise_id, failed)
 
 
-def _pending(notification: Notification, events: Iterable[TriggerEvent]) -> PendingNotification:
+def _refuse(notification: Notification, refusal: Refusal, prepared: _Prepared) -> None:
+    """It fails; if an earlier call for it was left without an answer, only once Novu turns out not to have it."""
+    calls = [] if notification.doubt_seconds is None else unsent_calls(notification)
+    if calls:
+        prepared.pending.append(_pending(notification, calls, refusal))
+    else:
+        prepared.outcomes.append(Failed(notification.id, refusal))
+
+
+def _pending(
+    notification: Notification, events: Iterable[TriggerEvent], refusal: Refusal | None = None
+) -> PendingNotification:
     return PendingNotification(
         notification.id,
         notification.transaction_base,
@@ -504,6 +514,7 @@ def _pending(notification: Notification, events: Iterable[TriggerEvent]) -> Pend
         chunks_beyond=set(notification.chunks_beyond),
         doubt_seconds=notification.doubt_seconds,
         doubtful_repeats=notification.doubtful_repeats,
+        refusal=refusal,
     )
 
 

@@ -36,6 +36,7 @@ class PendingNotification:
 
     `chunks_sent` counts the leading ones, `chunks_beyond` are those after one that Novu has not accepted. Of
     `doubt_seconds` and `doubtful_repeats` see Notification; `key_spent` is what Novu said of a fault or a doubt.
+    `refusal`: it is in doubt and not to be sent any more; what it ends with unless Novu turns out to have it.
     """
 
     notification_id: int
@@ -46,6 +47,7 @@ class PendingNotification:
     doubt_seconds: float | None = None
     doubtful_repeats: int = 0
     key_spent: bool = False
+    refusal: Refusal | None = None
     chunks_stored: int = field(init=False)
     """As the row knows it: what a crash now would not send again."""
 

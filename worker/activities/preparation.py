@@ -148,6 +148,19 @@ def trigger_events(
     ]
 
 
+def unsent_calls(notification: Notification) -> list[TriggerEvent]:
+    """The same calls without what is in them: Novu is asked whether it has them, where they are not made any more."""
+    second_try = notification.second_try
+    number, first_chunk = (0, 0) if second_try is None else (second_try.number, second_try.first_chunk)
+    return [
+        TriggerEvent(
+            "", (), {}, {}, transaction_id(notification.transaction_base, chunk - first_chunk, number), chunk=chunk
+        )
+        for chunk in range(max(notification.chunks_sent, first_chunk), chunk_count(notification))
+        if chunk not in notification.chunks_beyond
+    ]
+
+
 def _addressed(subscriber_id: str, known: Mapping[str, Recipient]) -> str | Recipient:
     recipient = known.get(subscriber_id)
     return subscriber_id if recipient is None or not recipient.members else recipient

@@ -115,6 +115,50 @@ async def test_a_row_that_is_somebody_else_s_when_it_is_to_be_marked_is_not_sent
     assert trigger.events == []
 
 
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_a_row_past_its_time_in_doubt_is_sent_if_novu_has_it(idempotent: bool) -> None:
+    store, trigger = FakeStore(a_notification(1, expired=True, doubt_seconds=5.0)), FakeTrigger()
+    judge = doubts(FakeTaken("xnovu.1"), wait_seconds=WAIT, idempotent=idempotent)
+
+    result = await deliver(store, judge, trigger)
+
+    assert result == NotificationProcessingResult(sent=1)
+    assert store.recorded == {1: Sent(1, "xnovu.1")}
+    assert trigger.events == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "answers", "pause"),
+    [(50.0, True, 70.0), (50.0, False, 70.0), (WAIT, False, ASK_AGAIN_SECONDS), (WAIT, True, None)],
+    ids=["may be on the queue", "and cannot be asked", "cannot be asked", "has it not"],
+)
+async def test_a_row_past_its_time_in_doubt_expires_once_novu_turns_out_not_to_have_it(
+    seconds: float, answers: bool, pause: float | None
+) -> None:
+    notification = a_notification(1, recipients=recipients(250), chunks_sent=1, expired=True, doubt_seconds=seconds)
+    store, taken, trigger = FakeStore(notification), FakeTaken("xnovu.1.1", answers=answers), FakeTrigger()
+
+    result = await deliver(store, doubts(taken, wait_seconds=WAIT), trigger)
+
+    assert trigger.events == []
+    assert taken.asked == ["xnovu.1.1", "xnovu.1.2"]
+    if pause is None:
+        [outcome] = store.recorded.values()
+        assert isinstance(outcome, Failed)
+        assert (outcome.refusal.code, outcome.refusal.details) == (RefusalCode.EXPIRED, {"chunks_sent": 2})
+    else:
+        assert result == NotificationProcessingResult(in_doubt=1)
+        assert store.held == [HeldClaim(1, 2 if answers else 1, put_off_seconds=pause)]
+
+
+async def test_a_row_in_doubt_whose_template_is_gone_is_sent_if_novu_has_it() -> None:
+    store = FakeStore(a_notification(1, workflow=None, doubt_seconds=5.0))
+
+    await deliver(store, doubts(FakeTaken("xnovu.1"), wait_seconds=WAIT))
+
+    assert store.recorded == {1: Sent(1, "xnovu.1")}
+
+
 async def test_only_the_chunks_that_novu_does_not_have_are_sent_again() -> None:
     store = FakeStore(a_notification(1, recipients=recipients(450), chunks_sent=1, doubt_seconds=WAIT))
     trigger = FakeTrigger()
