@@ -17,8 +17,10 @@ from shared.supervision import Supervisor
 
 log = logging.getLogger("EnhancedSubscriptionManager")
 
-SHARE_SECONDS = 4.0
-ALIVE_SECONDS = 12.0
+SHARE_SECONDS = 5.0
+ALONE_SECONDS = 12.0
+"""Between the rounds of one who knows of nobody else: nobody relies on him then."""
+ALIVE_SECONDS = 15.0
 """Two words of a listener may be late or lost. With a round of sharing and a new listener's beginning this is less than
 the 30 s within which others take over from one that died.
 """
@@ -40,7 +42,6 @@ class Shares:
         make: Callable[[Collection[str]], Listener],
         *,
         counters: ListenerCounters,
-        every_seconds: float = SHARE_SECONDS,
         parts: Supervisor,
     ) -> None:
         """`make` builds a listener for some of the enterprises; all of them count in `counters`."""
@@ -50,7 +51,6 @@ class Shares:
         self._enterprise_ids = frozenset(enterprise_ids)
         self._all_shards = frozenset(shards_of(enterprise_ids))
         self._make = make
-        self._every_seconds = every_seconds
         self._parts = parts
         self._current = self._term(self._all_shards)
         self._next: Term | None = None
@@ -121,7 +121,7 @@ class Shares:
             with suppress(StoreUnavailable):  # health tells of the database
                 self._see_to(await self._agree(), terms)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._every_seconds):
+                async with asyncio.timeout(SHARE_SECONDS if len(self._heard_by) > 1 else ALONE_SECONDS):
                     await self._settled.wait()
 
     async def _agree(self) -> frozenset[int]:

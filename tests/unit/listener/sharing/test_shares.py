@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from listener.counters import ListenerCounters
 from listener.doorbell.shards import SHARDS, shard_of, shards_of
 from listener.listener import Listener
-from listener.sharing.shares import ALIVE_SECONDS, SHARE_SECONDS, Shares
+from listener.sharing.shares import ALIVE_SECONDS, ALONE_SECONDS, SHARE_SECONDS, Shares
 from listener.sharing.term import SETTLED_WITHIN_SECONDS
 from shared.ports import FeedState, FeedStatus
 from shared.supervision import Supervisor
@@ -123,7 +123,7 @@ class Scene:
         assert unheard <= gap_seconds
 
     async def shared_out(self) -> None:
-        await self.pass_by(3 * SHARE_SECONDS + 4 * BEGINS_SECONDS)
+        await self.pass_by(ALONE_SECONDS + 3 * SHARE_SECONDS + 4 * BEGINS_SECONDS)
         self.are_shared_out()
 
     def are_shared_out(self) -> None:
@@ -246,7 +246,7 @@ async def test_while_nothing_flows_shards_change_hands_all_the_same_for_they_are
     it.flows = False
     second = await it.come("b")
 
-    await it.pass_by(2 * SETTLED_WITHIN_SECONDS + 4 * SHARE_SECONDS, gap_seconds=1000)
+    await it.pass_by(2 * SETTLED_WITHIN_SECONDS + ALONE_SECONDS + 4 * SHARE_SECONDS, gap_seconds=1000)
 
     assert len(it.processes[0].shares.shards) == len(second.shares.shards) == SHARDS // 2
 
