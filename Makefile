@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate bench-broadcast bench-listeners observability lock clean
+.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises observability lock clean
 
 setup: $(SETUP)
 
@@ -64,6 +64,9 @@ bench-broadcast: $(SETUP) ## rings by broadcast, and what harms nobody, to build
 
 bench-listeners: $(SETUP) ## three listeners of which one is killed every ten seconds, to build/bench_listeners.json; three minutes
 	$(BIN)/python -m tests.benchmarks.listeners
+
+bench-enterprises: $(SETUP) ## a thousand enterprises, beside three in the same run, and one that floods, to build/bench_enterprises.json; ten minutes
+	$(BIN)/python -m tests.benchmarks.enterprises
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt

@@ -13,7 +13,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW
-from tests.benchmarks import burst, ceiling, temporal_cost
+from tests.benchmarks import burst, ceiling, fairness, temporal_cost
 from tests.benchmarks.memory import peak_megabytes
 from tests.benchmarks.processes import pid
 from tests.benchmarks.system import System, running_system
@@ -38,6 +38,7 @@ async def measure(system: System) -> dict[str, float]:
     one_each = await burst.measure(system, ENTERPRISES)
     five_each = await burst.measure(system, 5 * ENTERPRISES)
     actions = await _actions_since(system.temporal, since)
+    fair = await fairness.measure(system)
     return {
         "enterprises": len(system.enterprises),
         "schedulers_quiet_after_s": round(quiet_after, 1),
@@ -47,6 +48,11 @@ async def measure(system: System) -> dict[str, float]:
         "many_5_rows_per_s": round(five_each.rows_per_second, 1),
         "many_5_ratio": round(five_each.rows_per_second / few.rows_per_second, 3),
         "many_actions_per_row": round(actions / (one_each.rows + five_each.rows), 4),
+        "others_alone_p95_ms": round(fair.alone_p95_ms, 1),
+        "others_beside_flood_p95_ms": round(fair.beside_p95_ms, 1),
+        "others_beside_flood_ratio": round(fair.beside_p95_ms / fair.alone_p95_ms, 2),
+        "others_beside_flood_jain": round(fair.jain, 4),
+        "flood_rows_per_s": round(fair.flood_rows_per_second, 1),
         "lost": few.lost + one_each.lost + five_each.lost,
         "duplicates": few.duplicates + one_each.duplicates + five_each.duplicates,
         "wrong_status": few.wrong_status + one_each.wrong_status + five_each.wrong_status,
@@ -67,6 +73,11 @@ def lines() -> list[Line]:
         Line("many_5_rows_per_s"),
         Line("many_5_ratio", 0.8, at_least=True),
         Line("many_actions_per_row", 0.1),
+        Line("others_alone_p95_ms"),
+        Line("others_beside_flood_p95_ms"),
+        Line("others_beside_flood_ratio", 2),
+        Line("others_beside_flood_jain", 0.99, at_least=True),
+        Line("flood_rows_per_s"),
         Line("lost", 0),
         Line("duplicates", 0),
         Line("wrong_status", 0),
@@ -99,9 +110,9 @@ async def run() -> Mapping[str, float]:
 def main() -> None:
     """Measure, print, write."""
     figures = asyncio.run(run())
-    show(f"{ENTERPRISES} enterprises", figures, lines())
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
+    show(f"{ENTERPRISES} enterprises", figures, lines())
 
 
 if __name__ == "__main__":

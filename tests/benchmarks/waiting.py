@@ -26,10 +26,16 @@ async def wait_until(
         await asyncio.sleep(poll_seconds)
 
 
-async def wait_until_settled(system: System, ids: Sequence[int], *, poll_seconds: float = 0.05) -> None:
+async def wait_until_settled(
+    system: System,
+    ids: Sequence[int],
+    *,
+    poll_seconds: float = 0.05,
+    within_seconds: float = GIVES_UP_AFTER_SECONDS,
+) -> None:
     """Return when none of the rows is PENDING or PROCESSING.
 
-    Raises TimeoutError after two minutes.
+    Raises TimeoutError after `within_seconds`.
     """
     first, last = min(ids), max(ids)
 
@@ -44,4 +50,4 @@ async def wait_until_settled(system: System, ids: Sequence[int], *, poll_seconds
         )
         return open_rows == 0
 
-    await wait_until(are_settled, poll_seconds=poll_seconds)
+    await wait_until(are_settled, poll_seconds=poll_seconds, within_seconds=within_seconds)

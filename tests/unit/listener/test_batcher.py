@@ -1,11 +1,14 @@
 """One id under light load, a batch in a burst, a batch of many enterprises' where each has a few."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from listener.batcher import ROWS_PER_TURN, Batch, Batcher
 from listener.handed_over import HandedOver
@@ -338,3 +341,38 @@ async def test_what_could_not_be_handed_over_goes_first_the_next_time() -> None:
     await batcher.flush()
 
     assert portions(taker) == [{"ent1": [1], "ent2": [2, 3]}]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=1, max_size=40),
+    flood=st.integers(0, 60),
+    batch_size=st.integers(10, 30),
+)
+def test_before_anybody_gets_a_second_batch_all_have_had_their_share(
+    counts: list[int], flood: int, batch_size: int
+) -> None:
+    """Whoever floods: Jain's index of what the others have had of what they asked for is 1 by then."""
+    demands = {f"ent{number}": min(count, batch_size) for number, count in enumerate(counts)} | {"flood": flood}
+
+    async def hand_over_all() -> list[Batch]:
+        taker = Taker()
+        batcher = a_batcher(taker, batch_size=batch_size, room_for_batches=10)
+        row = iter(range(1, 10_000))
+        for enterprise_id in ("flood", *(each for each in demands if each != "flood")):
+            for _ in range(demands[enterprise_id]):
+                batcher.offer(an_insert(next(row), enterprise_id))
+        await batcher.flush()
+        return taker.batches
+
+    batches = asyncio.run(hand_over_all())
+
+    assert all(0 < len(batch.notification_ids) <= batch_size for batch in batches)
+    given_so_far: Counter[str] = Counter()
+    for batch in batches:
+        for portion in batch.portions:
+            if given_so_far[portion.enterprise_id] >= batch_size:
+                had = [given_so_far[each] / demands[each] for each in demands if each != "flood"]
+                assert sum(had) ** 2 / (len(had) * sum(share**2 for share in had)) >= 0.99
+        for portion in batch.portions:
+            given_so_far[portion.enterprise_id] += len(portion.notification_ids)
