@@ -209,10 +209,13 @@ async def _run_until(worker: Worker, stop: asyncio.Event, task_queue: str, shutd
     stopping = asyncio.create_task(stop.wait())
     log.info("worker_started", extra={"task_queue": task_queue})
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _shut_down(worker, running, shutdown_seconds)
     finally:
         stopping.cancel()
-        await _shut_down(worker, running, shutdown_seconds)
+        running.cancel()  # whatever came between: no worker goes on beside the next one
     log.info("worker_stopped", extra={"task_queue": task_queue})
 
 

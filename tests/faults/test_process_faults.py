@@ -86,8 +86,16 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
     assert not untold, "nobody was told"
     assert {error for _, error in counted.faults} == {"Foreign"}
     assert CANARY not in caplog.text
+    await _nothing_goes_on()
     caplog.clear()
     gc.collect()  # sockets whose closing met its fault
+
+
+async def _nothing_goes_on() -> None:
+    """What met a fault comes to its end, and does not go on beside what followed it."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, left = await asyncio.wait(others, timeout=30)
+        assert not left
 
 
 async def _is_ready(port: int, running: "asyncio.Task[None]") -> None:
