@@ -6,6 +6,7 @@ from functions.problems import ProblemCode
 from functions.scaling.model import HoldReason, Verdict
 from shared.health.condition import Condition
 from shared.health.observations import SubscriptionState
+from shared.ports import FeedWay
 
 Schema = dict[str, Any]
 
@@ -137,6 +138,7 @@ STATUS = _object(
             {
                 "heard": _COUNT,
                 "total": _COUNT,
+                "ways": {"type": "array", "items": {"enum": [way.value for way in FeedWay]}},
                 "last_proof_of_life_at": _INSTANT_OR_NULL,
                 "reconnects": _COUNT,
                 "last_errors": {"type": "array", "items": {"type": "string"}},
@@ -181,8 +183,14 @@ STATUS = _object(
                     "id": {"type": "string"},
                     "reported_at": _INSTANT,
                     **_PROCESS,
+                    "shards": {
+                        "type": "array",
+                        "description": "Of a listener: the shards of enterprises that it hears.",
+                        "items": _COUNT,
+                    },
                     "failing": _FAILING,
-                }
+                },
+                optional=("shards",),
             ),
         },
         "failing": _FAILING,
