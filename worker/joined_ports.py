@@ -1,7 +1,8 @@
 """Ports that make one call of what deliveries side by side ask for (see `meeting`); of one alone, as it comes."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ class JoinedFunctions:
                 return answer
             function, arguments = call
             async with places:
-                return await _tried(call_function(self._client, function, **arguments))
+                return await _tried(partial(call_function, self._client, function, **arguments))
 
         return await asyncio.gather(*map(alone, calls, answers))
 
@@ -79,7 +80,8 @@ class JoinedTrigger:
 
         async def trigger(together: Sequence[int]) -> None:
             async with places:
-                results = await _tried(self._trigger.trigger([event for place in together for event in asked[place]]))
+                events = [event for place in together for event in asked[place]]
+                results = await _tried(partial(self._trigger.trigger, events))
             each = iter([] if isinstance(results, Exception) else results)
             for place in together:
                 answers[place] = results if isinstance(results, Exception) else list(islice(each, len(asked[place])))
@@ -102,8 +104,8 @@ def _in_rounds(places: Sequence[int], events: Sequence[int]) -> list[list[int]]:
     return rounds
 
 
-async def _tried(asking: Awaitable[Answer]) -> Answer | Exception:
+async def _tried(ask: Callable[[], Awaitable[Answer]]) -> Answer | Exception:
     try:
-        return await asking
+        return await ask()
     except Exception as error:  # noqa: BLE001 - raised in the one delivery that it is about
         return error

@@ -24,13 +24,15 @@ from shared.ports import (
     TriggerResult,
     TriggerUnknown,
 )
-from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput
+from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput, Portion
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.injector import raising_once_at
+from tests.unit.worker import test_joined_ports as joined
 from tests.unit.worker import test_notification_delivery as delivery
 from tests.unit.worker import test_retraction_cancelling as retraction
 from tests.unit.worker import test_rule_firing as firing
 from tests.unit.worker import test_scheduled_delivery as scheduled
+from tests.unit.worker import test_shared_batches as shared
 from tests.unit.worker.builders import (
     DYNAMIC,
     FakeCredentials,
@@ -44,7 +46,7 @@ from tests.unit.worker.builders import (
 )
 from worker.activities.addressing import Addressing
 from worker.activities.internal_fault import MOST_FAULTS
-from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
+from worker.activities.notification_delivery import BULK_ATTEMPTS, GiveUpInput, NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery
@@ -191,6 +193,29 @@ async def be_put_off() -> None:
     assert [isinstance(store.recorded[key], Sent) for key in (1, 2)] == [True] * 2
 
 
+async def share() -> None:
+    """Of three enterprises' batch one's row meets faults until nothing is shared; and what they ask of the database."""
+    stores, faults = shared.Stores(), [TriggerFault("502")] * BULK_ATTEMPTS
+
+    def answer(event: TriggerEvent) -> TriggerResult:
+        return faults.pop() if faults and event.enterprise_id == "bad" else TriggerAccepted()
+
+    subject = shared.delivery(stores, FakeTrigger(answer))
+    await attempted(subject.deliver, shared.shared_input())
+    await attempted(subject.give_up, GiveUpInput("acme", [1], "cause", [Portion("bad", [2])]))
+    assert stores.sent == {1, 2, 3}
+
+    async def ask(_: None) -> None:
+        database = joined.FakeDatabase()
+        for enterprises in (("acme", "bad", "clay"), ("acme",)):
+            answers, failures = await joined.ask_all(database, *enterprises)
+            for failure in failures.values():
+                raise failure
+            assert answers == {whose: f"claim_batch of {whose}" for whose in enterprises}
+
+    await attempted(ask, None)
+
+
 async def cancel() -> None:
     store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.1")
     await attempted(RetractionCancelling(store, novu).cancel_retracted, NotificationRetractionInput("ent1", [1]))
@@ -232,6 +257,7 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
         ),
     ),
     "put off": (be_put_off, ("worker.activities.putting_off",)),
+    "share": (share, ("worker.meeting", "worker.joined_ports")),
     "cancel": (cancel, ("worker.activities.retraction_cancelling",)),
     "fire": (fire, ("worker.activities.rule_firing",)),
     "scheduled": (start_scheduled, ("worker.activities.scheduled_delivery",)),
