@@ -13,7 +13,7 @@ from tests.infra.observability import promql
 from tests.infra.observability.emitted import Series, declared, of_temporal, of_the_platform, of_the_program, series
 from tests.infra.observability.files import files
 from tests.infra.observability.prometheus_names import prometheus_names
-from tests.infra.observability.sources import GENERATED, MODULE, ROOT, Asked, alerts, dashboard, queries
+from tests.infra.observability.sources import GENERATED, MODULE, ROOT, Asked, alerts, dashboard, queries, read_list
 
 _OF_COUNTERS = {"rate", "increase", "irate"}
 _RESOURCE = {"job", "instance"}
@@ -64,6 +64,25 @@ def google_queries() -> Iterator[Asked]:
 @pytest.mark.parametrize("asked", [*queries(), *google_queries()], ids=lambda asked: asked.where)
 def test_a_query_for_google_cloud_asks_for_what_there_is(asked: Asked) -> None:
     assert problems(asked.expr, ON_GOOGLE_CLOUD) == []
+
+
+@pytest.mark.parametrize("asked", [*queries(), *google_queries()], ids=lambda asked: asked.where)
+def test_a_metric_of_several_kinds_of_resource_is_asked_for_by_each(asked: Asked) -> None:
+    """Google refuses a selector that could mean several."""
+    of_logs = read_list(MODULE / "log_metrics.yaml", "log_metrics")
+    kinds = {
+        f"logging.googleapis.com/user/${{prefix}}/{metric['name']}": set(
+            re.findall(r'resource\.type="(\w+)"', metric["filter"])
+        )
+        for metric in of_logs
+    }
+    found: dict[str, set[str]] = {}
+    for selected in promql.selected(asked.expr):
+        if selected.name in kinds or selected.name.startswith("run.googleapis.com/container/"):
+            assert "monitored_resource" in selected.labels, selected.name
+            found.setdefault(selected.name, set()).add(selected.labels["monitored_resource"])
+
+    assert all(kinds.get(name, of) == of for name, of in found.items())
 
 
 @pytest.mark.parametrize("asked", list(made_queries()), ids=lambda asked: asked.where)

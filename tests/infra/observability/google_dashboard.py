@@ -1,4 +1,8 @@
-"""The dashboard as Google Cloud's Dashboard API takes it; Terraform puts names in the ${...}."""
+"""The dashboard as Google Cloud's Dashboard API takes it; Terraform puts names in the ${...}.
+
+The API gives back no field that is zero or empty, and Terraform compares what it gave with what it got: so none is
+written.
+"""
 
 import json
 from typing import Any
@@ -17,7 +21,15 @@ def render() -> str:
         "displayName": f"{source.title} (${{prefix}})",
         "mosaicLayout": {"columns": _GRID.columns, "tiles": [_tile(place) for place in _GRID.places(source.sections)]},
     }
-    return json.dumps(layout, indent=2) + "\n"
+    return json.dumps(without_zeros(layout), indent=2) + "\n"
+
+
+def without_zeros(value: Any) -> Any:
+    """What the API gives back of this: neither zeros nor empty texts."""
+    if isinstance(value, dict):
+        kept = {name: without_zeros(each) for name, each in value.items()}
+        return {name: each for name, each in kept.items() if each not in (0, "", False) or isinstance(each, float)}
+    return [without_zeros(each) for each in value] if isinstance(value, list) else value
 
 
 def _tile(place: Place) -> dict[str, Any]:

@@ -34,6 +34,11 @@ resource "google_monitoring_uptime_check_config" "health" {
       project_id = var.project_id
     }
   }
+
+  # Another address (a region moves) is another check, and Google deletes none that an alert still names.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_monitoring_alert_policy" "health_check_failing" {
