@@ -1,76 +1,97 @@
-"""`python -m tests.benchmarks.cost`: what a deployment costs, by the figures of build/bench.json, as a Markdown table.
+"""`python -m tests.benchmarks.cost`: what a deployment costs, by the figures of build/bench.json, as Markdown tables.
 
-Prices are the lists of Cloud Run, Google Cloud's observability, Cloud Scheduler, Temporal Cloud, Supabase and Novu of
-November 2026, in US dollars, us-central1; free allotments are left out. Nothing here asks anybody: change a price here
-and print the table again.
+Prices and measures are prices.yaml's. Nothing here asks anybody.
 """
 
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-HOURS_PER_MONTH = 730
+import yaml
+
 MILLION = 1_000_000
-
-POOL_VCPU_SECOND = 0.000011244
-POOL_GIB_SECOND = 0.000001235
-TEMPORAL_PER_MILLION_ACTIONS = 50.0
-REALTIME_PER_MILLION_MESSAGES = 2.50
-LOGS_PER_GIB = 0.50
-TRACES_PER_MILLION_SPANS = 0.20
-METRICS_PER_MILLION_SAMPLES = 0.06
-SCHEDULER_JOB = 0.10
-NOVU_CLOUD_PER_MILLION_RUNS = 1200.0
-
-SPANS_OF_A_BATCH = 13
-"""From the hand-over to the end of the workflow, as docs/metrics.md lists them."""
-TRACES_KEPT = 0.1
-CPU_USED = 0.5
-"""Of the processor time paid for, how much is worked in."""
-LISTENER_GIB = 0.5
-WORKER_GIB = 1.0
-METRIC_SERIES = 200
-SAMPLES_PER_SERIES = HOURS_PER_MONTH * 60
+_FILE = Path(__file__).with_name("prices.yaml")
+_ALERTS = Path(__file__).parents[2] / "infra" / "terraform" / "modules" / "observability" / "alerts.yaml"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Dollars a month when nothing is sent, and beyond it dollars per million notifications, by what costs them."""
+    """Dollars by what costs them: a month when nothing is sent, beyond it per million notifications, and each push.
+
+    `static_egress` is a month more where everything goes out by one address.
+    """
 
     idle: Mapping[str, float]
     per_million_single: Mapping[str, float]
     per_million_batched: Mapping[str, float]
+    push: Mapping[str, float]
+    static_egress: Mapping[str, float]
 
 
-def cost(figures: Mapping[str, float]) -> Cost:
-    """By what `make bench` measured."""
-    month_seconds = HOURS_PER_MONTH * 3600
+@cache
+def prices() -> Mapping[str, float]:
+    """Prices and measures of prices.yaml, by name."""
+    found = yaml.safe_load(_FILE.read_text())
+    return {**found["prices"], **found["measures"]}
+
+
+def cost(figures: Mapping[str, float], of: Mapping[str, float] | None = None) -> Cost:
+    """By what `make bench` measured, and prices.yaml or what is given instead."""
+    of = of or prices()
+    hours = of["hours_per_month"]
+    minutes, seconds = hours * 60, hours * 3600
+    conditions = len(yaml.safe_load(_ALERTS.read_text())["alerts"])
+    checks = minutes * of["uptime_regions"]
+    calls = checks + minutes  # of the uptime check, and of the scheduler
     idle = {
-        "listener": month_seconds * (POOL_VCPU_SECOND + LISTENER_GIB * POOL_GIB_SECOND),
-        "one worker": month_seconds * (POOL_VCPU_SECOND + WORKER_GIB * POOL_GIB_SECOND),
-        "autoscaler's Cloud Scheduler job": SCHEDULER_JOB,
-        "metrics": METRIC_SERIES * 2 * SAMPLES_PER_SERIES / MILLION * METRICS_PER_MILLION_SAMPLES,
+        "listener": seconds * (of["pool_vcpu_second"] + of["listener_gib"] * of["pool_gib_second"]),
+        "one worker": seconds * (of["pool_vcpu_second"] + of["worker_gib"] * of["pool_gib_second"]),
+        "functions `health` and `autoscale`": calls * of["service_million_requests"] / MILLION
+        + calls
+        * of["function_seconds_per_call"]
+        * (of["service_vcpu_second"] + of["function_gib"] * of["service_gib_second"]),
+        "Cloud Scheduler's job": of["scheduler_job"],
+        "secrets": of["secret_versions"] * of["secret_version"],
+        "metrics": of["metric_series"] * 2 * minutes / MILLION * of["metrics_million_samples"],
+        "uptime checks (free up to a million)": checks / 1000 * of["uptime_thousand_checks"],
+        "alerts": conditions
+        * (of["alert_condition"] + minutes * of["series_per_condition"] / MILLION * of["alert_million_series"]),
+        "Temporal Cloud, waiting": of["waiting_actions_per_minute"]
+        * minutes
+        / MILLION
+        * of["temporal_million_actions"]
+        * (1 + of["temporal_plan_share"]),
     }
-    return Cost(
-        idle,
-        _per_million(figures, actions=figures["actions_single"], cpu_ms=figures["cpu_ms_single"], rows_in_a_batch=1),
-        _per_million(
-            figures,
-            actions=figures["actions_per_row_batched"],
-            cpu_ms=figures["cpu_ms_per_row"],
-            rows_in_a_batch=100,
-        ),
+    single = _per_million(
+        of, figures, actions=figures["actions_single"], cpu_ms=figures["cpu_ms_single"], rows_in_a_batch=1
     )
+    batched = _per_million(
+        of,
+        figures,
+        actions=figures["actions_per_row_batched"],
+        cpu_ms=figures["cpu_ms_per_row"],
+        rows_in_a_batch=100,
+    )
+    push = {
+        "tests": of["check_minutes"] * of["build_minute_8"],
+        "image": of["build_minutes"] * of["build_minute_8"],
+        "scans": of["scans_of_a_push"] * of["scan"],
+        "planning and applying, for each environment": (of["plan_minutes"] + of["apply_minutes"]) * of["build_minute"],
+    }
+    egress = {
+        "address": hours * of["address_hour"],
+        "Cloud NAT of two instances": hours * 2 * of["nat_instance_hour"],
+    }
+    return Cost(idle, single, batched, push, egress)
 
 
 def table(figures: Mapping[str, float]) -> str:
     """In Markdown."""
-    spent = cost(figures)
-    lines = ["| per month, nothing sent | $ |", "|---|--:|"]
-    lines += [f"| {name} | {dollars:.2f} |" for name, dollars in spent.idle.items()]
-    lines += [f"| **sum** | **{sum(spent.idle.values()):.2f}** |", ""]
+    spent, of = cost(figures), prices()
+    lines = [*_of("per month, nothing sent", spent.idle), ""]
     lines += ["| per million notifications, beyond that | one by one | in batches of 100 |", "|---|--:|--:|"]
     lines += [
         f"| {name} | {dollars:.2f} | {spent.per_million_batched[name]:.2f} |"
@@ -78,27 +99,37 @@ def table(figures: Mapping[str, float]) -> str:
     ]
     single, batched = sum(spent.per_million_single.values()), sum(spent.per_million_batched.values())
     lines.append(f"| **sum without Novu** | **{single:.2f}** | **{batched:.2f}** |")
-    lines.append(
-        f"| Novu Cloud, beyond a plan | {NOVU_CLOUD_PER_MILLION_RUNS:.2f} | {NOVU_CLOUD_PER_MILLION_RUNS:.2f} |"
-    )
+    novu = of["novu_million_runs"]
+    lines.append(f"| Novu Cloud, beyond a plan | {novu:.2f} | {novu:.2f} |")
+    lines += ["", *_of("for each push that deploys to one environment", spent.push)]
+    lines += ["", *_of("per month, with `static_egress_cidr`", spent.static_egress)]
+    out = of["kib_out_per_notification"] * MILLION / 2**20 * of["nat_gib"]
+    lines.append(f"| and per million notifications | {out:.2f} |")
     return "\n".join(lines)
 
 
+def _of(title: str, dollars: Mapping[str, float]) -> list[str]:
+    rows = [f"| {name} | {each:.2f} |" for name, each in dollars.items()]
+    return [f"| {title} | $ |", "|---|--:|", *rows, f"| **sum** | **{sum(dollars.values()):.2f}** |"]
+
+
 def _per_million(
-    figures: Mapping[str, float], *, actions: float, cpu_ms: float, rows_in_a_batch: int
+    of: Mapping[str, float], figures: Mapping[str, float], *, actions: float, cpu_ms: float, rows_in_a_batch: int
 ) -> dict[str, float]:
-    pool_second = POOL_VCPU_SECOND + WORKER_GIB * POOL_GIB_SECOND
+    pool_second = of["pool_vcpu_second"] + of["worker_gib"] * of["pool_gib_second"]
+    spans = of["spans_of_a_batch"] / rows_in_a_batch * of["traces_kept"]
     return {
-        "Temporal Cloud actions": actions * TEMPORAL_PER_MILLION_ACTIONS,
-        "Supabase Realtime messages": REALTIME_PER_MILLION_MESSAGES,
-        "processor time of listener and workers": MILLION * cpu_ms / 1000 / CPU_USED * pool_second,
-        "logs": MILLION * figures["log_bytes_per_row"] / 2**30 * LOGS_PER_GIB,
-        "traces, one in ten kept": SPANS_OF_A_BATCH / rows_in_a_batch * TRACES_KEPT * TRACES_PER_MILLION_SPANS,
+        "Temporal Cloud actions": actions * of["temporal_million_actions"],
+        "Temporal Cloud's plan, a tenth of them": actions * of["temporal_million_actions"] * of["temporal_plan_share"],
+        "Supabase Realtime messages": of["realtime_million_messages"],
+        "processor time of listener and workers": MILLION * cpu_ms / 1000 / of["worker_cpu_used"] * pool_second,
+        "logs": MILLION * figures["log_bytes_per_row"] / 2**30 * of["logs_gib"],
+        "traces, one in ten kept": spans * of["traces_million_spans"],
     }
 
 
 def main() -> None:
-    """Print the table; the file with the figures may be named."""
+    """Print the tables; the file with the figures may be named."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json")
     print(table(json.loads(path.read_text())))  # noqa: T201
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.cost import cost, table
+from tests.benchmarks.cost import cost, prices, table
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "deploy.md").read_text()
@@ -29,32 +29,39 @@ def test_the_cost_tables_are_those_of_the_figures() -> None:
     assert shown[1].strip() == table(FIGURES)
 
 
-def test_costs_follow_what_was_measured() -> None:
+def test_costs_follow_what_was_measured_and_every_price() -> None:
     now = cost(FIGURES)
+    talkative = {**FIGURES, "log_bytes_per_row": 1000}
     dearer = cost({**FIGURES, "actions_single": 2 * FIGURES["actions_single"]})
 
     assert now.per_million_single["Temporal Cloud actions"] == FIGURES["actions_single"] * 50
     assert dearer.per_million_single["Temporal Cloud actions"] == 2 * now.per_million_single["Temporal Cloud actions"]
     assert round(now.idle["listener"], 2) == 31.17, "by the price list: 1 vCPU and 0.5 GiB for a month"
+    # Shown in the tables by themselves.
+    shown = {"novu_million_runs", "nat_gib", "kib_out_per_notification"}
+    unused = [
+        name
+        for name, price in prices().items()
+        if name not in shown and cost(talkative, {**prices(), name: 2 * price}) == cost(talkative)
+    ]
+    assert unused == []
 
 
 @pytest.mark.parametrize("folder", sorted(set(re.findall(r"^cd (infra/\S+)", DOCUMENT, re.MULTILINE))))
 def test_a_folder_that_is_entered_is_there(folder: str) -> None:
-    for environment in ("dev", "staging", "prod") if "ENV" in folder else ("",):
-        entered = ROOT / folder.replace("ENV", environment)
-        assert (entered / "example.tfvars").is_file()
+    assert (ROOT / folder / "versions.tf").is_file()
 
 
 def test_every_variable_and_output_named_is_declared() -> None:
     variables = set(re.findall(r"-var[= ]\W?(\w+)=", DOCUMENT))
     outputs = set(re.findall(r"output (?:-raw|-json) (\w+)", DOCUMENT))
     named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", DOCUMENT))
-    everything = declared("variable", "environments/prod") | declared("variable", "bootstrap")
+    everything = declared("variable", "xnovu_app") | declared("variable", "bootstrap")
 
     assert variables >= {"image", "decommissioning"}
-    assert variables <= declared("variable", "environments/prod")
+    assert variables <= {"region"} | declared("variable", "xnovu_app")
     assert outputs >= {"state_bucket", "functions"}
-    assert outputs <= declared("output", "bootstrap") | declared("output", "environments/prod")
+    assert outputs <= declared("output", "bootstrap") | declared("output", "xnovu_app")
     assert named <= everything, "what is named in the text is a variable of bootstrap or of an environment"
 
 
@@ -64,6 +71,32 @@ def test_the_secrets_that_are_filled_are_those_an_environment_reads() -> None:
 
     assert defaults is not None
     assert filled == {name.strip(' "').replace("_", "-") for name in defaults[1].split(",")}
+
+
+def test_what_the_autoscaler_is_said_to_need_is_what_it_is_given() -> None:
+    said = (ROOT / "docs" / "functions.md").read_text().partition("## Autoscaling")[2].partition("\n## ")[0]
+    granted = (TERRAFORM / "modules" / "accounts" / "main.tf").read_text()
+    tasks = re.search(
+        r"tasks_per_second += optional\(number, (\d+)\)", (TERRAFORM / "xnovu_app" / "variables.tf").read_text()
+    )
+
+    assert tasks is not None
+    assert f"`AUTOSCALE_TASKS_PER_SECOND` is {tasks[1]} in Terraform" in said
+    for right in (
+        "run.workerpools.get",
+        "run.workerpools.update",
+        "run.operations.get",
+        "roles/iam.serviceAccountUser",
+    ):
+        assert right in said
+        assert right in granted
+
+
+def test_what_is_copied_is_there() -> None:
+    for environment in ("dev", "staging", "prod"):
+        copied = [line.replace("ENV", environment) for line in re.findall(r"^cp (\S+/\S+) ", DOCUMENT, re.MULTILINE)]
+        assert copied
+        assert all((ROOT / path).is_file() for path in copied)
 
 
 @pytest.mark.parametrize("fence", FENCES)
