@@ -44,7 +44,7 @@ class Deployment:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folder = root / "infra" / "terraform" / "environments" / "dev"
+        self.folder = root / "infra" / "terraform" / "xnovu_app"
         self.folder.mkdir(parents=True)
         (root / "build").mkdir()
         (self.folder / "main.tf").write_text(CONFIGURATION)
@@ -58,7 +58,7 @@ class Deployment:
 
     def apply(self, plan: bytes) -> str:
         """Run the step; how it says that it went."""
-        (self.folder / "saved.tfplan").write_bytes(plan)
+        (self.root / "build" / "saved.tfplan").write_bytes(plan)
         given = {**self._environment, "ENVIRONMENT": "dev", "STATE_BUCKET": "none"}
         ended = subprocess.run([str(APPLY)], cwd=self.root, env=given, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -13,7 +13,7 @@ OLD, NEW = "r/x@sha256:" + "a" * 64, "r/x@sha256:" + "b" * 64
 
 pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 
-# Names and addresses are those of modules/xnovu_app/worker.tf.
+# Names are those of xnovu_app/worker.tf; that a module is around it makes no difference to the step.
 ENVIRONMENT = """
 variable "image" { type = string }
 
@@ -68,24 +68,26 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folder = root / "infra" / "terraform" / "environments" / "dev"
+        self.folder = root / "infra" / "terraform" / "xnovu_app"
+        self.environment = root / "infra" / "terraform" / "environments" / "dev"
+        self.environment.mkdir(parents=True)
         (self.folder / "app" / "pool").mkdir(parents=True)
         (root / "build").mkdir()
         (self.folder / "main.tf").write_text(ENVIRONMENT)
         (self.folder / "app" / "main.tf").write_text(APP)
         (self.folder / "app" / "pool" / "main.tf").write_text(POOL)
-        (self.folder / "dry_run.json").write_text("{}")
+        (self.environment / "dry_run.json").write_text("{}")
 
     def values(self, *lines: str) -> None:
-        (self.folder / "terraform.tfvars").write_text("\n".join([*lines, ""]))
+        (self.environment / "values.tfvars").write_text("\n".join([*lines, ""]))
 
     def plan(self, image: str) -> subprocess.CompletedProcess[str]:
         (self.root / "build" / "image").write_text(image + "\n")
-        given = {**os.environ, "ENVIRONMENT": "dev", "STATE_BUCKET": "none", "PLANNER": "nobody"}
+        given = {**os.environ, "ENVIRONMENT": "dev", "STATE_BUCKET": "none"}
         return subprocess.run([str(PLAN)], cwd=self.root, env=given, capture_output=True, text=True, timeout=60)
 
     def apply(self) -> None:
-        command = ["terraform", "apply", "-input=false", "saved.tfplan"]
+        command = ["terraform", "apply", "-input=false", str(self.root / "build" / "saved.tfplan")]
         ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -102,13 +104,10 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_the_names_here_are_those_of_the_real_environments() -> None:
-    module = INFRA / "terraform" / "modules" / "xnovu_app"
-    assert 'module "worker" {' in (module / "worker.tf").read_text()
-    assert '"${local.worker_name}-${substr(split("sha256:", image)[1], 0, 12)}"' in (module / "worker.tf").read_text()
-    for environment in ("dev", "staging", "prod"):
-        folder = INFRA / "terraform" / "environments" / environment
-        assert 'output "current_worker_pool" {' in (folder / "outputs.tf").read_text()
-        assert 'module "xnovu_app" {' in (folder / "main.tf").read_text()
+    root = INFRA / "terraform" / "xnovu_app"
+    assert 'module "worker" {' in (root / "worker.tf").read_text()
+    assert '"${local.worker_name}-${substr(split("sha256:", image)[1], 0, 12)}"' in (root / "worker.tf").read_text()
+    assert 'output "current_worker_pool" {' in (root / "outputs.tf").read_text()
 
 
 def test_a_plan_that_takes_away_the_build_that_has_the_work_is_refused(checkout: Checkout) -> None:
@@ -126,7 +125,7 @@ def test_a_plan_that_keeps_it_is_kept_and_so_is_one_that_takes_away_a_drained_bu
     checkout.apply()
     checkout.values()
     assert checkout.plan(NEW).returncode == 0
-    assert 'module.worker["xnovu-dev-worker-aaaaaaaaaaaa"]' in (checkout.folder / "saved.txt").read_text()
+    assert 'module.worker["xnovu-dev-worker-aaaaaaaaaaaa"]' in (checkout.root / "build" / "saved.txt").read_text()
 
 
 def test_switching_versions_off_is_no_new_build(checkout: Checkout) -> None:

@@ -1,12 +1,15 @@
 """The steps of cloudbuild.yaml, from the sources to a plan that waits, each run with fakes on PATH."""
 
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from tests.infra.cloudbuild.builder import CHECKSUM, DIGEST, ENVIRONMENT, IMAGE, PLAN, Builder
+from tests.infra.cloudbuild.builder import DIGEST, ENVIRONMENT, IMAGE, NAME, PLAN, ROOT, SCRIPTS, Builder
 
 
 @pytest.fixture
@@ -14,10 +17,54 @@ def builder(tmp_path: Path) -> Builder:
     return Builder.in_folder(tmp_path)
 
 
-BUILD_SETTINGS = {"REPOSITORY": IMAGE.partition("/xnovu@")[0], "CACHE": "cache", "REVISION": "c0ffee"}
+CACHE = "europe-west3-docker.pkg.dev/project/xnovu-cache/layers"
+BUILD_SETTINGS = {"IMAGE": NAME, "CACHE": CACHE, "REVISION": "c0ffee"}
+OF_THE_COMMIT = {"IMAGE": NAME, "REVISION": "c0ffee"}
+
+
+class TestImage:
+    @pytest.fixture(autouse=True)
+    def sources(self, builder: Builder) -> None:
+        (builder.root / "build" / "image").unlink()
+        builder.when("git log -1 --format=%ct", says="1795000000\n")
+
+    def test_a_commit_is_built_once_and_its_image_taken_from_then_on(self, builder: Builder) -> None:
+        assert builder.run("find_image", **OF_THE_COMMIT).returncode == 0
+        assert builder.run("build", **BUILD_SETTINGS).returncode == 0
+        first = builder.read("build/image")
+
+        assert builder.run("find_image", **OF_THE_COMMIT).returncode == 0
+        assert builder.run("build", **BUILD_SETTINGS).returncode == 0
+
+        assert builder.read("build/image") == first
+        assert first.startswith(f"{NAME}@sha256:")
+        assert len([call for call in builder.calls if "buildx build" in call]) == 1
+
+    def test_a_registry_that_does_not_answer_is_no_image_that_is_not_there(self, builder: Builder) -> None:
+        builder.when("/manifests/", says="503")
+
+        ended = builder.run("find_image", **OF_THE_COMMIT)
+
+        assert ended.returncode != 0
+        assert "answered 503" in ended.stderr
+
+    def test_the_cache_that_bootstrap_names_is_one_that_the_registry_takes(self, builder: Builder) -> None:
+        outputs = (SCRIPTS.parent / "terraform" / "modules" / "registry" / "outputs.tf").read_text()
+        made = re.search(r'output "cache".*?value += "([^"]+)"', outputs, re.DOTALL)
+        assert made is not None
+        cache = re.sub(r"\$\{[^}]+repository_id\}", "xnovu-cache", made[1])
+        cache = cache.replace("${var.region}", "europe-west3").replace("${var.project_id}", "project")
+
+        ended = builder.run("build", **{**BUILD_SETTINGS, "CACHE": cache})
+
+        assert ended.returncode == 0, ended.stderr
 
 
 class TestBuild:
+    @pytest.fixture(autouse=True)
+    def nothing_built(self, builder: Builder) -> None:
+        (builder.root / "build" / "image").unlink()
+
     def test_the_image_is_named_by_its_digest(self, builder: Builder) -> None:
         metadata = json.dumps({"containerimage.digest": DIGEST, "image.name": "x"}, indent=2)
         builder.when("buildx build", writes={"build/metadata.json": metadata})
@@ -26,18 +73,18 @@ class TestBuild:
 
         assert builder.read("build/image") == IMAGE
         (built,) = [call for call in builder.calls if "buildx build" in call]
-        for wanted in ("--provenance mode=max", "--sbom true", "--cache-from type=registry,ref=cache", "--push"):
+        for wanted in ("--provenance mode=max", "--sbom true", f"--cache-from type=registry,ref={CACHE}", "--push"):
             assert wanted in built
+        assert "SOURCE_DATE_EPOCH=1795000000" in built
 
     def test_without_a_digest_there_is_no_image(self, builder: Builder) -> None:
         builder.when("buildx build", writes={"build/metadata.json": "{}"})
-        builder.write("build/image", "")
 
         ended = builder.run("build", **BUILD_SETTINGS)
 
         assert ended.returncode != 0
         assert "no digest" in ended.stderr
-        assert builder.read("build/image") == ""
+        assert not (builder.root / "build" / "image").exists()
 
     def test_a_build_that_fails_ends_the_step(self, builder: Builder) -> None:
         builder.when("buildx build", ends=1)
@@ -46,7 +93,7 @@ class TestBuild:
 
 
 def test_every_folder_of_terraform_is_checked_and_one_failure_is_enough(builder: Builder) -> None:
-    folders = ["bootstrap", "environments/dev", "environments/staging", "environments/prod", "modules/worker_pool"]
+    folders = ["bootstrap", "xnovu_app", "modules/worker_pool"]
     for folder in folders:
         builder.write(f"infra/terraform/{folder}/main.tf", "")
 
@@ -97,6 +144,26 @@ def test_the_scan_refuses_what_is_critical_and_could_be_mended(builder: Builder,
     assert passes or "CVE-3" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("region", "place"),
+    [
+        ("us-central1", "us"),
+        ("northamerica-northeast1", "us"),
+        ("southamerica-east1", "us"),
+        ("europe-west3", "europe"),
+        ("me-west1", "europe"),
+        ("africa-south1", "europe"),
+        ("asia-east1", "asia"),
+        ("australia-southeast1", "asia"),
+    ],
+)
+def test_google_scans_in_three_places_only(builder: Builder, region: str, place: str) -> None:
+    builder.when("docker images scan", says="projects/p/locations/l/scans/1")
+
+    assert builder.run("scan", REGION=region).returncode == 0
+    assert f"--location={place} " in builder.calls[0]
+
+
 @pytest.mark.parametrize("what", ["docker images scan", "list-vulnerabilities"])
 def test_a_scan_that_cannot_be_made_is_no_pass(builder: Builder, what: str) -> None:
     builder.when("docker images scan", says="projects/p/locations/europe/scans/1")
@@ -137,42 +204,133 @@ class TestSmoke:
         assert image.run("smoke").returncode != 0
 
 
-PLAN_SETTINGS = {"ENVIRONMENT": "dev", "STATE_BUCKET": "bucket", "PLANNER": "planner@project"}
+class TestSucceeded:
+    SETTINGS: ClassVar = {
+        "SUCCEEDED": "t-check t-build",
+        "REGION": "europe-west3",
+        "REVISION": "c0ffee",
+        "EVERY_SECONDS": "0",
+    }
+
+    def test_tests_and_build_of_the_commit_are_waited_for(self, builder: Builder) -> None:
+        builder.when("buildTriggerId=t-check AND substitutions.COMMIT_SHA=c0ffee", says="FAILURE\nSUCCESS\n")
+        builder.when("buildTriggerId=t-build", says="WORKING\n", then=("buildTriggerId=t-build", "SUCCESS\n"))
+
+        ended = builder.run("succeeded", **self.SETTINGS)
+
+        assert ended.returncode == 0, ended.stderr
+        assert len([call for call in builder.calls if "t-build" in call]) == 2
+
+    def test_what_has_failed_is_not_planned(self, builder: Builder) -> None:
+        builder.when("buildTriggerId=t-check", says="FAILURE\nCANCELLED\n")
+
+        ended = builder.run("succeeded", **self.SETTINGS)
+
+        assert ended.returncode != 0
+        assert "has not passed the trigger t-check: CANCELLED FAILURE" in ended.stderr
+
+    def test_what_never_begins_is_not_waited_for_for_ever(self, builder: Builder) -> None:
+        ended = builder.run("succeeded", **self.SETTINGS, WITHIN_SECONDS="0")
+
+        assert ended.returncode != 0
+        assert "in time" in ended.stderr
+
+
+class TestTested:
+    SETTINGS: ClassVar = {"TESTED": "gs://other/xnovu/staging/tested", "REVISION": "c0ffee"}
+
+    def test_what_staging_has_passed_is_what_production_takes(self, builder: Builder) -> None:
+        builder.keep(f"gs://other/xnovu/staging/tested/{DIGEST.removeprefix('sha256:')}", IMAGE)
+
+        assert builder.run("tested", **self.SETTINGS).returncode == 0
+
+    def test_what_it_has_not_is_refused(self, builder: Builder) -> None:
+        ended = builder.run("tested", **self.SETTINGS)
+
+        assert ended.returncode != 0
+        assert "has not passed gs://other/xnovu/staging/tested: roll it out there" in ended.stderr
+
+    def test_a_commit_without_an_image_is_refused(self, builder: Builder) -> None:
+        (builder.root / "build" / "image").unlink()
+
+        assert builder.run("tested", TESTED="none", REVISION="c0ffee").returncode != 0
+
+
+class TestSecrets:
+    @pytest.fixture(autouse=True)
+    def planned(self, builder: Builder) -> None:
+        reference = {"secret_key_ref": [{"secret": "xnovu-dev-novu-secret-key", "version": "3"}]}
+        plan = {
+            "variables": {"project_id": {"value": "project"}},
+            "planned_values": {"env": [{"value_source": [reference]}]},
+        }
+        builder.write("build/saved.json", json.dumps(plan))
+
+    def test_enabled_versions_pass(self, builder: Builder) -> None:
+        builder.when("versions describe 3 --secret=xnovu-dev-novu-secret-key --project=project", says="enabled\n")
+
+        ended = builder.run("secrets")
+
+        assert ended.returncode == 0, ended.stderr
+
+    def test_a_disabled_version_is_refused(self, builder: Builder) -> None:
+        builder.when("versions describe 3", says="disabled\n")
+
+        ended = builder.run("secrets")
+
+        assert ended.returncode != 0
+        assert "version 3 of xnovu-dev-novu-secret-key is disabled: enable it" in ended.stderr
+
+
+PLAN_SETTINGS = {"ENVIRONMENT": "dev", "STATE_BUCKET": "bucket"}
+KEPT = ("saved.tfplan", "saved.txt", "terraform.lock.hcl", "image", "scaled_pools.json", "revision", "sources.tgz")
 
 
 class TestPlan:
-    def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, builder: Builder) -> None:
-        builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+    def keep(self, builder: Builder, build: str = "b-1") -> subprocess.CompletedProcess[str]:
+        return builder.run("keep_plan", **PLAN_SETTINGS, BUILD_ID=build, REVISION="c0ffee")
+
+    @pytest.fixture
+    def planned(self, builder: Builder) -> Builder:
+        builder.write(f"{ENVIRONMENT}/values.tfvars", "")
         builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
-        builder.when("terraform plan", writes={"saved.tfplan": PLAN})
+        builder.write(f"{ROOT}/.terraform.lock.hcl", "")
+        builder.when("terraform plan", writes={str(builder.root / "build" / "saved.tfplan"): PLAN})
+        builder.when("git archive", writes={"build/sources.tgz": "sources"})
+        return builder
 
-        assert builder.run("plan", **PLAN_SETTINGS).returncode == 0
-        kept = builder.run(
-            "keep_plan",
-            ENVIRONMENT="dev",
-            STATE_BUCKET="bucket",
-            REGION="europe-west3",
-            APPLY_TRIGGER="xnovu-dev-apply",
-            BUILD_ID="b-1",
-            REVISION="c0ffee",
-        )
+    def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, planned: Builder) -> None:
+        # Creating is all that a planner may do there: neither looking, nor overwriting.
+        planned.grant(("storage.objects.create", "plans/dev/"))
 
+        ended = planned.run("plan", **PLAN_SETTINGS)
+        kept = self.keep(planned)
+
+        assert ended.returncode == 0, ended.stderr
         assert kept.returncode == 0, kept.stderr
-        assert f"terraform plan -input=false -out=saved.tfplan -var image={IMAGE}" in builder.calls
-        assert builder.calls[-2].endswith(" gs://bucket/plans/dev/b-1/")
-        assert builder.calls[-1] == (
-            "gcloud builds triggers run xnovu-dev-apply --region=europe-west3 --sha=c0ffee"
-            f" --substitutions=_PLAN=b-1,_PLAN_SHA256={CHECKSUM}"
-        )
+        (call,) = [call for call in planned.calls if call.startswith("terraform plan")]
+        assert call.endswith(f"-var-file=../environments/dev/values.tfvars -var image={IMAGE}")
+        assert planned.kept("gs://bucket/plans/dev/b-1/saved.tfplan") == PLAN
+        assert all(planned.kept(f"gs://bucket/plans/dev/b-1/{each}") is not None for each in KEPT)
+        assert "git archive --format=tar.gz --output=build/sources.tgz c0ffee" in planned.calls
+        assert not any("builds triggers run" in call for call in planned.calls), "no account may start a build"
+
+    def test_a_plan_that_was_kept_cannot_be_exchanged(self, planned: Builder) -> None:
+        planned.grant(("storage.objects.create", "plans/dev/"))
+        planned.run("plan", **PLAN_SETTINGS)
+        assert self.keep(planned).returncode == 0
+
+        assert self.keep(planned).returncode != 0
+        assert self.keep(planned, "b-2").returncode == 0, "a retry is another build"
 
     def test_without_values_somebody_is_told(self, builder: Builder) -> None:
         ended = builder.run("plan", **PLAN_SETTINGS)
 
         assert ended.returncode != 0
-        assert "terraform.tfvars is missing: copy example.tfvars" in ended.stderr
+        assert "values.tfvars is missing: copy example.tfvars" in ended.stderr
 
     def test_without_a_dry_run_nothing_is_planned(self, builder: Builder) -> None:
-        builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
+        builder.write(f"{ENVIRONMENT}/values.tfvars", "")
 
         ended = builder.run("plan", **PLAN_SETTINGS)
 
@@ -180,12 +338,10 @@ class TestPlan:
         assert "dry_run.json is missing: copy infra/cloudbuild/dry_run.example.json" in ended.stderr
         assert builder.calls == []
 
-    def test_a_plan_that_fails_ends_the_step(self, builder: Builder) -> None:
-        builder.write(f"{ENVIRONMENT}/terraform.tfvars", "")
-        builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
-        builder.when("terraform plan", ends=1)
+    def test_a_plan_that_fails_ends_the_step(self, planned: Builder) -> None:
+        planned.when("terraform plan", ends=1)
 
-        assert builder.run("plan", **PLAN_SETTINGS).returncode != 0
+        assert planned.run("plan", **PLAN_SETTINGS).returncode != 0
 
 
 def test_the_fakes_answer_only_where_a_rule_says_so(builder: Builder) -> None:

@@ -125,13 +125,34 @@ def test_no_secret_is_written_where_it_would_be_kept() -> None:
 
 
 def test_the_lease_outlasts_the_heartbeat_of_a_dead_workers_delivery_and_the_drain() -> None:
-    refusal = (TERRAFORM / "modules" / "xnovu_app" / "variables.tf").read_text()
+    refusal = (TERRAFORM / "xnovu_app" / "variables.tf").read_text()
 
     heartbeat = DELIVERY["heartbeat_timeout"].total_seconds()
 
     assert f"after {heartbeat:.0f} s without heartbeat" in refusal
     assert "notification_claim_lease_seconds >= 30" in refusal
     assert heartbeat + 10 <= 30
+
+
+def test_no_policy_speaks_of_images_that_are_never_deleted() -> None:
+    """Google's cleanup deletes no version that has a tag, where tags are immutable."""
+    text = (TERRAFORM / "modules" / "registry" / "main.tf").read_text()
+    images, cache = text.split('resource "google_artifact_registry_repository" "cache"')
+
+    assert "immutable_tags = true" in images
+    assert re.findall(r'tag_state +=( "\w+")', images) == [' "UNTAGGED"']
+    assert "keep_count" not in images
+    assert "immutable_tags" not in cache
+
+
+def test_the_providers_are_of_the_version_that_was_run() -> None:
+    pinned = [
+        found
+        for path in TERRAFORM.rglob("versions.tf")
+        for found in re.findall(r'^ +version = "(.*)"$', path.read_text(), re.MULTILINE)
+    ]
+
+    assert set(pinned) == {">= 7.45, < 8.0"}
 
 
 def test_every_module_is_used() -> None:
@@ -145,13 +166,18 @@ def test_every_module_is_used() -> None:
     assert sources == {(TERRAFORM / module).resolve() for module in MODULES}
 
 
-def test_environments_take_the_same_variables_but_for_how_many_workers_there_may_be() -> None:
-    dev, *others = (readmes.blocks(f"environments/{name}", "variable") for name in ENVIRONMENTS)
+def test_environments_differ_in_values_only() -> None:
+    declared = readmes.blocks("xnovu_app", "variable")
+    given = {name: (TERRAFORM / "environments" / name / "example.tfvars").read_text() for name in ENVIRONMENTS}
 
-    for other in others:
-        assert list(other) == list(dev)
-        different = {name for name in dev if other[name] != dev[name]}
-        assert different <= {"worker_max_instances", "worker_min_instances"}
+    assert ENVIRONMENTS == ("dev", "prod", "staging")
+    assert not list((TERRAFORM / "environments").rglob("*.tf"))
+    for text in given.values():
+        named = re.findall(r"^(\w+) += ", text, re.MULTILINE)
+        assert set(named) <= set(declared)
+        needed = {name for name, body in declared.items() if "default" not in body and name != "image"}
+        assert needed <= set(named)
+    assert len({tuple(re.findall(r"^(\w+) += ", text, re.MULTILINE)) for text in given.values()}) == 1
 
 
 def test_a_pool_is_the_same_whoever_counts() -> None:

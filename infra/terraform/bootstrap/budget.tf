@@ -35,5 +35,5 @@ resource "google_billing_budget" "main" {
     spend_basis       = "FORECASTED_SPEND"
   }
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }

@@ -1,11 +1,21 @@
-# Cloud Build: one account builds, one for each environment plans, another applies. Nobody has a key.
+# Cloud Build's accounts. One tests and can do nothing else; one makes images and can do nothing else; and for each
+# environment one plans, and another applies what was approved. Nobody has a key, nobody may start a build, and nobody acts
+# as another of these. tests/infra/test_iam_reach.py computes who can reach what.
+
+resource "google_service_account" "checker" {
+  project      = var.project_id
+  account_id   = "xnovu-checker"
+  display_name = "XNovu: runs the tests"
+
+  depends_on = [terraform_data.apis_are_there]
+}
 
 resource "google_service_account" "builder" {
   project      = var.project_id
   account_id   = "xnovu-builder"
-  display_name = "XNovu: checks, builds and scans the image"
+  display_name = "XNovu: builds and scans the image"
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }
 
 resource "google_service_account" "planner" {
@@ -15,7 +25,7 @@ resource "google_service_account" "planner" {
   account_id   = "xnovu-planner-${each.key}"
   display_name = "XNovu ${each.key}: plans; changes nothing"
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }
 
 resource "google_service_account" "applier" {
@@ -25,7 +35,7 @@ resource "google_service_account" "applier" {
   account_id   = "xnovu-applier-${each.key}"
   display_name = "XNovu ${each.key}: applies an approved plan"
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }
 
 locals {
@@ -36,172 +46,124 @@ locals {
   ]
 
   planner_roles = [
-    "roles/iam.securityReviewer", # to compare who may do what; Viewer does not see that of the project
+    "roles/iam.securityReviewer", # to compare who may do what; Viewer does not see that of functions
     "roles/logging.logWriter",
     "roles/secretmanager.viewer",
     "roles/viewer",
   ]
 
+  # What the root of a deployment makes. Accounts, roles and who reads secrets are made here, by a person.
   applier_roles = [
     "roles/cloudscheduler.admin",
     "roles/compute.networkAdmin",
-    "roles/iam.roleAdmin",
-    "roles/iam.serviceAccountAdmin",
-    "roles/iam.serviceAccountUser",
     "roles/logging.configWriter",
     "roles/logging.logWriter",
     "roles/monitoring.editor",
-    "roles/resourcemanager.projectIamAdmin",
     "roles/run.admin",
+    "roles/secretmanager.viewer",
     "roles/viewer",
   ]
+
+  project_roles = merge(
+    { "checker: roles/logging.logWriter" = { role = "roles/logging.logWriter", member = google_service_account.checker.member } },
+    { for role in local.builder_roles : "builder: ${role}" => { role = role, member = google_service_account.builder.member } },
+    merge([for name, account in google_service_account.planner : {
+      for role in local.planner_roles : "planner ${name}: ${role}" => { role = role, member = account.member }
+    }]...),
+    merge([for name, account in google_service_account.applier : {
+      for role in local.applier_roles : "applier ${name}: ${role}" => { role = role, member = account.member }
+    }]...),
+  )
 }
 
-resource "google_project_iam_member" "builder" {
-  for_each = toset(local.builder_roles)
-
-  project = var.project_id
-  role    = each.value
-  member  = google_service_account.builder.member
-}
-
-resource "google_project_iam_member" "planner" {
-  for_each = {
-    for pair in setproduct(keys(var.environments), local.planner_roles) :
-    "${pair[0]}: ${pair[1]}" => { environment = pair[0], role = pair[1] }
-  }
-
-  project = var.project_id
-  role    = each.value.role
-  member  = google_service_account.planner[each.value.environment].member
-}
-
-resource "google_project_iam_member" "applier" {
-  for_each = {
-    for pair in setproduct(keys(var.environments), local.applier_roles) :
-    "${pair[0]}: ${pair[1]}" => { environment = pair[0], role = pair[1] }
-  }
+resource "google_project_iam_member" "build" {
+  for_each = local.project_roles
 
   project = var.project_id
   role    = each.value.role
-  member  = google_service_account.applier[each.value.environment].member
-
-  # It may hand out the roles that the parts have, and no others.
-  dynamic "condition" {
-    for_each = each.value.role == "roles/resourcemanager.projectIamAdmin" ? [local.grantable] : []
-
-    content {
-      title       = "only_the_parts_roles"
-      description = "May grant and take away nothing but the roles that XNovu's parts have."
-      expression  = condition.value
-    }
-  }
+  member  = each.value.member
 }
 
 locals {
-  granted = concat(
-    ["roles/serviceusage.serviceUsageConsumer", "roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"],
-    [for environment in keys(var.environments) : "projects/${var.project_id}/roles/xnovu_${environment}_operation_watcher"],
-  )
-  grantable = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([${join(", ", [for role in local.granted : "'${role}'"])}])"
-}
+  objects = "projects/_/buckets/${google_storage_bucket.state.name}/objects"
 
-# Applying says who may read a secret; it needs no value.
-resource "google_project_iam_custom_role" "secret_binder" {
-  project     = var.project_id
-  role_id     = "xnovu_secret_binder"
-  title       = "XNovu: says who reads secrets"
-  description = "Reads what secrets there are, and sets who may read them. Holds no value."
-  permissions = [
-    "secretmanager.secrets.get",
-    "secretmanager.secrets.getIamPolicy",
-    "secretmanager.secrets.setIamPolicy",
-    "secretmanager.versions.get",
-  ]
-}
-
-resource "google_secret_manager_secret_iam_member" "applier" {
-  for_each = merge([
-    for environment, secrets in module.secrets : {
-      for name, secret_id in secrets.secret_ids : "${environment}: ${name}" => { environment = environment, secret_id = secret_id }
+  # The state is the applier's to write; the planner reads it, and locks it while it plans: a file beside it. A plan is
+  # written once, as the planner can neither overwrite nor delete one, and not even the applier can.
+  state_rights = merge([
+    for name in keys(var.environments) : {
+      "${name}: planner reads" = {
+        member = google_service_account.planner[name].member
+        role   = "roles/storage.objectViewer"
+        where  = "resource.name.startsWith('${local.objects}/xnovu/${name}/')"
+      }
+      "${name}: planner locks" = {
+        member = google_service_account.planner[name].member
+        role   = "roles/storage.objectUser"
+        where  = "resource.name == '${local.objects}/xnovu/${name}/default.tflock'"
+      }
+      "${name}: planner keeps plans" = {
+        member = google_service_account.planner[name].member
+        role   = "roles/storage.objectCreator"
+        where  = "resource.name.startsWith('${local.objects}/plans/${name}/')"
+      }
+      "${name}: applier writes" = {
+        member = google_service_account.applier[name].member
+        role   = "roles/storage.objectUser"
+        where  = "resource.name.startsWith('${local.objects}/xnovu/${name}/')"
+      }
+      "${name}: applier reads plans" = {
+        member = google_service_account.applier[name].member
+        role   = "roles/storage.objectViewer"
+        where  = "resource.name.startsWith('${local.objects}/plans/${name}/')"
+      }
     }
   ]...)
 
-  project   = var.project_id
-  secret_id = each.value.secret_id
-  role      = google_project_iam_custom_role.secret_binder.id
-  member    = google_service_account.applier[each.value.environment].member
+  # Which images an environment has passed is read by the planner of the one after it.
+  tested_readers = merge(
+    merge([for name, environment in var.environments : environment.after == null ? {} : {
+      "${name}: planner" = { member = google_service_account.planner[name].member, environment = environment.after }
+    }]...),
+    merge([for name, member in var.image_readers : { for environment in keys(var.environments) : "${environment}: ${name}" => { member = member, environment = environment } }]...),
+  )
 }
 
-# State and plans: planning reads the one and writes the other, applying writes both; each in its environment's folders.
-resource "google_storage_bucket_iam_member" "builder" {
+resource "google_storage_bucket_iam_member" "state" {
+  for_each = local.state_rights
+
   bucket = google_storage_bucket.state.name
-  role   = "roles/storage.objectUser"
-  member = google_service_account.builder.member
+  role   = each.value.role
+  member = each.value.member
 
   condition {
-    title      = "plans_only"
-    expression = "resource.name.startsWith('projects/_/buckets/${google_storage_bucket.state.name}/objects/plans/')"
+    title      = replace(each.key, "/[^a-z]/", "_")
+    expression = each.value.where
   }
 }
 
-resource "google_storage_bucket_iam_member" "planner" {
-  for_each = var.environments
+resource "google_storage_bucket_iam_member" "tested" {
+  for_each = local.tested_readers
 
   bucket = google_storage_bucket.state.name
   role   = "roles/storage.objectViewer"
-  member = google_service_account.planner[each.key].member
-}
-
-# The backend locks the state while it plans: a file beside it.
-resource "google_storage_bucket_iam_member" "planner_locks" {
-  for_each = var.environments
-
-  bucket = google_storage_bucket.state.name
-  role   = "roles/storage.objectUser"
-  member = google_service_account.planner[each.key].member
+  member = each.value.member
 
   condition {
-    title = "locks_and_plans_only"
-    expression = join(" || ", [
-      "resource.name == 'projects/_/buckets/${google_storage_bucket.state.name}/objects/xnovu/${each.key}/default.tflock'",
-      "resource.name.startsWith('projects/_/buckets/${google_storage_bucket.state.name}/objects/plans/${each.key}/')",
-    ])
+    title      = "tested_images_only"
+    expression = "resource.name.startsWith('${local.objects}/xnovu/${each.value.environment}/tested/')"
   }
 }
 
-resource "google_storage_bucket_iam_member" "applier" {
-  for_each = var.environments
-
-  bucket = google_storage_bucket.state.name
-  role   = "roles/storage.objectUser"
-  member = google_service_account.applier[each.key].member
-
-  condition {
-    title = "its_environment_only"
-    expression = join(" || ", [
-      for folder in ["xnovu", "plans"] :
-      "resource.name.startsWith('projects/_/buckets/${google_storage_bucket.state.name}/objects/${folder}/${each.key}/')"
-    ])
-  }
-}
-
-# Listing has no object's name, so no condition on one lets it through.
-resource "google_storage_bucket_iam_member" "applier_lists" {
-  for_each = var.environments
+# Listing has no object's name, so no condition on one lets it through; gcloud and Terraform's backend list.
+resource "google_storage_bucket_iam_member" "lists" {
+  for_each = merge(
+    { for name, account in google_service_account.planner : "planner ${name}" => account.member },
+    { for name, account in google_service_account.applier : "applier ${name}" => account.member },
+  )
 
   bucket = google_storage_bucket.state.name
   role   = "roles/storage.legacyBucketReader"
-  member = google_service_account.applier[each.key].member
-}
-
-# The build that plans is the builder's: it takes on the planner for that step.
-resource "google_service_account_iam_member" "builder_plans" {
-  for_each = var.environments
-
-  service_account_id = google_service_account.planner[each.key].name
-  role               = "roles/iam.serviceAccountTokenCreator"
-  member             = google_service_account.builder.member
+  member = each.value
 }
 
 # Trying what it has applied, it says who it is; in a build an account may do that only if it may sign for itself.

@@ -1,6 +1,6 @@
 output "image_repository" {
-  description = "Where images are pushed to, as docker knows it: the image is <this>/xnovu."
-  value       = module.registry.repository
+  description = "Where images are, as docker knows it: the image is <this>/xnovu."
+  value       = var.images == null ? module.registry[0].repository : var.images.repository
 }
 
 output "secret_ids" {
@@ -14,9 +14,11 @@ output "secret_versions" {
 }
 
 output "service_accounts" {
-  description = "Cloud Build's service accounts: builder, and planner and applier of each environment."
+  description = "Cloud Build's service accounts (checker, builder, and planner and applier of each environment), and those of each environment's parts."
   value = {
+    checker = google_service_account.checker.email
     builder = google_service_account.builder.email
+    parts   = { for environment, accounts in module.accounts : environment => accounts.emails }
     planner = { for environment, account in google_service_account.planner : environment => account.email }
     applier = { for environment, account in google_service_account.applier : environment => account.email }
   }

@@ -16,6 +16,7 @@ locals {
     "logging.googleapis.com",
     "monitoring.googleapis.com",
     "ondemandscanning.googleapis.com",
+    "pubsub.googleapis.com",
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "serviceusage.googleapis.com",
@@ -32,6 +33,15 @@ resource "google_project_service" "main" {
   disable_on_destroy = false
 }
 
+# Google says that an API is on some time before it answers everywhere: what asks it sooner is told that it is off.
+resource "terraform_data" "apis_are_there" {
+  triggers_replace = [for api in google_project_service.main : api.service]
+
+  provisioner "local-exec" {
+    command = "sleep ${var.wait_seconds}"
+  }
+}
+
 # As whom uptime checks sign in: health lets it through, so it must be there.
 resource "google_project_service_identity" "monitoring" {
   provider = google-beta
@@ -39,7 +49,7 @@ resource "google_project_service_identity" "monitoring" {
   project = var.project_id
   service = "monitoring.googleapis.com"
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }
 
 resource "google_storage_bucket" "state" {
@@ -87,11 +97,12 @@ resource "google_storage_bucket" "state" {
     prevent_destroy = true
   }
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }
 
 module "registry" {
   source = "../modules/registry"
+  count  = var.images == null ? 1 : 0
 
   project_id    = var.project_id
   region        = var.region
@@ -100,5 +111,5 @@ module "registry" {
   readers       = var.image_readers
   writers       = { builder = google_service_account.builder.member }
 
-  depends_on = [google_project_service.main]
+  depends_on = [terraform_data.apis_are_there]
 }

@@ -20,17 +20,29 @@ variable "budget" {
 }
 
 variable "environments" {
-  description = "The environments in this project: which secrets each has; written_secrets: those of which a version is written now (a number to count up when the value changes); branch: a regular expression of the branch that deploys it, null for none; approval: whether somebody must approve."
+  description = "The environments in this project; prod is alone in its own. branch: a regular expression of the branch that deploys it, null for none; approval: whether somebody must approve; after: the environment of this project that an image must have passed first; secrets: which it has; written_secrets: those of which a version is written now (a number to count up when the value changes); temporal_principals: Temporal's service accounts that scale, with autoscaler = temporal."
   type = map(object({
-    approval        = optional(bool, true)
-    branch          = optional(string)
-    secrets         = optional(set(string), ["novu_secret_key", "supabase_service_role_key", "temporal_api_key"])
-    written_secrets = optional(map(number), {})
+    after               = optional(string)
+    approval            = optional(bool, true)
+    branch              = optional(string)
+    secrets             = optional(set(string), ["novu_secret_key", "supabase_service_role_key", "temporal_api_key"])
+    temporal_principals = optional(list(string), [])
+    written_secrets     = optional(map(number), {})
   }))
 
   validation {
     condition     = length(setsubtract(keys(var.environments), ["dev", "staging", "prod"])) == 0
-    error_message = "environments must be dev, staging or prod: each has a folder in environments/."
+    error_message = "environments must be dev, staging or prod: each has its values in environments/."
+  }
+
+  validation {
+    condition     = !contains(keys(var.environments), "prod") || length(var.environments) == 1
+    error_message = "environments.prod must be alone in its project: who applies another environment there could change production's functions."
+  }
+
+  validation {
+    condition     = alltrue([for environment in values(var.environments) : environment.after == null ? true : contains(keys(var.environments), environment.after)])
+    error_message = "environments: after must name another environment of this project; with images, the images that another project has tested are taken."
   }
 
   validation {
@@ -49,9 +61,20 @@ variable "environments" {
 }
 
 variable "image_readers" {
-  description = "Who else may pull images, by names of your choice: IAM members, such as the Cloud Run service agent of another project."
+  description = "Who else may pull images and read which of them an environment has passed, by names of your choice: IAM members, such as the planner and the Cloud Run service agent of production's project."
   type        = map(string)
   default     = {}
+}
+
+variable "images" {
+  description = "Where another project's bootstrap has the images that this one takes once they were tested there, such as production those of staging: repository is its output image_repository, tested is gs://<its state_bucket>/xnovu/staging/tested. null: images are built here."
+  type        = object({ repository = string, tested = string })
+  default     = null
+
+  validation {
+    condition     = var.images == null ? true : startswith(var.images.tested, "gs://")
+    error_message = "images.tested must begin with gs://."
+  }
 }
 
 variable "labels" {
@@ -87,4 +110,10 @@ variable "state_bucket_name" {
   description = "Name of the state's bucket; null: the project's id and -xnovu-terraform."
   type        = string
   default     = null
+}
+
+variable "wait_seconds" {
+  description = "How long after an API was turned on it is believed to answer."
+  type        = number
+  default     = 60
 }

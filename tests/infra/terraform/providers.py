@@ -52,7 +52,8 @@ def find() -> Providers:
             raise ProvidersUnavailable(
                 f"no provider registry ({refusal}), and no stand-in in ../shared/terraform-google"
             )
-        return Providers(is_stand_in=True, environment={**os.environ, "TF_CLI_CONFIG_FILE": str(_install_stand_in())})
+        configuration = _teach(_install_stand_in())
+        return Providers(is_stand_in=True, environment={**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)})
 
 
 def _try_registry(environment: Mapping[str, str]) -> str | None:
@@ -85,6 +86,23 @@ def _install_stand_in() -> Path:
             raise ProvidersUnavailable(f"the stand-in could not be installed: {result.stderr.strip()[-300:]}")
         stamp.write_text(wanted)
     return configuration
+
+
+def _teach(configuration: Path) -> Path:
+    """A terraformrc whose providers refuse what Google does: the stand-in's, started with google_refuses.py."""
+    taught = INSTALLED / "taught"
+    for plugin in (configuration.parent / "mirror").rglob("terraform-provider-*"):
+        launcher = taught / plugin.relative_to(configuration.parent)
+        start, _, serve = plugin.read_text().partition("serve(")
+        load = f"sys.path.insert(0, {str(Path(__file__).parent)!r})\nimport google_refuses\ngoogle_refuses.install()\n"
+        text = f"{start}{load}serve({serve}"
+        launcher.parent.mkdir(parents=True, exist_ok=True)
+        if not launcher.exists() or launcher.read_text() != text:
+            launcher.write_text(text)
+            launcher.chmod(0o755)
+    found = taught / "terraformrc"
+    found.write_text(configuration.read_text().replace(str(configuration.parent / "mirror"), str(taught / "mirror")))
+    return found
 
 
 def _fingerprint(folder: Path) -> str:

@@ -7,7 +7,7 @@ TERRAFORM = PROJECT / "infra" / "terraform"
 
 MODULES = tuple(sorted(f"modules/{path.name}" for path in (TERRAFORM / "modules").iterdir() if path.is_dir()))
 ENVIRONMENTS = tuple(sorted(path.name for path in (TERRAFORM / "environments").iterdir() if path.is_dir()))
-ROOTS = ("bootstrap", *(f"environments/{name}" for name in ENVIRONMENTS))
+ROOTS = ("bootstrap", "xnovu_app")
 FOLDERS = (*MODULES, *ROOTS)
 """Every folder that is a module of Terraform's."""
 

@@ -10,9 +10,10 @@ variables {
   region        = "europe-west3"
   secret_values = {} # terraform test wants ephemeral variables to be given
   repository    = "projects/project/locations/europe-west3/connections/c/repositories/r"
+  wait_seconds  = 0
   environments = {
-    dev  = { branch = "^main$", approval = false }
-    prod = { branch = "^release$" }
+    dev     = { branch = "^main$", approval = false }
+    staging = { branch = "^staging$", after = "dev" }
   }
 }
 
@@ -24,21 +25,6 @@ run "nobody_is_an_owner" {
       concat(local.builder_roles, local.planner_roles, local.applier_roles), ["roles/owner", "roles/editor", "roles/secretmanager.admin", "roles/secretmanager.secretAccessor"],
     )) == 0
     error_message = "Builds own nothing, and read no secret."
-  }
-
-  assert {
-    condition = {
-      for name, binding in google_project_iam_member.applier : name => [for condition in binding.condition : condition.expression]
-      if length(binding.condition) > 0
-      } == {
-      for environment in ["dev", "prod"] : "${environment}: roles/resourcemanager.projectIamAdmin" => [local.grantable]
-    }
-    error_message = "Who applies may hand out only what the parts have."
-  }
-
-  assert {
-    condition     = strcontains(local.grantable, "hasOnly(['roles/serviceusage.serviceUsageConsumer', 'roles/telemetry.metricsWriter', 'roles/telemetry.tracesWriter', 'projects/project/roles/xnovu_dev_operation_watcher',")
-    error_message = "What the parts have: ${local.grantable}"
   }
 
   assert {
@@ -72,18 +58,64 @@ run "who_applies_can_try_it" {
   }
 }
 
-run "production_waits_for_somebody" {
+run "what_is_applied_waits_for_somebody" {
   command = plan
 
   assert {
     condition = (
-      google_cloudbuild_trigger.apply["prod"].approval_config[0].approval_required &&
-      google_cloudbuild_trigger.plan["prod"].filename == "cloudbuild.yaml" &&
-      google_cloudbuild_trigger.apply["prod"].git_file_source[0].path == "infra/cloudbuild/apply.yaml" &&
+      google_cloudbuild_trigger.apply["staging"].approval_config[0].approval_required &&
+      !google_cloudbuild_trigger.apply["dev"].approval_config[0].approval_required &&
       google_project_iam_member.approver["group:approvers@example.org"].role == "roles/cloudbuild.builds.approver"
     )
-    error_message = "A plan for production is applied once somebody has approved it."
+    error_message = "A plan is applied once somebody has approved it."
   }
+
+  assert {
+    condition = (
+      length(google_cloudbuild_trigger.apply["staging"].git_file_source) == 0 && length(google_cloudbuild_trigger.apply["staging"].source_to_build) == 0 &&
+      google_cloudbuild_trigger.apply["staging"].build[0].step[0].id == "fetch" &&
+      google_cloudbuild_trigger.apply["staging"].substitutions._REVISION == "$(body.message.data.substitutions.COMMIT_SHA)"
+    )
+    error_message = "What applies is of the commit that was planned, not of a branch as it is by then."
+  }
+
+  assert {
+    condition     = google_cloudbuild_trigger.check[0].repository_event_config[0].push[0].branch == "(^main$)|(^staging$)"
+    error_message = "Every commit that deploys somewhere is tested and built once: ${google_cloudbuild_trigger.check[0].repository_event_config[0].push[0].branch}"
+  }
+
+  assert {
+    condition     = google_cloudbuild_trigger.plan["staging"].substitutions._SUCCEEDED == "none" && endswith(google_cloudbuild_trigger.plan["staging"].substitutions._TESTED, "/xnovu/dev/tested")
+    error_message = "What another environment has passed is asked for there."
+  }
+}
+
+run "production_takes_what_another_project_has_tested" {
+  command = plan
+
+  variables {
+    environments = { prod = { branch = "^release$" } }
+    images       = { repository = "europe-west3-docker.pkg.dev/other/xnovu", tested = "gs://other-xnovu-terraform/xnovu/staging/tested" }
+  }
+
+  assert {
+    condition = (
+      length(google_cloudbuild_trigger.build) == 0 && length(google_cloudbuild_trigger.check) == 0 && length(module.registry) == 0 &&
+      google_cloudbuild_trigger.plan["prod"].substitutions._IMAGE == "europe-west3-docker.pkg.dev/other/xnovu/xnovu" &&
+      google_cloudbuild_trigger.plan["prod"].substitutions._TESTED == "gs://other-xnovu-terraform/xnovu/staging/tested"
+    )
+    error_message = "No image is made for production."
+  }
+}
+
+run "production_is_alone_in_its_project" {
+  command = plan
+
+  variables {
+    environments = { dev = {}, prod = {} }
+  }
+
+  expect_failures = [var.environments]
 }
 
 run "production_cannot_go_unseen" {
@@ -115,7 +147,7 @@ run "without_a_repository_nothing_is_triggered" {
   }
 
   assert {
-    condition     = length(google_cloudbuild_trigger.plan) == 0 && length(google_cloudbuild_trigger.apply) == 0 && length(google_billing_budget.main) == 0
+    condition     = length(google_cloudbuild_trigger.plan) == 0 && length(google_cloudbuild_trigger.apply) == 0 && length(google_cloudbuild_trigger.check) == 0 && length(google_billing_budget.main) == 0
     error_message = "No triggers, no budget."
   }
 }

@@ -1,4 +1,5 @@
-# Copy this to terraform.tfvars, and put your own values in. None is secret. The image comes with each deployment (-var image=...).
+# Copy this to values.tfvars beside it, put your own values in, and commit that: none is secret. The image comes with each
+# deployment. Every variable of xnovu_app (its README lists them) may stand here; in what the three environments differ is at the end.
 project_id     = "my-project"
 region         = "europe-west3"
 enterprise_ids = ["acme"]
@@ -22,3 +23,11 @@ secret_versions = {
 function_invokers = {
   cloud_build = "serviceAccount:xnovu-applier-dev@my-project.iam.gserviceaccount.com"
 }
+
+# Development: no worker while nothing is to do, may be destroyed, every notification is traced.
+environment          = "dev"
+autoscaler           = "function"
+deletion_protection  = false
+trace_share          = 1
+worker_min_instances = 0
+worker_max_instances = 2

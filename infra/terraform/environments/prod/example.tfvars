@@ -1,5 +1,6 @@
-# Copy this to terraform.tfvars, and put your own values in. None is secret. The image comes with each deployment (-var image=...).
-project_id     = "my-project"
+# Copy this to values.tfvars beside it, put your own values in, and commit that: none is secret. The image comes with each
+# deployment. Every variable of xnovu_app (its README lists them) may stand here; in what the three environments differ is at the end.
+project_id     = "my-project-prod"
 region         = "europe-west3"
 enterprise_ids = ["acme"]
 supabase_url   = "https://abcdefghijklmnopqrst.supabase.co"
@@ -20,5 +21,13 @@ secret_versions = {
 
 # Cloud Build tries what it has rolled out: `terraform output service_accounts` in bootstrap/ names its accounts.
 function_invokers = {
-  cloud_build = "serviceAccount:xnovu-applier-prod@my-project.iam.gserviceaccount.com"
+  cloud_build = "serviceAccount:xnovu-applier-prod@my-project-prod.iam.gserviceaccount.com"
 }
+
+# Production: never without a worker, protected from being destroyed, a tenth of the notifications traced.
+environment          = "prod"
+autoscaler           = "function"
+deletion_protection  = true
+trace_share          = 0.1
+worker_min_instances = 1
+worker_max_instances = 10

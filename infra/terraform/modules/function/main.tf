@@ -6,7 +6,7 @@ resource "google_cloud_run_v2_service" "main" {
   name                 = var.name
   description          = var.description
   labels               = var.labels
-  deletion_protection  = var.deletion_protection
+  deletion_protection  = false # xnovu_app/protection.tf protects the whole
   ingress              = var.ingress
   invoker_iam_disabled = false
   # Cloud Scheduler and uptime checks call this address.

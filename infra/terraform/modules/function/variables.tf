@@ -10,11 +10,6 @@ variable "cpu_always" {
   default     = false
 }
 
-variable "deletion_protection" {
-  description = "Whether Terraform refuses to delete the service."
-  type        = bool
-}
-
 variable "description" {
   description = "What people read."
   type        = string

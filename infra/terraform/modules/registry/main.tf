@@ -1,4 +1,4 @@
-# The images: tags never move, old ones go, the newest stay.
+# The images: tags never move, so what has one stays (no policy deletes it) until somebody deletes it by hand.
 
 resource "google_artifact_registry_repository" "main" {
   #checkov:skip=CKV_GCP_84:The image holds no secret; keys of one's own are for those who must have them.
@@ -21,26 +21,6 @@ resource "google_artifact_registry_repository" "main" {
     condition {
       tag_state  = "UNTAGGED"
       older_than = "604800s" # a week
-    }
-  }
-
-  cleanup_policies {
-    id     = "old"
-    action = "DELETE"
-
-    condition {
-      tag_state  = "TAGGED"
-      older_than = "7776000s" # 90 days
-    }
-  }
-
-  # Keeping wins over deleting: what runs, and what one may roll back to, is among these.
-  cleanup_policies {
-    id     = "newest"
-    action = "KEEP"
-
-    most_recent_versions {
-      keep_count = var.keep_count
     }
   }
 

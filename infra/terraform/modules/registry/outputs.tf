@@ -1,6 +1,6 @@
 output "cache" {
-  description = "Where builds share layers, as docker knows it."
-  value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.cache.repository_id}"
+  description = "Where builds share layers, as docker knows it: an image, whose tag moves."
+  value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.cache.repository_id}/layers"
 }
 
 output "repository" {

@@ -1,14 +1,3 @@
-variable "keep_count" {
-  description = "How many of the newest images stay, however old."
-  type        = number
-  default     = 20
-
-  validation {
-    condition     = var.keep_count >= 10
-    error_message = "keep_count must be at least 10: what runs, and what one rolls back to, must be among them."
-  }
-}
-
 variable "labels" {
   description = "Labels of the repositories."
   type        = map(string)

@@ -15,7 +15,7 @@ resource "google_cloud_run_v2_worker_pool" "fixed" {
   name                = var.name
   description         = var.description
   labels              = var.labels
-  deletion_protection = var.deletion_protection
+  deletion_protection = false # xnovu_app/protection.tf protects the whole
 
   scaling {
     scaling_mode          = "MANUAL"
@@ -118,7 +118,7 @@ resource "google_cloud_run_v2_worker_pool" "scaled" {
   name                = var.name
   description         = var.description
   labels              = var.labels
-  deletion_protection = var.deletion_protection
+  deletion_protection = false # xnovu_app/protection.tf protects the whole
 
   scaling {
     scaling_mode          = "MANUAL"

@@ -25,11 +25,6 @@ variable "cpu" {
   }
 }
 
-variable "deletion_protection" {
-  description = "Whether Terraform refuses to delete the pool."
-  type        = bool
-}
-
 variable "description" {
   description = "What people read."
   type        = string

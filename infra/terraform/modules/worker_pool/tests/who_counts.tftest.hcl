@@ -4,7 +4,6 @@ mock_provider "google" {}
 
 variables {
   args                  = ["worker"]
-  deletion_protection   = true
   description           = "Workers"
   environment           = { NOVU_API_URL = "https://api.novu.co" }
   image                 = "europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:1111111111112222222222223333333333334444444444445555555555556666"
