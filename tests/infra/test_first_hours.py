@@ -92,6 +92,7 @@ def test_what_is_typed_leads_from_an_empty_project_to_one_with_nothing_left_to_d
         "HOME": str(tmp_path),
         "PATH": f"{tools(tmp_path, terraform)}{os.pathsep}{os.environ['PATH']}",
         "STAND_IN_WORLD": str(tmp_path / "world.json"),
+        "TF_CLI_ARGS": "-no-color",
         "TF_CLI_ARGS_apply": "-auto-approve",
         **dict.fromkeys(("NOVU_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "TEMPORAL_API_KEY"), "x"),
     }

@@ -223,29 +223,17 @@ def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
     assert deployment.plan("-var=autoscaler=fixed", "-var=worker_instances=2") == "empty"
 
 
-@pytest.mark.parametrize(
-    ("options", "environment"),
-    [
-        pytest.param(
-            [
-                "-var=autoscaler=temporal",
-                "-var=worker_versioning=true",
-                f'-var=worker_builds=["europe-west3-docker.pkg.dev/my-project/xnovu/xnovu@sha256:{"f" * 64}"]',
-            ],
-            {},
-            id="temporal",
-        ),
-        pytest.param(["-var=autoscaler=fixed", "-var=worker_instances=3"], {}, id="fixed"),
-        pytest.param(["-var=delivery_slos=true"], {}, id="delivery-slos"),
-        pytest.param(
-            ["-var=pagerduty_service_key_version=1"], {"TF_VAR_pagerduty_service_key": "not-to-be-seen"}, id="pagerduty"
-        ),
-    ],
-)
-def test_an_environment_is_rolled_out_otherwise(
-    deploy: Deploy, options: list[str], environment: dict[str, str]
-) -> None:
+def test_an_environment_is_rolled_out_otherwise(deploy: Deploy) -> None:
+    """Scaled by Temporal, a pool for each build, objectives on delivery, a pager: all at once, none minds another."""
     deployment = deploy("dev")
+    options = [
+        "-var=autoscaler=temporal",
+        "-var=worker_versioning=true",
+        f'-var=worker_builds=["europe-west3-docker.pkg.dev/my-project/xnovu/xnovu@sha256:{"f" * 64}"]',
+        "-var=delivery_slos=true",
+        "-var=pagerduty_service_key_version=1",
+    ]
+    environment = {"TF_VAR_pagerduty_service_key": "not-to-be-seen"}
 
     deployment.apply(*options, environment=environment)
 
@@ -255,9 +243,12 @@ def test_an_environment_is_rolled_out_otherwise(
     assert deployment.resources() == {}
 
 
-def test_the_project_is_made_ready_and_secrets_are_kept_nowhere(nothing: Deploy) -> None:
-    deployment = nothing("bootstrap")
-    environments = {"dev": {"branch": "^main$", "written_secrets": {"novu_secret_key": 1}}}
+def test_the_project_is_made_ready_and_secrets_are_kept_nowhere(deploy: Deploy) -> None:
+    deployment = deploy("bootstrap")
+    environments = {
+        "dev": {"branch": "^main$", "written_secrets": {"novu_secret_key": 1}},
+        "staging": {"branch": "^release$"},
+    }
     written = f"-var=environments={json.dumps(environments)}"
     values = {"TF_VAR_secret_values": json.dumps({"dev": {"novu_secret_key": "not-to-be-seen"}})}
 

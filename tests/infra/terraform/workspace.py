@@ -133,7 +133,7 @@ class Deployment:
         return {
             ".".join(part for part in (resource.get("module"), resource["type"], resource["name"]) if part): resource
             for resource in self.workspace.state(self.where)["resources"]
-            if resource["mode"] == "managed"
+            if resource["mode"] == "managed" and resource["instances"]
         }
 
     def values(self) -> dict[str, Any]:

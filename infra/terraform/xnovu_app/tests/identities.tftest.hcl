@@ -3,9 +3,9 @@
 variables {
   alert_emails          = ["oncall@example.org"]
   autoscaler            = "function"
-  deletion_protection   = true
+  deletion_protection   = false # or what the last run leaves could not be torn down
   enterprise_ids        = ["acme", "globex"]
-  environment           = "prod"
+  environment           = "staging"
   image                 = "europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:1111111111112222222222223333333333334444444444445555555555556666"
   pagerduty_service_key = "" # terraform test wants ephemeral variables to be given
   project_id            = "project"
@@ -25,10 +25,7 @@ override_data {
 
 run "who_may_do_what" {
   variables {
-    deletion_protection = true
-    function_invokers   = { support = "group:support@example.org" }
-    environment         = "staging"
-    decommissioning     = true
+    function_invokers = { support = "group:support@example.org" }
   }
 
   assert {
@@ -101,7 +98,7 @@ run "the_webhook_is_for_anybody_and_holds_next_to_nothing" {
   }
 
   assert {
-    condition     = contains(output.settings["xnovu-prod-worker"], "NOVU_DELIVERY")
+    condition     = contains(output.settings["xnovu-staging-worker"], "NOVU_DELIVERY")
     error_message = "The worker keeps account of what the webhook function is told."
   }
 

@@ -47,6 +47,8 @@ run "the_function_scales" {
 }
 
 run "terraform_leaves_the_number_to_the_scaler" {
+  command = plan
+
   variables {
     worker_min_instances = 4
   }
@@ -78,6 +80,8 @@ run "the_number_is_fixed" {
 }
 
 run "terraform_moves_a_fixed_number" {
+  command = plan
+
   variables {
     autoscaler       = "fixed"
     worker_instances = 5
@@ -90,6 +94,8 @@ run "terraform_moves_a_fixed_number" {
 }
 
 run "temporal_scales_a_pool_for_each_build" {
+  command = plan
+
   variables {
     autoscaler           = "temporal"
     worker_builds        = ["europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"]
@@ -127,6 +133,8 @@ run "temporal_scales_a_pool_for_each_build" {
 }
 
 run "versions_without_a_scaler" {
+  command = plan
+
   variables {
     autoscaler        = "fixed"
     worker_builds     = ["europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"]
