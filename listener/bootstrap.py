@@ -21,7 +21,7 @@ from listener.listener import Listener
 from listener.observed import observe_listener
 from listener.orchestration_keeper import OrchestrationKeeper
 from listener.sharing.shares import ALIVE_SECONDS, Shares
-from listener.workflows import Work, Workflows
+from listener.workflows import Work, Workflows, by_portions
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
 from shared.probes import Probes, serving_probes
@@ -155,8 +155,8 @@ def workflows(client: Client, task_queue: str) -> Workflows:
     schedulers = Schedulers(client, task_queue, orchestration)
     return Workflows(
         start={
-            Work.PROCESSING: NotificationProcessingStarter(client, task_queue).start_portions,
-            Work.RETRACTION: NotificationRetractionStarter(client, task_queue).start_portions,
+            Work.PROCESSING: by_portions(NotificationProcessingStarter(client, task_queue)),
+            Work.RETRACTION: by_portions(NotificationRetractionStarter(client, task_queue)),
         },
         rules_changed=schedulers.rules_changed,
         row_due_at=schedulers.row_due_at,

@@ -9,6 +9,7 @@ from typing import Protocol
 from shared.notification.priority import NORMAL
 from shared.temporal.messages import Portion
 from shared.temporal.orchestration import OrchestrationRun
+from shared.temporal.starters import NotificationProcessingStarter, NotificationRetractionStarter
 
 
 class Work(StrEnum):
@@ -22,6 +23,16 @@ class StartWork(Protocol):
     """Starts work on enterprises' rows; False if that very work runs already. Raises RPCError."""
 
     def __call__(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> Awaitable[bool]: ...
+
+
+def by_portions(starter: NotificationProcessingStarter | NotificationRetractionStarter) -> StartWork:
+    """Of one portion where the type of workflow is one enterprise's."""
+
+    def start(portions: Sequence[Portion], *, priority: int = NORMAL) -> Awaitable[bool]:
+        first, *others = portions
+        return starter.start(first.enterprise_id, first.notification_ids, priority=priority, others=others)
+
+    return start
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Starting the workflows that work on rows: the same rows are never worked on twice at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,34 +40,33 @@ class _RowWorkflowStarter:
         *,
         workflow: str,
         workflow_id: Callable[[str, Sequence[int]], str],
-        workflow_input: Callable[[str, list[int]], object],
+        workflow_input: Callable[..., object],
     ) -> None:
+        """`workflow_input` takes an enterprise's id, a list of ids, and `others` where the type of workflow does."""
         self._client = client
         self._task_queue = task_queue
         self._workflow = workflow
         self._workflow_id = workflow_id
         self._workflow_input = workflow_input
 
-    async def start_portions(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
-        """As `start`, for rows of several enterprises where this type of workflow takes them.
-
-        Raises:
-            RPCError: as `start`.
-            ValueError: they are of several enterprises, and this type takes one's.
-        """
-        [portion] = portions
-        return await self.start(portion.enterprise_id, portion.notification_ids, priority=priority)
-
-    async def start(self, enterprise_id: str, notification_ids: Sequence[int], *, priority: int = NORMAL) -> bool:
+    async def start(
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        priority: int = NORMAL,
+        others: Sequence[Portion] = (),
+    ) -> bool:
         """Start one workflow for all the ids; False if that very work is already running.
 
-        All that it does takes its turn by `priority`, 1 first and 5 last, and within that by enterprise.
+        All that it does takes its turn by `priority`, 1 first and 5 last, and within that by enterprise; what an
+        enterprise shares with `others` has a turn of its own, and a memo that says whose it is.
 
         Raises:
             RPCError: Temporal did not answer within about ten seconds, or refused.
         """
         try:
-            await self._start(enterprise_id, notification_ids, WorkflowIDReusePolicy.ALLOW_DUPLICATE, priority)
+            await self._start(enterprise_id, notification_ids, WorkflowIDReusePolicy.ALLOW_DUPLICATE, priority, others)
         except WorkflowAlreadyStartedError:
             return False
         return True
@@ -97,22 +96,16 @@ class _RowWorkflowStarter:
         notification_ids: Sequence[int],
         id_reuse_policy: WorkflowIDReusePolicy,
         priority: int = NORMAL,
+        others: Sequence[Portion] = (),
     ) -> WorkflowHandle[Any, Any]:
-        return await self._start_with(
-            self._workflow_id(enterprise_id, notification_ids),
-            self._workflow_input(enterprise_id, list(notification_ids)),
-            id_reuse_policy,
-            Priority(priority_key=priority, fairness_key=enterprise_id),
-        )
-
-    async def _start_with(
-        self,
-        workflow_id: str,
-        workflow_input: object,
-        id_reuse_policy: WorkflowIDReusePolicy,
-        priority: Priority,
-        memo: Mapping[str, Any] | None = None,
-    ) -> WorkflowHandle[Any, Any]:
+        workflow_id = self._workflow_id(enterprise_id, notification_ids)
+        workflow_input = self._workflow_input(enterprise_id, list(notification_ids))
+        memo: dict[str, Any] | None = None
+        if others:
+            every_id = [*notification_ids, *(each for other in others for each in other.notification_ids)]
+            workflow_id = shared_processing_id(every_id)
+            workflow_input = self._workflow_input(enterprise_id, list(notification_ids), others=list(others))
+            memo = {"enterprise_ids": [enterprise_id, *(other.enterprise_id for other in others)]}
         return await self._client.start_workflow(
             self._workflow,
             workflow_input,
@@ -120,7 +113,7 @@ class _RowWorkflowStarter:
             task_queue=self._task_queue,
             id_reuse_policy=id_reuse_policy,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            priority=priority,
+            priority=Priority(priority_key=priority, fairness_key=SHARED_TURN if others else enterprise_id),
             memo=memo,
             request_eager_start=True,
         )
@@ -137,25 +130,6 @@ class NotificationProcessingStarter(_RowWorkflowStarter):
             workflow_id=notification_processing_id,
             workflow_input=NotificationProcessingInput,
         )
-
-    async def start_portions(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
-        """One workflow for rows of several enterprises. Their turn is one of its own; whose rows they are, its memo
-        says.
-        """
-        if len(portions) == 1:
-            return await super().start_portions(portions, priority=priority)
-        first, *others = portions
-        try:
-            await self._start_with(
-                shared_processing_id([notification_id for it in portions for notification_id in it.notification_ids]),
-                NotificationProcessingInput(first.enterprise_id, first.notification_ids, others),
-                WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                Priority(priority_key=priority, fairness_key=SHARED_TURN),
-                {"enterprise_ids": [portion.enterprise_id for portion in portions]},
-            )
-        except WorkflowAlreadyStartedError:
-            return False
-        return True
 
 
 class NotificationRetractionStarter(_RowWorkflowStarter):

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from listener.workflows import by_portions
 from shared.notification.priority import FIRST, LAST
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
 from shared.temporal.names import notification_processing_id, shared_processing_id
@@ -54,12 +55,12 @@ async def test_a_password_reset_does_not_wait_behind_a_newsletter_of_its_enterpr
 async def test_a_batch_that_several_share_is_found_by_whose_it_is_and_has_a_turn_of_its_own(
     temporal: Client, task_queue: str
 ) -> None:
-    starter = NotificationProcessingStarter(temporal, task_queue)
+    start = by_portions(NotificationProcessingStarter(temporal, task_queue))
     portions = [Portion("ent1", [2_000_001]), Portion("ent2", [2_000_002, 2_000_003])]
 
-    assert await starter.start_portions(portions, priority=FIRST)
-    assert not await starter.start_portions(portions)
-    assert await starter.start_portions(portions[:1])
+    assert await start(portions, priority=FIRST)
+    assert not await start(portions)
+    assert await start(portions[:1])
 
     shared = temporal.get_workflow_handle(shared_processing_id([2_000_001, 2_000_002, 2_000_003]))
     description = await shared.describe()

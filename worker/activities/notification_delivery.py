@@ -182,6 +182,7 @@ class NotificationDelivery:
             progress.put_offs += all(map(is_put_off, faults.values()))
             progress.left = list(faults)
             activity.heartbeat(*progress.details())
+            _tell_unforeseen(faults)
             raise fault_of_all(faults, attempt=activity.info().attempt)
         asked = sum(len(portion.notification_ids) for portion in input.portions)
         result = progress.result
@@ -199,6 +200,7 @@ class NotificationDelivery:
 
         faults = await side_by_side({each.enterprise_id: partial(give_up_portion, each) for each in input.portions})
         if faults:
+            _tell_unforeseen(faults)
             raise fault_of_all(faults, attempt=activity.info().attempt)
         return progress.result
 
@@ -529,6 +531,17 @@ def _about(enterprise_id: str, notification_ids: Sequence[int]) -> dict[str, Any
         "notifications": len(notification_ids),
         "workflow_id": _owner(),
     }
+
+
+def _tell_unforeseen(faults: Mapping[str, Exception]) -> None:
+    """Of several faults only one is raised. What several met together is told once."""
+    if len(faults) == 1:
+        return
+    unforeseen = {id(fault): fault for fault in faults.values() if not isinstance(fault, ApplicationError)}
+    for fault in unforeseen.values():
+        whose = [enterprise_id for enterprise_id, met in faults.items() if met is fault]
+        extra = {"enterprise_ids": whose[:10], "enterprises": len(whose), "workflow_id": _owner()}
+        log.warning("shared_delivery_faulted", exc_info=fault, extra=extra)
 
 
 def _owner() -> str:

@@ -196,6 +196,17 @@ async def test_a_database_that_fails_for_one_serves_the_others() -> None:
     assert stores.sent == {1, 3}
 
 
+async def test_faults_of_several_are_all_told_though_one_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+    stores = Stores()
+    stores.away = {"bad", "clay"}
+
+    await fails(delivery(stores))
+
+    told = [record for record in caplog.records if record.message == "shared_delivery_faulted"]
+    assert [record.__dict__["enterprise_ids"] for record in told] == [["bad"], ["clay"]]
+    assert all(record.exc_info for record in told)
+
+
 class PoisonedRenderer(FakeRenderer):
     async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         if any(request.enterprise_id == "bad" for request in requests):
