@@ -10,7 +10,7 @@ module "listener" {
   image                 = var.image
   args                  = ["listener"]
   service_account_email = local.accounts.listener
-  instances             = var.listener_instances
+  instances             = var.listener_count
   cpu                   = var.listener_size.cpu
   memory                = var.listener_size.memory
   vpc_access            = local.vpc_access

@@ -125,14 +125,14 @@ variable "labels" {
   default     = {}
 }
 
-variable "listener_instances" {
-  description = "How many listeners. A second one takes over at once when the first fails; workflow ids remove the duplicates."
+variable "listener_count" {
+  description = "How many listeners. They share the enterprises; when one dies the others take over within 30 s. More than sixteen are of no use."
   type        = number
   default     = 1
 
   validation {
-    condition     = var.listener_instances >= 1 && floor(var.listener_instances) == var.listener_instances
-    error_message = "listener_instances must be a whole number, 1 or more: without a listener nothing is noticed."
+    condition     = var.listener_count >= 1 && floor(var.listener_count) == var.listener_count
+    error_message = "listener_count must be a whole number, 1 or more: without a listener nothing is noticed."
   }
 }
 

@@ -30,7 +30,7 @@ run "what_is_no_value_at_all" {
 
   variables {
     image                            = "europe-west3-docker.pkg.dev/project/xnovu/xnovu:latest"
-    listener_instances               = 0
+    listener_count                   = 0
     enterprise_ids                   = ["acme, globex"]
     temporal                         = { address = "https://temporal" }
     worker_shutdown_grace_seconds    = 8 # 1 each for results, telemetry and the end, and Cloud Run kills after 10
@@ -47,7 +47,7 @@ run "what_is_no_value_at_all" {
 
   expect_failures = [
     var.image,
-    var.listener_instances,
+    var.listener_count,
     var.enterprise_ids,
     var.temporal,
     var.worker_shutdown_grace_seconds,
