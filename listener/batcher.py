@@ -51,7 +51,7 @@ class _Held:
     ids: deque[int] = field(default_factory=deque)
     earliest_commit: datetime | None = None
     changes: int = 0
-    batch_fits: asyncio.Event = field(default_factory=asyncio.Event)
+    batch_fits: asyncio.Event = field(default_factory=lambda: _set_if(asyncio.Event(), True))
 
 
 class Batcher:
@@ -111,8 +111,10 @@ class Batcher:
         handed over already.
         """
         whose = _Whose(priority, enterprise_id)
-        while (held := self._held.get(whose)) is not None and len(held.ids) >= self._batch_size:
-            await held.batch_fits.wait()
+        is_full = True
+        while is_full:
+            await self._of(whose).batch_fits.wait()
+            is_full = len(self._of(whose).ids) >= self._batch_size
         if not self._handed_over.take_due(notification_id):
             return False
         self._hold(whose, notification_id)
@@ -139,15 +141,17 @@ class Batcher:
             await self._hand_over_each()
 
     def _hold(self, whose: _Whose, notification_id: int) -> _Held:
-        held = self._held.get(whose)
-        if held is None:
-            held = self._held[whose] = _Held()
+        held = self._held[whose] = self._of(whose)
         held.ids.append(notification_id)
         self._arrived.set()
         if len(held.ids) >= self._batch_size:
             held.batch_fits.clear()
             self._full.set()
         return held
+
+    def _of(self, whose: _Whose) -> _Held:
+        """What is held of it; something new where that is nothing."""
+        return self._held.get(whose) or _Held()
 
     async def _hand_over_each(self) -> None:
         """A batch of each enterprise and priority at most, so that none waits for ever; before each, what has come in
@@ -204,7 +208,9 @@ class Batcher:
             await self._hand_over(batch)
         except Exception:
             for whose, ids in taken.items():
-                self._held.setdefault(whose, _Held()).ids.extendleft(reversed(ids))
+                held_again = self._held[whose] = self._of(whose)
+                held_again.ids.extendleft(reversed(ids))
+                _set_if(held_again.batch_fits, len(held_again.ids) < self._batch_size)
             self._note_how_full()
             raise
 
@@ -222,8 +228,9 @@ class Batcher:
         _set_if(self._full, any(len(held.ids) >= self._batch_size for held in self._held.values()))
 
 
-def _set_if(event: asyncio.Event, condition: bool) -> None:
+def _set_if(event: asyncio.Event, condition: bool) -> asyncio.Event:
     if condition:
         event.set()
     else:
         event.clear()
+    return event
