@@ -24,7 +24,7 @@ from tests.e2e.system import System, eventually, running_system
 ROWS = int(os.environ.get("XNOVU_DELIVERY_ROWS", "80"))
 """Of each way to be told."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + ROWS / 4)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + ROWS / 2)]
 
 SECRET = "whsec_YSBzZWNyZXQgb2YgdHdlbnR5LWZvdXIgYg=="
 FUNCTION = Path(__file__).parents[2] / "functions" / "main.py"
@@ -42,7 +42,7 @@ async def test_rows_say_what_became_of_them(tmp_path: Path) -> None:
         await system.sink_settings(webhooks={"url": url, "secret": SECRET, **unreliable})
         told = await _send(system, system.enterprises[0])
         await system.sink_truth()
-        await eventually(lambda: _are_told(system), within=30 + ROWS / 20, what="Novu has told all it will tell")
+        await eventually(lambda: _are_told(system), within=30 + ROWS / 6, what="Novu has told all it will tell")
         complete = await _count(system, told, "complete and next_look_at is null")
 
         await system.sink_settings(webhooks={"url": None})

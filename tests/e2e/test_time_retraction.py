@@ -190,15 +190,22 @@ async def _retract_by_function(
 async def _final_outcomes(system: System, ids: Sequence[int]) -> dict[int, Outcome]:
     """The rows, once nobody has any of them in hand and Novu has answered about all that it took."""
 
+    async def are_final() -> bool:
+        return not await _not_final(system, ids)
+
+    try:
+        await eventually(are_final, within=90, what="every row is retracted, and Novu asked if it was sent")
+    except AssertionError as late:
+        raise AssertionError(f"{late}; not yet: {await _not_final(system, ids)}") from None
+    return await _outcomes(system, ids)
+
+
+async def _not_final(system: System, ids: Sequence[int]) -> dict[int, Outcome]:
     def is_final(outcome: Outcome) -> bool:
         waits_for_answer = outcome.transaction_id is not None and outcome.cancellation is None
         return outcome.status == "RETRACTED" and not outcome.in_flight and not waits_for_answer
 
-    async def are_final() -> bool:
-        return all(map(is_final, (await _outcomes(system, ids)).values()))
-
-    await eventually(are_final, within=90, what="every row is retracted, and cancelled if it was sent")
-    return await _outcomes(system, ids)
+    return {key: outcome for key, outcome in (await _outcomes(system, ids)).items() if not is_final(outcome)}
 
 
 async def _outcomes(system: System, ids: Sequence[int]) -> dict[int, Outcome]:
