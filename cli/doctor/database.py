@@ -22,7 +22,7 @@ EXPECTED_FUNCTIONS = frozenset(
         *("note_delivery_faults", "note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
         *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
-        *("retried_deliveries",),
+        *("retried_deliveries", "call_each"),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out_for", "mark_unread_rules", "read_cron_rules", "ring", "ring_for_notifications"),
         *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell", "unsent_broadcasts"),
