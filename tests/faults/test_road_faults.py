@@ -76,7 +76,9 @@ MANY = 600
 """Of so many recipients what is known does not come along with the claim."""
 
 RETRACT = "update notify.ent_notification set notification_status = 'RETRACTED' where id = any($1)"
-AT_ONCE = RetryPolicy(initial_interval=timedelta(milliseconds=50), backoff_coefficient=1.0)
+AT_ONCE = RetryPolicy(
+    initial_interval=timedelta(milliseconds=50), backoff_coefficient=1.0, maximum_interval=timedelta(milliseconds=50)
+)
 
 
 class FollowsEverySecond(SupabaseNotificationStore):
