@@ -1,6 +1,5 @@
 """One fault to raise for deliveries that were made side by side, of which several met one of their own."""
 
-import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -10,12 +9,10 @@ from shared.exception_text import describe, is_ours
 from worker.activity_options import default_pause
 from worker.failures import is_put_off
 
-log = logging.getLogger("NotificationDelivery")
-
 
 def fault_of_all(faults: Mapping[str, Exception], *, attempt: int) -> Exception:
     """The next attempt comes as soon as any of them asks for it. Of faults, by enterprise, that is told which is no
-    putting off; who is put off is in its details (see `put_off_among`). The log has each of them.
+    putting off; who is put off is in its details (see `put_off_among`).
     """
     if len(faults) == 1:
         [fault] = faults.values()
@@ -23,8 +20,6 @@ def fault_of_all(faults: Mapping[str, Exception], *, attempt: int) -> Exception:
     put_off = [enterprise_id for enterprise_id, fault in faults.items() if is_put_off(fault)]
     told = [fault for enterprise_id, fault in faults.items() if enterprise_id not in put_off] or list(faults.values())
     cause = min(told, key=lambda fault: _pause(fault, attempt))
-    for enterprise_id, fault in faults.items():
-        log.warning("delivery_faulted", exc_info=fault, extra={"enterprise_id": enterprise_id})
     return ApplicationError(
         _text(cause),
         *put_off,
