@@ -35,7 +35,7 @@ from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusa
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events, unsent_calls
-from worker.activities.putting_off import PuttingOff
+from worker.activities.putting_off import Held, PuttingOff
 from worker.activities.render_delay import DelayedRows
 from worker.activities.shared_fault import fault_of_all
 from worker.failures import is_put_off
@@ -84,11 +84,13 @@ class GiveUpInput:
 class _Progress:
     """What the attempts of an activity have settled. `put_offs` of them are none against the delivery: Novu took
     nothing of anybody then. `left` are the enterprises to which the latest fault has left something to do; None: all.
+    `held` are rows that wait for their turn.
     """
 
     result: NotificationProcessingResult = field(default_factory=NotificationProcessingResult)
     put_offs: int = 0
     left: list[str] | None = None
+    held: Held = field(default_factory=dict)
 
     def is_left(self, enterprise_id: str) -> bool:
         return self.left is None or enterprise_id in self.left
@@ -101,9 +103,9 @@ class _Progress:
             in_doubt=self.result.in_doubt + now.in_doubt,
         )
 
-    def details(self) -> tuple[NotificationProcessingResult, int, list[str] | None]:
+    def details(self) -> tuple[NotificationProcessingResult, int, list[str] | None, Held]:
         """For the heartbeat, by which the next attempt knows."""
-        return self.result, self.put_offs, self.left
+        return self.result, self.put_offs, self.left, self.held
 
 
 @dataclass(slots=True)
@@ -206,7 +208,7 @@ class NotificationDelivery:
 
     async def _deliver_portion(self, portion: Portion, attempt: int, progress: _Progress) -> None:
         """One enterprise's rows, whatever becomes of those beside them; raises as `deliver`."""
-        if put_off := await self._putting_off.put_off(portion, _owner()):
+        if put_off := await self._putting_off.put_off(portion, _owner(), progress.held):
             raise novu_fault(put_off.fault())
         enterprise_id = portion.enterprise_id
         calls = _Calls()

@@ -1,6 +1,7 @@
 """Deliveries that are put off before they are rendered: they wait without a slot, and nobody else takes them up."""
 
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,12 @@ from temporalio import activity
 from shared.ports import HeldClaim, NotificationClaims, PutOff
 from shared.temporal.messages import Portion
 from worker.turns import Turns
+
+HELD_LEASES = 2
+"""Beyond the pause: most returns that come to nothing find the rows held for long enough, and write nothing."""
+
+Held = dict[str, tuple[str, float]]
+"""By enterprise: the code for which its rows were put off, and the Unix time until which nobody else takes them up."""
 
 
 class PuttingOff:
@@ -19,24 +26,30 @@ class PuttingOff:
         self._turns = turns
         self._lease_seconds = lease_seconds
 
-    async def put_off(self, portion: Portion, claim_owner: str) -> PutOff | None:
+    async def put_off(self, portion: Portion, claim_owner: str, held: Held) -> PutOff | None:
         """Why, and for how long, the delivery does not begin; None: it does, within a `turn`.
 
-        Safe to repeat: a claim is kept for as much longer.
+        Safe to repeat: a claim is kept for as much longer. `held` is known from attempt to attempt.
 
         Raises:
             StoreUnavailable: the database is away.
         """
         returning = activity.info().attempt > 1
         put_off = self._turns.enter(portion.enterprise_id, len(portion.notification_ids), returning=returning)
+        code, until = held.pop(portion.enterprise_id, ("", 0.0))
         if put_off is None:
             return None
-        held = await self._hold(portion, claim_owner, self._lease_seconds + math.ceil(put_off.seconds))
-        if not held:
-            return None  # settled, or another's: there is nothing to wait for, or to send
-        await self._claims.note_faults(
-            portion.enterprise_id, claim_owner=claim_owner, notification_ids=held, code=put_off.code
-        )
+        enough = time.time() + put_off.seconds + self._lease_seconds
+        if not (returning and code == put_off.code and until >= enough):
+            lease_seconds = math.ceil(put_off.seconds) + self._lease_seconds * HELD_LEASES
+            until = time.time() + lease_seconds
+            ours = await self._hold(portion, claim_owner, lease_seconds)
+            if not ours:
+                return None  # settled, or another's: there is nothing to wait for, or to send
+            await self._claims.note_faults(
+                portion.enterprise_id, claim_owner=claim_owner, notification_ids=ours, code=put_off.code
+            )
+        held[portion.enterprise_id] = (put_off.code.value, until)
         return put_off
 
     @asynccontextmanager

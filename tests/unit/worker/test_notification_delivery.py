@@ -1,7 +1,9 @@
 import dataclasses
+import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -357,6 +359,33 @@ async def test_a_delivery_that_is_put_off_holds_its_rows_and_sends_nothing(
     assert store.faults == {1: (put_off.code, 1), 2: (put_off.code, 1)}
     assert store.leases[-1] >= put_off.seconds + LEASE_SECONDS
     assert len(store.claimed) == (1 if attempt == 1 else 0)
+
+
+@pytest.mark.parametrize(
+    ("again", "seconds_since", "writes"),
+    [(FULL, 20, 0), (UNPAID, 20, 1), (FULL, LEASE_SECONDS + 20, 1)],
+    ids=["held for long enough", "for another reason", "not for long any more"],
+)
+async def test_a_return_that_comes_to_nothing_writes_only_what_has_changed(
+    again: PutOff, seconds_since: float, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, clock = FakeStore(a_notification(1)), [1000.0]
+    monkeypatch.setattr("worker.activities.putting_off.time", SimpleNamespace(time=lambda: clock[0]))
+    subject = delivery(store, turns=FakeTurns(FULL, again))
+    details: list[Any] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *told: details.append(json.loads(json.dumps(told, default=dataclasses.asdict)))
+    with pytest.raises(ApplicationError):
+        await environment.run(subject.deliver, NotificationProcessingInput("ent1", [1]))
+    before = len(store.leases)
+    clock[0] += seconds_since
+
+    with pytest.raises(ApplicationError) as raised:
+        await deliver(subject, 1, attempt=2, heartbeat_details=details[-1])
+
+    assert raised.value.next_retry_delay == timedelta(seconds=again.seconds)
+    assert len(store.leases) - before == writes
+    assert store.faults[1][0] == again.code
 
 
 async def test_what_is_not_ours_is_not_waited_for() -> None:

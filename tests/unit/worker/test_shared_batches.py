@@ -176,7 +176,7 @@ async def test_a_fault_of_one_is_raised_once_the_others_are_recorded_and_only_th
     assert fault.type == "NovuFault"
     assert stores.sent == {1, 3}
     assert stores.of["acme"].held == stores.of["clay"].held == []
-    assert heartbeats[-1][1:] == (0, ["bad"])
+    assert heartbeats[-1][1:] == (0, ["bad"], {})
 
     trigger = FakeTrigger()
     details = [{"sent": 2, "failed": {}}, *heartbeats[-1][1:]]
@@ -265,7 +265,7 @@ async def test_one_enterprise_s_turn_at_novu_s_rate_is_waited_for_by_nobody_else
     assert (fault.type, fault.next_retry_delay) == ("NovuRate", timedelta(seconds=30))
     assert stores.sent == {1, 3}
     assert {event.enterprise_id for event in trigger.events} == {"acme", "clay"}
-    assert heartbeats[-1][1:] == (1, ["bad"])
+    assert heartbeats[-1][1:3] == (1, ["bad"])
 
 
 async def test_the_next_attempt_comes_as_soon_as_anybody_asks_and_tells_who_only_waits() -> None:
