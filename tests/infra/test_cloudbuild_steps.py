@@ -301,7 +301,7 @@ class TestPlan:
 
     def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, planned: Builder) -> None:
         # Creating is all that a planner may do there: neither looking, nor overwriting.
-        planned.grant(("storage.objects.create", "plans/dev/"))
+        planned.grant(("run.services.get", ""), ("storage.objects.create", "plans/dev/"))
 
         ended = planned.run("plan", **PLAN_SETTINGS)
         kept = self.keep(planned)
@@ -316,7 +316,7 @@ class TestPlan:
         assert not any("builds triggers run" in call for call in planned.calls), "no account may start a build"
 
     def test_a_plan_that_was_kept_cannot_be_exchanged(self, planned: Builder) -> None:
-        planned.grant(("storage.objects.create", "plans/dev/"))
+        planned.grant(("run.services.get", ""), ("storage.objects.create", "plans/dev/"))
         planned.run("plan", **PLAN_SETTINGS)
         assert self.keep(planned).returncode == 0
 

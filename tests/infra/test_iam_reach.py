@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.infra.terraform import reach
-from tests.infra.terraform.providers import ProvidersUnavailable, find
+from tests.infra.terraform.bootstrapped import READERS, bootstrapped
 from tests.infra.terraform.reach import Binding, There, granted, reached
-from tests.infra.terraform.workspace import Deployment, Workspace
 
 TESTING, LIVE = "my-project", "my-project-prod"
 PARTS = ("autoscale", "health", "listener", "status", "trigger", "webhook", "worker")
@@ -27,18 +26,8 @@ def of_environment(environment: str) -> list[str]:
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> There:
     """Both projects, as their examples have them."""
-    try:
-        providers = find()
-    except ProvidersUnavailable as unavailable:
-        pytest.skip(f"Terraform is not checked: {unavailable}")
-    if not providers.is_stand_in:
-        pytest.skip("the registry's providers would make accounts in a real project")
-    deployment = Deployment(Workspace.copy_to(tmp_path_factory.mktemp("iam") / "terraform", providers), "bootstrap")
-    deployment.apply()
-    testing = reach.read(deployment.values())
-    (deployment.workspace.folder / "bootstrap" / "terraform.tfstate").unlink()
-    deployment.apply("-var-file=example.prod.tfvars")
-    return testing + reach.read(deployment.values())
+    testing, live = map(reach.read, bootstrapped(tmp_path_factory))
+    return testing + live
 
 
 def wrong(there: There) -> Iterator[str]:
@@ -92,6 +81,10 @@ def needs() -> Iterator[tuple[str, str, str]]:
         yield "group:xnovu-approvers@example.org", "approve", project
     yield account("builder"), "push images", "xnovu"  # cloudbuild.yaml: build
     yield account("builder"), "push images", "xnovu-cache"
+    # Production runs what staging has tested.
+    pulling = [*READERS.values(), account("planner-dev"), account("planner-staging")]
+    yield from ((member, "pull images", "xnovu") for member in pulling)
+    yield account("planner-prod", LIVE), "read objects", "xnovu/staging/tested/0f1e"
     for environment in ("dev", "staging", "prod"):
         project = LIVE if environment == "prod" else TESTING
         planner, applier = account(f"planner-{environment}", project), account(f"applier-{environment}", project)

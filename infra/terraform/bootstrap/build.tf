@@ -124,7 +124,7 @@ locals {
     merge([for name, environment in var.environments : environment.after == null ? {} : {
       "${name}: planner" = { member = google_service_account.planner[name].member, environment = environment.after }
     }]...),
-    merge([for name, member in var.image_readers : { for environment in keys(var.environments) : "${environment}: ${name}" => { member = member, environment = environment } }]...),
+    var.tested_readers,
   )
 }
 

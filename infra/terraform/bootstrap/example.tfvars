@@ -15,6 +15,9 @@ environments = {
 #   prod_planner = "serviceAccount:xnovu-planner-prod@my-project-prod.iam.gserviceaccount.com"
 #   prod_runs    = "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com"
 # }
+# tested_readers = {
+#   prod_planner = { member = "serviceAccount:xnovu-planner-prod@my-project-prod.iam.gserviceaccount.com", environment = "staging" }
+# }
 
 # Whoever applies this needs roles/billing.costsManager on the billing account.
 # budget = {

@@ -108,7 +108,7 @@ module "registry" {
   region        = var.region
   repository_id = "xnovu"
   labels        = var.labels
-  readers       = var.image_readers
+  readers       = merge({ for name, account in google_service_account.planner : "planner_${name}" => account.member }, var.image_readers)
   writers       = { builder = google_service_account.builder.member }
 
   depends_on = [terraform_data.apis_are_there]

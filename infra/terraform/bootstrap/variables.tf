@@ -61,7 +61,7 @@ variable "environments" {
 }
 
 variable "image_readers" {
-  description = "Who else may pull images and read which of them an environment has passed, by names of your choice: IAM members, such as the planner and the Cloud Run service agent of production's project."
+  description = "Who else may pull images, by names of your choice: IAM members, such as the planner and the Cloud Run service agent of production's project."
   type        = map(string)
   default     = {}
 }
@@ -110,6 +110,17 @@ variable "state_bucket_name" {
   description = "Name of the state's bucket; null: the project's id and -xnovu-terraform."
   type        = string
   default     = null
+}
+
+variable "tested_readers" {
+  description = "Who else may read which images an environment has passed, by names of your choice, such as the planner of production's project those of staging."
+  type        = map(object({ member = string, environment = string }))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for reader in var.tested_readers : contains(keys(var.environments), reader.environment)])
+    error_message = "tested_readers: each environment must be one of those of environments."
+  }
 }
 
 variable "wait_seconds" {

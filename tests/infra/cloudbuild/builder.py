@@ -53,6 +53,7 @@ if name not in {tools!r}.get(os.environ["STEP_IMAGE"], ()):
 stdin = sys.stdin.read() if "@-" in arguments else ""
 with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({{"name": name, "arguments": arguments, "stdin": stdin}}) + "\\n")
+google.Google(folder).permit(name, arguments)
 line = " ".join([name, *arguments])
 later = folder / "later.json"
 rules = json.loads(later.read_text()) if later.exists() else []
@@ -68,6 +69,9 @@ for rule in rules + json.loads((folder / "rules.json").read_text()):
         print(rule.get("complains", ""), end="", file=sys.stderr)
         sys.exit(rule.get("ends", 0))
 google.Google(folder).answer(name, arguments)
+if (folder / "running.json").exists():
+    import deployed
+    deployed.Deployed(folder).answer(name, arguments)
 """
 
 

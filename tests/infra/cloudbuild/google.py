@@ -11,6 +11,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+NEEDS = {
+    r"docker buildx build |docker pull ": "artifactregistry.repositories.uploadArtifacts",
+    r"curl .*/manifests/": "artifactregistry.repositories.downloadArtifacts",
+    r"curl .*--request PATCH .*run\.googleapis\.com/v2/.*/workerPools/": "run.workerpools.update",
+    r"curl .*run\.googleapis\.com/v2/.*/workerPools/": "run.workerpools.get",
+    r"gcloud artifacts docker images list-vulnerabilities": "ondemandscanning.scans.listVulnerabilities",
+    r"gcloud artifacts docker images scan": "ondemandscanning.scans.analyzePackages",
+    r"gcloud auth print-identity-token": "iam.serviceAccounts.getOpenIdToken",
+    r"gcloud builds list": "cloudbuild.builds.list",
+    r"gcloud secrets versions describe": "secretmanager.versions.get",
+    r"terraform apply": "run.services.update",
+    r"terraform plan": "run.services.get",
+}
+"""Which permission a command wants, by its line; of objects see below."""
+
 IMAGE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev(/[a-z0-9-]+){3,}(:[\w.-]+|@sha256:[0-9a-f]{64})?")
 """Host, project, repository and at least a name: Artifact Registry answers NAME_INVALID to less."""
 
@@ -22,6 +37,15 @@ class Google:
         self.folder = folder
         rights = folder / "rights.json"
         self._rights: list[list[str]] | None = json.loads(rights.read_text()) if rights.exists() else None
+
+    def permit(self, name: str, arguments: list[str]) -> None:
+        """Refuse what this account may not do, before anything answers."""
+        if self._rights is None:
+            return
+        line = " ".join([name, *arguments])
+        needed = next((permission for begins, permission in NEEDS.items() if re.match(begins, line)), None)
+        if needed is not None and needed not in {permission for permission, _ in self._rights}:
+            fail(f"ERROR: HTTPError 403: Permission '{needed}' denied: {line}")
 
     def answer(self, name: str, arguments: list[str]) -> None:
         """Do it; what is not known here is done without a word."""
@@ -100,7 +124,8 @@ class Google:
         _, _, name = url.removeprefix("gs://").partition("/")
         where = "" if permission == "storage.objects.list" else name
         if self._rights is not None and not any(
-            permission == granted and where.startswith(prefix) for granted, prefix in self._rights
+            permission == granted and (url if prefix.startswith("gs://") else where).startswith(prefix)
+            for granted, prefix in self._rights
         ):
             fail(f"ERROR: (gcloud.storage) HTTPError 403: does not have {permission} access to {url}")
 
