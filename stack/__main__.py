@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.postgres import MIGRATIONS
 from stack.processes import PartFailed
 
@@ -32,13 +32,19 @@ def up(
         Path | None, typer.Option(help="Keep data and logs here; otherwise they go with the stack.")
     ] = None,
     migrations: Annotated[Path, typer.Option(help="Folder of Supabase migrations to apply.")] = MIGRATIONS,
+    forgiving_novu: Annotated[
+        bool, typer.Option("--forgiving-novu", help="A Novu that makes workflows by itself, and knows everybody.")
+    ] = False,
 ) -> None:
     """Start everything, print how to reach it once all of it answers, and run until Ctrl-C or SIGTERM.
 
     The lines are shell-quoted: `eval` or an env file takes them. Exit code 0 after a stop, 1 when a part did not start.
     """
     try:
-        asyncio.run(_run_until_signalled(LocalStack(state_directory, migrations=migrations), as_json))
+        local = LocalStack(
+            state_directory, migrations=migrations, novu_settings=FORGIVING_NOVU if forgiving_novu else {}
+        )
+        asyncio.run(_run_until_signalled(local, as_json))
     except asyncio.CancelledError:
         return
     except PartFailed as failure:

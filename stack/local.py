@@ -24,11 +24,9 @@ from stack.processes import PartFailed
 from stack.supabase_keys import api_key, new_jwt_secret
 from stack.temporal import NAMESPACE, Temporal
 
-FORGIVING_NOVU: Mapping[str, Any] = MappingProxyType(
-    {"unknown_workflows": "make", "cancelling": "all_taken", "addresses": "assumed"}
-)
-"""Where the sink does what Novu does not, because XNovu does not bring its workflows and addresses yet, and believes
-that whatever was taken can be cancelled (docs/novu_sink.md)."""
+FORGIVING_NOVU: Mapping[str, Any] = MappingProxyType({"unknown_workflows": "make", "addresses": "assumed"})
+"""For whoever is about something else than workflows and addresses at Novu, and writes rows without seeing to these
+(docs/novu_sink.md)."""
 
 
 class LocalStack:
@@ -71,7 +69,7 @@ class LocalStack:
             # It remembers what it accepted when it is killed, as Novu does.
             arguments=[
                 *("--record", str(self.state_directory / "novu_sink.record")),
-                *("--settings", json.dumps({**FORGIVING_NOVU, **novu_settings})),
+                *("--settings", json.dumps(dict(novu_settings))),
             ],
         )
 

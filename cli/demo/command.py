@@ -32,9 +32,6 @@ ACCOUNTED_WITHIN_SECONDS = 30.0
 QUIET_SECONDS = 1.0
 """How long to go on looking after the last row has settled, for calls that should not come."""
 
-STRICT_NOVU = {"unknown_workflows": "refuse", "addresses": "required", "cancelling": "held_back"}
-"""As Novu is: the demo's workflows are made, and its people's addresses known."""
-
 DAEMON_SETTINGS = {
     "SUBSCRIPTION_HEALTH_CHECK_INTERVAL": "5000",
     "NOVU_DELIVERY": "activity",
@@ -64,7 +61,7 @@ async def _run(console: Console, keep: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="xnovu-demo-") as name:
         directory = Path(name)
         console.print("Starting Temporal, PostgreSQL, the Supabase edge and the Novu sink ...")
-        async with LocalStack(directory, novu_settings=STRICT_NOVU) as stack, _database(stack) as connection:
+        async with LocalStack(directory) as stack, _database(stack) as connection:
             ledger = Ledger()
             load = DemoLoad(connection, ledger, partial(_cut_websockets, stack))
             await load.seed()

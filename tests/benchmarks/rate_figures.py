@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess
 from stack.sample_data import SampleEnterprise, insert_notifications, sample_payload, seed_enterprise
 from tests.benchmarks.table import Line, show
@@ -49,7 +49,7 @@ async def measure(minutes: float) -> dict[str, float]:
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xnovu-rate-")))
         directory.chmod(0o711)  # noqa: ASYNC240
-        local = await stack.enter_async_context(LocalStack(directory, novu_settings={"plan": "free"}))
+        local = await stack.enter_async_context(LocalStack(directory, novu_settings={**FORGIVING_NOVU, "plan": "free"}))
         database = await asyncpg.connect(local.environment["XNOVU_STACK_POSTGRES_URL"])
         stack.push_async_callback(database.close)
         names = ["flood", *(f"small{number}" for number in range(SMALL_ENTERPRISES))]

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 from temporalio.client import Client
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess
 from stack.sample_data import SampleEnterprise, seed_enterprise
 
@@ -33,7 +33,7 @@ class System:
 @asynccontextmanager
 async def running_system(directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES) -> AsyncIterator[System]:
     """Start everything; stop it at the end."""
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         listener = ChildProcess("listener", directory / "listener.log")
         worker = ChildProcess("worker", directory / "worker.log")
         database = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])

@@ -18,7 +18,7 @@ import httpx
 import psutil
 from temporalio.client import Client
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess, free_port
 from stack.sample_data import insert_notifications, insert_rules, seed_enterprise
 from tests.benchmarks.temporal_cost import actions_of
@@ -49,7 +49,7 @@ class Idle:
 
 async def measure(directory: Path) -> Idle:
     """Start everything with one daemon, wait until it rests, and count."""
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         await _count_statements(stack)
         database = await asyncpg.connect(stack.environment["XNOVU_STACK_POSTGRES_URL"])
         daemon = ChildProcess("daemon", directory / "daemon.log")

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess, free_port
 from tests.cloud_run.instances import Instances
 from tests.cloud_run.serving import serving
@@ -84,7 +84,7 @@ class ScaledSystem:
 @asynccontextmanager
 async def scaled_system(directory: Path) -> AsyncIterator[ScaledSystem]:
     """A listener, no worker, and a scaler that ticks."""
-    async with LocalStack(directory / "stack") as stack:
+    async with LocalStack(directory / "stack", novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORT_TIMES)
         instances = Instances(
             [sys.executable, "-m", "worker"],

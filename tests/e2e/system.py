@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess
 from stack.sample_data import SampleEnterprise, insert_notifications, sample_payload, seed_enterprise
 
@@ -200,7 +200,7 @@ async def running_system(
     directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES, **environment: str
 ) -> AsyncIterator[System]:
     """Everything started, the enterprises seeded."""
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, {**SHORT_TIMES, **environment}, enterprise_ids)
         try:
             await system.seed()

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port, is_free
 from tests.e2e import rows
 from tests.e2e.system import SHORT_TIMES, System, eventually
@@ -118,7 +118,7 @@ class User:
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
-    async with LocalStack(tmp_path / "stack") as stack:
+    async with LocalStack(tmp_path / "stack", novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, tmp_path, SHORT_TIMES, USERS)
         try:
             await system.seed()

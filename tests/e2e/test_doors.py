@@ -15,7 +15,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from tests.e2e.program import Program
 from tests.e2e.system import SHORT_TIMES, System, eventually
@@ -62,7 +62,7 @@ class Attacked:
 async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Attacked]:
     directory = tmp_path_factory.mktemp("doors")
     port = free_port()
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORT_TIMES)
         await system.seed()
         with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:

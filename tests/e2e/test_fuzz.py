@@ -15,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from stack.sample_data import SampleEnterprise
 from tests.e2e import fuzz_rows as fuzz
@@ -69,7 +69,7 @@ class Bench:
 async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
     directory = tmp_path_factory.mktemp("fuzz")
     port = free_port()
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORT_TIMES, ENTERPRISES)
         await system.seed()
         connection = await system.connect()

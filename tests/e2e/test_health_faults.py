@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from tests.e2e import rows, rules
 from tests.e2e.program import Program
@@ -76,7 +76,7 @@ class Daemon:
 async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
     directory = tmp_path_factory.mktemp("health")
     port = free_port()
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORT_TIMES)
         await system.seed()
         with Program(

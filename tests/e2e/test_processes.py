@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from tests.e2e import rows
 from tests.e2e.logs import events, read_log
 from tests.e2e.program import ARGUMENTS, Program, assert_gone
@@ -80,7 +80,7 @@ WORKERS = {
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """The stack, seeded, with no process of ours."""
     directory = tmp_path_factory.mktemp("processes")
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORTER_TIMES)
         try:
             await system.seed()

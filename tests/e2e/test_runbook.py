@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from stack.sample_data import sample_payload
 from tests.e2e import rows
@@ -182,7 +182,7 @@ async def machine(
     directory = tmp_path_factory.mktemp("runbook")
     own = {"DAEMON_ENTERPRISE_IDS": "acme,globex", "DAEMON_HEALTH_PORT": str(free_port())}
     monkeypatch_module.setenv("EDGE_MAX_EVENTS_PER_SECOND", "1000000")  # no minute of silence after the burst
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, {**SHORT_TIMES, **own, "TEMPORAL_MAX_CONCURRENT_ACTIVITIES": "1"})
         await system.seed()
         machine = Machine(system, {**_HARMLESS, **system.environment, "XDG_STATE_HOME": str(directory)})

@@ -16,7 +16,7 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from tests.e2e import rows, rules
 from tests.e2e.logs import events
@@ -49,7 +49,7 @@ MOST_CAUGHT_UP = 100
 async def module_system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """The stack, seeded, with no process of ours."""
     directory = tmp_path_factory.mktemp("daemons")
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, SHORT_TIMES)
         try:
             await system.seed()

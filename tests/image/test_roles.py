@@ -14,7 +14,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from stack.sample_data import sample_payload
 from tests.contract.functions.unfinished_call import begin_call
@@ -48,7 +48,7 @@ async def system(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     """The stack, seeded, with no process of ours."""
     directory = tmp_path_factory.mktemp("roles")
     settings = {**SHORT_TIMES, "NOTIFICATION_CLAIM_LEASE_SECONDS": "3", "XNOVU_BUILD": BUILD}
-    async with LocalStack(directory) as stack:
+    async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, directory, settings)
         try:
             await system.seed()

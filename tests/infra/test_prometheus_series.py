@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stack.local import LocalStack
+from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from tests.e2e import rows
 from tests.e2e.program import Program
@@ -32,7 +32,7 @@ ONLY_AFTER_MONTHS = {"temporal_workflow_continue_as_new_total": set[str]()}
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
-    async with LocalStack(tmp_path / "stack") as stack:
+    async with LocalStack(tmp_path / "stack", novu_settings=FORGIVING_NOVU) as stack:
         system = System(stack, tmp_path, SHORT_TIMES, ("acme",))
         try:
             await system.seed()
