@@ -65,6 +65,10 @@ def messages(channel: str, *, sent: str, failed: str) -> dict[str, str]:
     return {f'{of}"sent"}}': sent, f'{of}"failed"}}': failed}
 
 
+def webhooks(**by_result: str) -> dict[str, str]:
+    return {f'xnovu_webhook_events_total{{xnovu_result="{name}"}}': values for name, values in by_result.items()}
+
+
 def tasks(reason: str, values: str) -> dict[str, str]:
     return {f'{FAILED_TASKS}{{failure_reason="{reason}",workflow_type="CronScheduling"}}': values}
 
@@ -272,6 +276,10 @@ CASES = [
     Case("messages_undelivered", "two hours ago", messages("EMAIL", sent="0x5 9x150", failed="0x5 90x150"), 140, 0),
     Case("delivery_unheard", "for 40 minutes", {"xnovu_delivery_unheard_age_seconds": "0+60x60"}, 40, 1),
     Case("delivery_unheard", "for 20 minutes", {"xnovu_delivery_unheard_age_seconds": "0+60x20 0x20"}, 25, 0),
+    Case("webhooks_refused", "all, since Novu signs with another key", webhooks(refused="0+2x60"), 40, 1),
+    Case("webhooks_refused", "the database is away", webhooks(recorded="0+1x60", failed="0+2x60"), 40, 1),
+    Case("webhooks_refused", "somebody tries, beside Novu", webhooks(recorded="0+9x60", refused="0+2x60"), 40, 0),
+    Case("webhooks_refused", "somebody tries now and then", webhooks(refused="0x5 9x60"), 20, 0),
     Case(
         "novu_faulting",
         "a fifth",

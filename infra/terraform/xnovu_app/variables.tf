@@ -331,6 +331,17 @@ variable "vpc_access" {
   }
 }
 
+variable "webhook_max_instances" {
+  description = "The most instances of webhook; each takes forty calls at once."
+  type        = number
+  default     = 4
+
+  validation {
+    condition     = var.webhook_max_instances >= 1
+    error_message = "webhook_max_instances must be at least 1."
+  }
+}
+
 variable "worker_builds" {
   description = "With worker_versioning: images of earlier builds, by digest, whose workflows have not all ended (`xnovu deploy`)."
   type        = list(string)

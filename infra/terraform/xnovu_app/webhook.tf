@@ -23,6 +23,7 @@ module "webhook" {
   service_account_email = local.accounts.webhook
   ingress               = "INGRESS_TRAFFIC_ALL"
   invokers              = {}
+  max_instances         = var.webhook_max_instances
   public                = true
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "webhook" })

@@ -46,6 +46,7 @@ run "the_alerts_of_an_environment_that_scales_itself" {
       task_backlog_old           = "warning"
       task_backlog_very_old      = "critical"
       temporal_unreachable       = "critical"
+      webhooks_refused           = "warning"
       worker_full                = "warning"
       worker_silent              = "critical"
       workers_at_maximum         = "warning"
