@@ -27,7 +27,7 @@ check: $(SETUP) ## style, types, import rules
 	$(BIN)/lint-imports --no-cache
 
 test: $(SETUP) ## every test, in parallel: most wait more than they work, so in more processes than cores
-	$(BIN)/pytest -n 3 --junit-xml build/tests.xml
+	$(BIN)/pytest -n 4 --junit-xml build/tests.xml
 
 test-slow: $(SETUP) ## those that took more than ten seconds in the last `make test`
 	$(BIN)/python -m tests.slow_tests
