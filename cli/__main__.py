@@ -1,18 +1,40 @@
 """`xnovu`: one command line for people and programs."""
 
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from cli.commands import Commands
+from cli.env_file import VARIABLE, read_env_file
 from cli.terminal import say
 from shared.exception_text import full_text
 from shared.process_lifecycle import EXIT_FAILED, leave_at_once
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"xnovu {version('xnovu')}")
+        raise typer.Exit
 
 
 @app.callback(help=__doc__)
-def xnovu() -> None:
-    """What all commands have in common: nothing."""
+def xnovu(
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=VARIABLE, help="Settings that the environment does not have. Default: .env, if it is here."
+        ),
+    ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """What all commands have in common: where their settings come from."""
+    read_env_file(env_file)
 
 
 def main() -> None:

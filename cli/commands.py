@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from cli.terminal import say
+from cli.terminal import owe_object, say
 
 STACK_MISSING = "{name} needs the local stack, which is not installed here: pip install 'xnovu[stack]'"
 
@@ -35,6 +35,11 @@ class Commands(TyperGroup):
         "trace",
         "worker",
     )
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typed; whether --json was among it, the way a command fails depends on."""
+        owe_object("--json" in args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Those that this installation can run: an image has no local stack."""

@@ -8,14 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-import typer
-
 from cli.daemon_record import DaemonBook, StartOptions, record_of_this_process
-from cli.dev_stack import dev_stack, is_wanted
+from cli.dev_stack import SERVERS, dev_stack, is_wanted
 from cli.extra_workers import keep_extra_workers
 from cli.failure import exit_with_hint
 from cli.health_server import HealthPortTaken, LiveComponents, serving
-from cli.terminal import say
 from listener import bootstrap as listener
 from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED, run_process
 from shared.process_usage import ProcessUsage
@@ -24,6 +21,11 @@ from shared.supervision import Supervisor
 from shared.temporal.joint_client import JointClient
 from stack.processes import PartFailed, is_free
 from worker import bootstrap as worker
+
+_SETTINGS_HINT = (
+    "set them in the environment or in .env (.env.example lists them, docs/configuration.md explains them); "
+    "`xnovu daemon start --dev` needs none."
+)
 
 
 def run_daemon(book: DaemonBook, options: StartOptions) -> NoReturn:
@@ -69,8 +71,11 @@ async def _run(
             drained.set()
 
 
-def load_settings(options: StartOptions) -> DaemonSettings:
-    """The daemon's settings, checked as far as they can be before it runs. Leaves with a message if they are wrong."""
+def load_settings(options: StartOptions, own_port: int | None = None) -> DaemonSettings:
+    """The daemon's settings, checked as far as they can be before it runs. Leaves with a message if they are wrong.
+
+    `own_port` is held by a daemon that is to go before this one comes.
+    """
     try:
         settings = DaemonSettings.load(
             daemon_enterprise_ids=options.enterprises,
@@ -78,15 +83,25 @@ def load_settings(options: StartOptions) -> DaemonSettings:
             daemon_log_level=options.log_level,
         )
     except SettingsError as error:
-        say(f"daemon: {error}", err=True)
-        raise typer.Exit(EXIT_BAD_SETTINGS) from None
-    if not is_free(settings.daemon_health_port):
+        exit_with_hint(f"daemon: {error}", _SETTINGS_HINT, EXIT_BAD_SETTINGS)
+    if settings.daemon_health_port != own_port and not is_free(settings.daemon_health_port):
         exit_with_hint(
             f"daemon: port {settings.daemon_health_port} is taken by another process.",
             "choose another with --health-port or DAEMON_HEALTH_PORT.",
             EXIT_FAILED,
         )
     return settings
+
+
+def refuse_servers_beside_dev(options: StartOptions) -> None:
+    """Leave with a message if the options ask for a local stack, and the settings name servers to use instead."""
+    if options.dev and not is_wanted():
+        named = ", ".join(name for name in SERVERS if os.environ.get(name))
+        exit_with_hint(
+            f"daemon: --dev starts servers of its own, but others are set: {named}.",
+            f"unset {named.replace(',', '')}, here or in .env; or leave out --dev to use them.",
+            EXIT_BAD_SETTINGS,
+        )
 
 
 def _log_file(book: DaemonBook) -> Path | None:

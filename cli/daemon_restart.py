@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.daemon_launch import stop
+from cli.daemon_process import load_settings, refuse_servers_beside_dev
 from cli.daemon_record import DaemonBook, StartOptions
 from cli.daemon_start import READY_WITHIN_SECONDS, AsJson, Enterprises, HealthPort, LogLevel, start_detached
 from cli.daemon_stop import STOPS_WITHIN_SECONDS, exit_if_it_goes_on
@@ -22,8 +23,8 @@ def restart(
 ) -> None:
     """Stop this user's daemon and start it in the background, with the options it had; those given here win.
 
-    Settings come from the environment of this command. Without a running daemon it is a start. Exit codes as for
-    stop and start.
+    Settings come from the environment of this command and are read first: if they are wrong, the daemon goes on as it
+    is. Without a running daemon it is a start. Exit codes as for stop and start.
     """
     book = DaemonBook()
     record = book.running()
@@ -35,5 +36,8 @@ def restart(
         workers=before.workers if workers is None else workers,
         dev=before.dev if dev is None else dev,
     )
+    refuse_servers_beside_dev(options)
+    if record is not None and not options.dev:
+        load_settings(options, own_port=record.health_port)
     exit_if_it_goes_on(stop(book, timeout_seconds=stop_timeout), book, record, stop_timeout)
     start_detached(book, options, timeout, as_json)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from cli.daemon_launch import Launch, Outcome, launch
-from cli.daemon_process import load_settings, run_daemon
+from cli.daemon_process import load_settings, refuse_servers_beside_dev, run_daemon
 from cli.daemon_record import AlreadyRunning, DaemonBook, StartOptions
 from cli.dev_stack import is_wanted
 from cli.terminal import say
@@ -25,9 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One object: result, pid, h
 
 
 def start(
-    dev: Annotated[
-        bool, typer.Option("--dev", help="With a local stack of its own, if the settings name no server.")
-    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="With a local stack of its own; no server may be set.")] = False,
     enterprises: Enterprises = None,
     health_port: HealthPort = None,
     log_level: LogLevel = None,
@@ -46,6 +44,7 @@ def start(
     Exit 0 when it is ready, or ran already; 1 if it did not start or is not ready in time; 2 for wrong settings.
     """
     options = StartOptions(enterprises, health_port, log_level, workers, dev)
+    refuse_servers_beside_dev(options)
     book = DaemonBook()
     if foreground is None:
         foreground = sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,12 +1,13 @@
 """How a command says that it could not do its work: the cause and a hint on stderr, and an exit code that is true."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
-from cli.terminal import say
+from cli.terminal import is_object_owed, say
 from shared.ports import StoreUnavailable
 from shared.settings import SettingsError
 
@@ -15,7 +16,12 @@ EXIT_NOTHING_KNOWN = 2
 
 
 def exit_with_hint(message: str, hint: str, code: int) -> NoReturn:
-    """Leave with this code; `hint` is a sentence that says what to do."""
+    """Leave with this code; `hint` is a sentence that says what to do.
+
+    A program that asked for --json and has had no object gets it as one on stdout, too, on one line.
+    """
+    if is_object_owed():
+        say(json.dumps({"error": {"message": message, "hint": hint, "exit_code": code}}))
     say(f"{message}\nHint: {hint}", err=True)
     raise typer.Exit(code)
 

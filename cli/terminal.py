@@ -14,11 +14,29 @@ _SHOWN = {code: f"\\u{code:04x}" for code in (*_CONTROLS, *_DIRECTIONS) if chr(c
 _ONE_LINE = {**_SHOWN, ord("\n"): "\\n"}
 
 
+_owed = False
+
+
+def owe_object(asked: bool) -> None:
+    """Note whether this command's caller waits for an object on standard output: a program that gave --json."""
+    global _owed
+    _owed = asked
+
+
+def is_object_owed() -> bool:
+    """Whether it does, and nothing was printed there yet."""
+    return _owed
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print lines of ours, which may quote what others wrote; to standard error if `err`."""
+    if not err:
+        owe_object(False)
     typer.echo(text.translate(_SHOWN), err=err)
 
 
 def say_line(text: str, *, err: bool = False, colour: str | None = None) -> None:
     """Print one line, and no more than one whatever it quotes; coloured on a terminal only."""
+    if not err:
+        owe_object(False)
     typer.secho(text.translate(_ONE_LINE), err=err, fg=colour)

@@ -19,6 +19,8 @@ from stack.processes import bound_command
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a thousand processes would compile the same modules anew
 
+os.environ["XNOVU_ENV_FILE"] = os.devnull  # a developer's own .env names servers that no test may touch
+
 SYSTEMS = {
     "tests/e2e/test_autoscale.py": "autoscale",
     "tests/e2e/test_chaos.py": "chaos",

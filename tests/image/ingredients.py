@@ -67,7 +67,7 @@ def sources(directory: Path) -> Path:
     copy = directory / "sources"
     for name in ("cli", "functions", "listener", "requirements", "shared", "stack", "tests", "worker"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("*.png", "__pycache__"))
-    for name in (".dockerignore", "Dockerfile", "Makefile", "README.md", "pyproject.toml"):
+    for name in (".dockerignore", "Dockerfile", "LICENSE", "Makefile", "README.md", "pyproject.toml"):
         shutil.copy2(PROJECT / name, copy / name)
     return copy
 

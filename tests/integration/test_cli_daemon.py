@@ -18,7 +18,7 @@ import pytest
 from stack.processes import free_port
 from tests.workflows.conftest import eventually
 
-HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "XNOVU_ENV_FILE") if name in os.environ}
 
 UNREACHABLE = {
     "TEMPORAL_ADDRESS": "127.0.0.1:1",
@@ -113,7 +113,43 @@ async def test_wrong_settings_are_named_by_the_command_itself(machine: Machine) 
     assert (code, output) == (2, "")
     assert "TEMPORAL_ADDRESS" in errors
     assert "NOVU_SECRET_KEY: is missing" in errors
+    assert "Hint: set them in the environment or in .env" in errors
     assert not machine.record.exists()
+
+
+async def test_a_stack_of_its_own_is_refused_beside_servers_that_would_be_used_instead(machine: Machine) -> None:
+    code, output, errors = await machine.daemon("start", "--dev", "--json")
+
+    assert code == 2
+    assert "others are set: TEMPORAL_ADDRESS, NEXT_PUBLIC_SUPABASE_URL" in json.loads(output)["error"]["message"]
+    assert "Hint: unset TEMPORAL_ADDRESS NEXT_PUBLIC_SUPABASE_URL" in errors
+    assert not machine.record.exists()
+
+
+async def test_a_restart_with_wrong_settings_leaves_the_daemon_as_it_is(machine: Machine) -> None:
+    record = await machine.begin()
+
+    wrong = Machine(machine.directory, {**machine.environment, "DAEMON_LOG_LEVEL": "loud"})
+    code, _, errors = await wrong.daemon("restart")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        elsewhere, _, taken_errors = await machine.daemon("restart", "--health-port", str(taken.getsockname()[1]))
+
+    assert code == 2
+    assert "DAEMON_LOG_LEVEL" in errors
+    assert elsewhere == 1
+    assert "is taken" in taken_errors
+    assert json.loads(machine.record.read_text()) == record
+    assert psutil.pid_exists(record["pid"])
+
+
+async def test_the_daemon_in_the_background_has_the_settings_of_the_file(machine: Machine) -> None:
+    file = machine.directory / "settings"
+    file.write_text("".join(f"{name}={value}\n" for name, value in UNREACHABLE.items()))
+    bare = {name: value for name, value in machine.environment.items() if name not in UNREACHABLE}
+
+    record = await Machine(machine.directory, {**bare, "XNOVU_ENV_FILE": str(file)}).begin()
+
+    assert psutil.Process(record["pid"]).environ()["DAEMON_ENTERPRISE_IDS"] == "acme"
 
 
 @pytest.mark.parametrize("mode", ["--detach", "--foreground"])

@@ -53,12 +53,12 @@ def settings_in_use() -> list[Documented]:
     for reader, settings in READERS.items():
         for name, field in settings.model_fields.items():
             if name not in seen:
-                found.append(Documented(_variables(name, field), _default(field), reader))
+                found.append(Documented(variables_of(name, field), _default(field), reader))
         seen |= settings.model_fields.keys()
     return found
 
 
-def _variables(name: str, field: FieldInfo) -> tuple[str, ...]:
+def variables_of(name: str, field: FieldInfo) -> tuple[str, ...]:
     match field.validation_alias:
         case AliasChoices(choices=choices):
             return tuple(map(str, choices))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -71,3 +72,17 @@ def test_without_the_local_stack_its_commands_are_not_listed_and_say_why(
     assert f"{name} needs the local stack" in asked.output
     assert f"│ {name} " not in listed.output
     assert "│ worker " in listed.output
+
+
+def test_the_release_is_told() -> None:
+    answer = CliRunner().invoke(app, ["--version"])
+
+    assert (answer.exit_code, answer.output) == (0, f"xnovu {version('xnovu')}\n")
+
+
+def test_shells_complete_names_of_commands() -> None:
+    shell = {"_XNOVU_COMPLETE": "complete_bash", "COMP_WORDS": "xnovu tem", "COMP_CWORD": "1"}
+
+    answer = CliRunner().invoke(app, [], env=shell, prog_name="xnovu")
+
+    assert answer.output.split() == ["template"]
