@@ -46,8 +46,10 @@ def print_firings(firings: Iterable[Firing], *, as_json: bool) -> None:
         say_line(line)
 
 
-def read_instant(text: str | None) -> datetime:
-    """An instant given as RFC 3339, or now; raises BadParameter for anything else, a missing offset included."""
+def read_instant(text: str | None, option: str | None = None) -> datetime:
+    """An instant given as RFC 3339, or now; raises BadParameter, which names the option, for anything else, a missing
+    offset included.
+    """
     if text is None:
         return datetime.now(UTC)
     try:
@@ -56,7 +58,8 @@ def read_instant(text: str | None) -> datetime:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise typer.BadParameter(
-            f"{text!r} is no instant. Hint: RFC 3339 with an offset, such as 2026-03-07T12:00:00Z."
+            f"{text!r} is no instant. Hint: RFC 3339 with an offset, such as 2026-03-07T12:00:00Z.",
+            param_hint=option,
         )
     return instant
 

@@ -13,9 +13,11 @@ from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
 from cli.operator_store import OperatorStore, Replay, UndeliveredReplay
 from cli.replay_undelivered import undelivered_lines
+from cli.suggestion import did_you_mean
 from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
 from shared.notification.delivery import FAILURES
+from shared.notification.outcomes import RefusalCode
 from shared.settings import SupabaseSettings
 
 MOST_ROWS = 1000
@@ -60,13 +62,17 @@ def replay(
         exit_with_hint(
             "--code is of FAILED rows, and with --undelivered there are none.", "--cause", EXIT_NOTHING_KNOWN
         )
+    if code is not None and code not in set(RefusalCode):
+        exit_with_hint(
+            f"--code {code}: no row fails with that.", did_you_mean(code, set(RefusalCode)), EXIT_NOTHING_KNOWN
+        )
     if cause is not None and (not undelivered or cause not in FAILURES):
         exit_with_hint(
             f"--cause is for --undelivered, and one of {', '.join(sorted(FAILURES))}.",
             "docs/delivery.md says what each means.",
             EXIT_NOTHING_KNOWN,
         )
-    instant = None if since is None else read_instant(since)
+    instant = None if since is None else read_instant(since, "--since")
     with failures_named():
         settings = SupabaseSettings.load()
 
@@ -83,13 +89,19 @@ def replay(
     if as_json:
         say(json.dumps(asdict(done), indent=2))
         return
-    for line in undelivered_lines(done) if isinstance(done, UndeliveredReplay) else _lines(done):
+    for line in (
+        undelivered_lines(done) if isinstance(done, UndeliveredReplay) else _lines(done, enterprise, code, since)
+    ):
         say_line(line)
 
 
-def _lines(done: Replay) -> Iterator[str]:
+def _of(code: str | None, since: str | None) -> str:
+    return (f" with {code}" if code else "") + (f" since {since}" if since else "")
+
+
+def _lines(done: Replay, enterprise: str, code: str | None, since: str | None) -> Iterator[str]:
     if not done.codes:
-        yield "Nothing has failed."
+        yield f"Nothing of enterprise {enterprise} has failed{_of(code, since)}."
         return
     yield from aligned(
         [

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
 from cli.operator_store import NotificationTrace, OperatorStore
 from cli.supabase_session import supabase_session
+from cli.template_files import read_payload
 from cli.terminal import say
 from shared.ports import CreatedNotification, CreateRefusal, NewNotification
 from shared.settings import SupabaseSettings
@@ -47,7 +49,7 @@ def send(
     enterprise: Annotated[str, typer.Option(help="The enterprise's id.")],
     workflow: Annotated[str, typer.Option(metavar="KEY", help="The workflow_key of one of its active workflows.")],
     to: Annotated[list[str], typer.Option(metavar="ID", help="A Novu subscriber id; repeat it for more.")],
-    payload: Annotated[str, typer.Option(metavar="JSON", help="An object.")] = "{}",
+    payload: Annotated[str, typer.Option(metavar="JSON|@FILE", help="An object; @- reads standard input.")] = "{}",
     overrides: Annotated[str | None, typer.Option(metavar="JSON", help="Novu's overrides, an object.")] = None,
     at: Annotated[str | None, typer.Option(metavar="INSTANT", help="RFC 3339; not before it. Default: now.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is SENT or has FAILED.")] = False,
@@ -59,13 +61,15 @@ def send(
     Exit 0 when it was inserted (with --wait: SENT), 1 if it was refused, failed or was not sent in time, 2 for wrong
     usage or settings, or no database.
     """
+    if not all(map(str.strip, to)):
+        exit_with_hint("--to is blank.", "give a Novu subscriber's id, such as --to ada.", EXIT_NOTHING_KNOWN)
     notification = NewNotification(
         enterprise_id=enterprise,
         workflow_key=workflow,
         recipients=tuple(to),
-        payload=_object("--payload", payload),
+        payload=_read_payload(payload),
         overrides=None if overrides is None else _object("--overrides", overrides),
-        scheduled_for=None if at is None else read_instant(at),
+        scheduled_for=None if at is None else read_instant(at, "--at"),
     )
     with failures_named():
         sending = asyncio.run(_send(SupabaseSettings.load(), notification, timeout if wait else None))
@@ -118,6 +122,14 @@ def _print(sending: _Sending, as_json: bool) -> None:
     say(f"notification {sending.notification_id}: {sending.status}{reason}")
     if sending.status != "SENT":
         say(f"Hint: xnovu trace {sending.notification_id} says where it stands.", err=True)
+
+
+def _read_payload(text: str) -> Mapping[str, Any]:
+    if not text.startswith("@"):
+        return _object("--payload", text)
+    if not text[1:]:
+        exit_with_hint("--payload names no file.", "such as --payload @order.json.", EXIT_NOTHING_KNOWN)
+    return read_payload(Path(text[1:]))
 
 
 def _object(option: str, text: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def tail(
 
     The database is asked once a second. Exit 0 after Ctrl-C, 2 for wrong settings or no database at the start.
     """
-    begin = None if since is None else read_instant(since)
+    begin = None if since is None else read_instant(since, "--since")
     with failures_named():
         settings = SupabaseSettings.load()
         try:
