@@ -3,6 +3,7 @@ however many enterprises.
 """
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,9 @@ from shared.ports import RowChange, RowRetracted
 from shared.temporal.messages import MAX_BATCH_SIZE, Portion
 
 WINDOW_SECONDS = 0.02
+
+LONGEST_WINDOW_SECONDS = 0.1
+"""While rows keep coming, each in a workflow of its own would be more than Temporal takes."""
 
 ROWS_PER_TURN = 5
 """An enterprise's, before others have theirs: what a portion costs the database depends little on its rows."""
@@ -123,16 +127,20 @@ class Batcher:
     async def run(self) -> None:
         """Hand batches over for ever. What could not be handed over is still held when this raises.
 
-        A window begins as something is handed over: after a rest the first waits for none.
+        A window begins as something is handed over: after a rest the first waits for none. While there is no rest, each
+        window is twice as long as the one before.
         """
         loop = asyncio.get_running_loop()
-        window_ends = loop.time()
+        longest = max(LONGEST_WINDOW_SECONDS, self._window_seconds)
+        window, began = self._window_seconds, -math.inf
         while True:
             await self._arrived.wait()
+            rested = loop.time() >= began + longest
             with suppress(TimeoutError):  # the window ended before a batch was full
-                async with asyncio.timeout_at(window_ends):
+                async with asyncio.timeout_at(max(began + window, 0.0)):
                     await self._full.wait()
-            window_ends = loop.time() + self._window_seconds
+            window = self._window_seconds if rested else min(2 * window, longest)
+            began = loop.time()
             await self._hand_over_each()
 
     async def flush(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.batcher import ROWS_PER_TURN, Batch, Batcher
+from listener.batcher import LONGEST_WINDOW_SECONDS, ROWS_PER_TURN, Batch, Batcher
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.temporal.messages import Portion
@@ -103,6 +103,30 @@ async def test_what_follows_within_the_window_is_gathered_until_it_ends() -> Non
         await eventually(lambda: len(taker.batches) == 2)
 
     assert [batch.notification_ids for batch in taker.batches] == [(1,), (2, 3)]
+
+
+async def test_while_rows_keep_coming_they_are_gathered_for_longer_and_longer_until_there_is_a_rest() -> None:
+    taker = Taker()
+    batcher = a_batcher(taker, window_seconds=0.005, batch_size=100, room_for_batches=10)
+    numbers = iter(range(1, 1_000))
+    loop = asyncio.get_running_loop()
+
+    async with running(batcher):
+        until = loop.time() + 0.5
+        while loop.time() < until:
+            batcher.offer(an_insert(next(numbers)))
+            await asyncio.sleep(0.004)
+        last = next(numbers) - 1
+        await eventually(lambda: taker.batches[-1].notification_ids[-1] == last)
+        came = len(taker.batches)
+        await asyncio.sleep(LONGEST_WINDOW_SECONDS)
+        batcher.offer(an_insert(2_000))
+        for _ in range(10):  # turns of the loop, and no time
+            await asyncio.sleep(0)
+        after_a_rest = [batch.notification_ids for batch in taker.batches[came:]]
+
+    assert came <= 4 + 0.5 / LONGEST_WINDOW_SECONDS + 2, "windows of 5, 10, 20, 40, 80 ms, then of 100"
+    assert after_a_rest == [(2_000,)]
 
 
 async def test_a_batch_that_a_sweep_filled_asks_for_no_sweep() -> None:
