@@ -122,6 +122,7 @@ async def test_under_a_steady_load_the_number_settles(scaled: ScaledSystem) -> N
     assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.whole
 async def test_a_delivery_of_more_than_twenty_seconds_survives_the_end_of_its_worker(scaled: ScaledSystem) -> None:
     temporal = await Client.connect(scaled.system.environment["TEMPORAL_ADDRESS"])
     await scaled.wait_for_nobody(within=120)

@@ -127,6 +127,7 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
             await system.stop()
 
 
+@pytest.mark.whole
 async def test_every_sequence_leaves_nothing_behind_and_loses_no_row(system: System, tmp_path: Path) -> None:
     users = [User(system, number, tmp_path) for number in range(len(USERS))]
     try:

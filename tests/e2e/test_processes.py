@@ -94,7 +94,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
     [
         ("listener", EVERYBODYS | LISTENERS),
         ("worker", EVERYBODYS | WORKERS),
-        ("daemon", EVERYBODYS | LISTENERS | WORKERS | {"DAEMON_HEALTH_PORT"}),
+        ("daemon", EVERYBODYS | LISTENERS | WORKERS | {"DAEMON_HEALTH_PORT", "Hint"}),
     ],
 )
 async def test_every_wrong_or_missing_setting_is_named_in_one_message(

@@ -65,6 +65,7 @@ async def system(module_system: System) -> AsyncIterator[System]:
     await rows.execute(module_system, "delete from notify.ent_notification_rule")
 
 
+@pytest.mark.whole
 async def test_three_daemons_killed_at_random_fire_every_instant_and_send_every_row_once(
     system: System, tmp_path: Path
 ) -> None:
@@ -173,7 +174,7 @@ async def _are_ready(*daemons: Program) -> None:
             for daemon in daemons
         )
 
-    await eventually(are_ready, within=60, what="every daemon is subscribed and takes work")
+    await eventually(are_ready, within=150, what="every daemon is subscribed and takes work")
 
 
 async def _kill_at_random_for(seconds: float, daemons: list[Program], chance: Random) -> None:

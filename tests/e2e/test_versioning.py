@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client
 
 from stack.processes import ChildProcess
@@ -17,13 +18,14 @@ OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 OLD_ID, NEW_ID = "a" * 12, "b" * 12
 
 PORTION, EVERY_SECONDS = 8, 0.3
-SLOW_NOVU = {"kind": "latency", "milliseconds": 2500, "requests": None}
+SLOW_NOVU = {"kind": "latency", "milliseconds": 6000, "requests": None}
 """So that there are always workflows under way, to be left behind or not."""
 
 PROCESSING = "NotificationProcessingWorkflow"
 LONG_LIVED = {"CronSchedulingWorkflow", "ScheduledNotificationWorkflow", "MasterOrchestrationWorkflow"}
 
 
+@pytest.mark.whole
 async def test_a_changed_workflow_is_deployed_under_load_and_old_ones_end_on_the_old_code(tmp_path: Path) -> None:
     versioned = {"TEMPORAL_WORKER_DEPLOYMENT_NAME": DEPLOYMENT, "XNOVU_BUILD": OLD}
     async with running_system(tmp_path, **versioned) as system:

@@ -64,6 +64,7 @@ def test_every_module_is_compiled(built: Built) -> None:
     assert {path.stem for path in ours} <= compiled
 
 
+@pytest.mark.whole
 def test_the_same_sources_make_the_same_layers(built: Built, tmp_path: Path) -> None:
     copy = shutil.copytree(built.sources, tmp_path / "copied later", copy_function=shutil.copy)
 

@@ -78,6 +78,7 @@ def test_what_has_failed_its_tests_goes_nowhere(play: Play) -> None:
     assert play.running() == {}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("power", "account", "step"),
     [

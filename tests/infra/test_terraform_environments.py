@@ -103,6 +103,7 @@ def test_an_environment_is_rolled_out_and_goes_without_a_rest(deploy: Deploy, en
     assert deployment.resources() == {}
 
 
+@pytest.mark.whole
 def test_production_loses_nothing_until_it_is_decommissioned(deploy: Deploy) -> None:
     deployment = deploy("prod")
     assert deployment.plan() == "empty"
@@ -122,6 +123,7 @@ def test_production_loses_nothing_until_it_is_decommissioned(deploy: Deploy) -> 
     assert deployment.resources() == {}
 
 
+@pytest.mark.whole
 def test_a_first_apply_that_fails_at_every_resource_is_finished_by_the_next(nothing: Deploy) -> None:
     """As when a container does not start: Terraform takes it for broken, and replaces it, in production too."""
     deployment = nothing("prod")
@@ -141,6 +143,7 @@ def test_a_first_apply_that_fails_at_every_resource_is_finished_by_the_next(noth
     assert running(deployment) == {f"xnovu-prod-{part}" for part in PARTS}
 
 
+@pytest.mark.whole
 def test_a_region_is_moved_and_its_network_follows_when_google_lets_go(deploy: Deploy) -> None:
     deployment = deploy("dev")
     own_network = "-var=static_egress_cidr=10.8.0.0/24"
@@ -223,6 +226,7 @@ def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
     assert deployment.plan("-var=autoscaler=fixed", "-var=worker_instances=2") == "empty"
 
 
+@pytest.mark.whole
 def test_an_environment_is_rolled_out_otherwise(deploy: Deploy) -> None:
     """Scaled by Temporal, a pool for each build, objectives on delivery, a pager: all at once, none minds another."""
     deployment = deploy("dev")

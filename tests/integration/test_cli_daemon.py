@@ -202,6 +202,7 @@ async def test_stop_touches_no_process_that_has_the_recorded_id_by_chance(machin
     assert not machine.record.exists()
 
 
+@pytest.mark.whole
 async def test_a_daemon_that_still_drains_after_the_timeout_is_said_to_and_not_killed(machine: Machine) -> None:
     daemon = psutil.Process((await machine.begin())["pid"])
     daemon.suspend()
@@ -259,6 +260,7 @@ async def test_a_state_directory_that_others_can_write_to_is_refused_by_every_co
     machine.record.parent.chmod(0o700)
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 async def test_a_dev_daemon_brings_its_stack_and_restarts_as_it_was_started(machine: Machine) -> None:
     own = {name: value for name, value in machine.environment.items() if name not in UNREACHABLE}

@@ -77,6 +77,7 @@ async def connect(environment: Mapping[str, str]) -> Client:
     return await Client.connect(environment["TEMPORAL_ADDRESS"], namespace=environment["TEMPORAL_NAMESPACE"])
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 async def test_the_orchestration_s_state_is_named_while_workers_come_and_go(environment: Mapping[str, str]) -> None:
     enterprise_id = environment["DAEMON_ENTERPRISE_IDS"]

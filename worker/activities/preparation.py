@@ -149,8 +149,13 @@ def trigger_events(
 
 
 def unsent_calls(notification: Notification) -> list[TriggerEvent]:
-    """The same calls without what is in them: Novu is asked whether it has them, where they are not made any more."""
+    """The same calls without what is in them: Novu is asked whether it has them, where they are not made any more.
+
+    Of a row whose recipients are no list of texts nobody knows how many they were: there is nothing to ask.
+    """
     second_try = notification.second_try
+    if second_try is None and not _are_texts(notification.recipients):
+        return []
     number, first_chunk = (0, 0) if second_try is None else (second_try.number, second_try.first_chunk)
     return [
         TriggerEvent(
@@ -159,6 +164,11 @@ def unsent_calls(notification: Notification) -> list[TriggerEvent]:
         for chunk in range(max(notification.chunks_sent, first_chunk), chunk_count(notification))
         if chunk not in notification.chunks_beyond
     ]
+
+
+def _are_texts(recipients: object) -> bool:
+    """Whatever its type says: a row that is refused may hold anything."""
+    return isinstance(recipients, list | tuple) and all(isinstance(each, str) for each in recipients)
 
 
 def _addressed(subscriber_id: str, known: Mapping[str, Recipient]) -> str | Recipient:

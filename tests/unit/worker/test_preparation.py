@@ -6,7 +6,7 @@ import pytest
 from shared.notification.models import Channel, SecondTry
 from shared.notification.outcomes import RefusalCode
 from tests.unit.worker.builders import DYNAMIC, STATIC, a_notification, recipients
-from worker.activities.preparation import channels_of, find_refusal, trigger_events
+from worker.activities.preparation import channels_of, find_refusal, trigger_events, unsent_calls
 from worker.rendering.renderer import RenderedContent
 
 
@@ -184,3 +184,8 @@ def test_a_second_try_in_every_channel_renders_what_the_row_asks_for() -> None:
 
     assert channels_of(notification, DYNAMIC) == (Channel.EMAIL, Channel.SMS)
     assert list(event.payload["rendered"]) == ["EMAIL", "SMS"]
+
+
+@pytest.mark.parametrize("recipients", [None, 7, "ada", [None], [{"a": 1}], [["ada"]]])
+def test_of_a_row_whose_recipients_are_no_texts_there_is_nothing_to_ask(recipients: Any) -> None:
+    assert unsent_calls(a_notification(recipients=recipients)) == []
