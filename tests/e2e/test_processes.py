@@ -166,7 +166,7 @@ async def test_a_signal_is_obeyed_while_temporal_has_never_been_there(
         await assert_gone(descendants, within=5)
 
 
-@pytest.mark.parametrize("name", ["worker", "daemon"])
+@pytest.mark.parametrize("name", ["worker", pytest.param("daemon", marks=pytest.mark.whole)])
 async def test_a_signal_is_obeyed_while_temporal_is_gone(system: System, tmp_path: Path, name: str) -> None:
     async with _running(name, system, tmp_path) as target:
         loading = await _load(system)

@@ -214,6 +214,7 @@ def test_the_number_that_the_scaler_set_is_left_alone_and_any_other_is_put_right
     assert deployment.plan() == "changes"
 
 
+@pytest.mark.whole
 def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
     deployment = deploy("dev")
     pool = 'module.worker["xnovu-dev-worker"].google_cloud_run_v2_worker_pool'

@@ -27,7 +27,9 @@ DUE_INDEXES = {
     "ent_notification_urgent",
 }
 
-pytestmark = pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+pytestmark = pytest.mark.parametrize(
+    "plan_cache_mode", ["force_custom_plan", pytest.param("force_generic_plan", marks=pytest.mark.whole)]
+)
 
 
 @pytest.fixture
