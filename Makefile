@@ -27,10 +27,10 @@ check: $(SETUP) ## style, types, import rules
 	$(BIN)/lint-imports --no-cache
 
 test: $(SETUP) ## the tests, in parallel: most wait more than they work, so in more processes than cores
-	$(BIN)/pytest -n 4 -m "not whole" --junit-xml build/tests.xml
+	$(BIN)/pytest -n 3 -m "not whole" --junit-xml build/tests.xml
 
 test-whole: $(SETUP) ## every test, with those that take two cores a minute or more: before a release
-	$(BIN)/pytest -n 4 --junit-xml build/tests.xml
+	$(BIN)/pytest -n 3 --junit-xml build/tests.xml
 
 test-slow: $(SETUP) ## those that took more than ten seconds in the last `make test`
 	$(BIN)/python -m tests.slow_tests
