@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz soak soak-autoscale soak-lifecycle bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises observability lock clean
+.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise observability screenshots lock clean
 
 setup: $(SETUP)
 
@@ -38,6 +38,15 @@ test-slow: $(SETUP) ## those that took more than ten seconds in the last `make t
 fuzz: $(SETUP) ## random rows, rules, templates and workflows among good rows; SEED=n, or several: SEED=4,5,6
 	XNOVU_FUZZ_SEEDS=$(SEED) $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 0 --log-cli-level INFO
 
+chaos: $(SETUP) ## everything breaks at random under load; SEED=n, or several, MINUTES=m: who got what, to build/chaos.json
+	$(BIN)/python -m tests.chaos --seeds $(or $(SEED),1) --minutes $(or $(MINUTES),3)
+
+chaos-mutants: $(SETUP) ## each lock is taken out in turn, and make chaos has to find out, to build/chaos-mutants.json; twenty minutes
+	$(BIN)/python -m tests.chaos.mutants
+
+state-machines: $(SETUP) ## claims, renewals, records, retractions, replays in any order, for MINUTES=10
+	XNOVU_STATE_MACHINE_MINUTES=$(or $(MINUTES),10) $(BIN)/pytest tests/integration/database/test_delivery_machine.py -k "whatever and fresh" --timeout 0
+
 soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
 
@@ -46,6 +55,9 @@ soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that 
 
 soak-lifecycle: $(SETUP) ## a hundred daemons started, restarted, stopped and killed by four users; a quarter of an hour
 	XNOVU_LIFECYCLE_SEQUENCES=25 $(BIN)/pytest tests/e2e/test_daemon_lifecycle.py
+
+health-faults: $(SETUP) ## each dependency broken in turn: what health says of it, to build/health_faults.json; twenty minutes
+	$(BIN)/pytest tests/e2e/test_health_table.py -s
 
 bench: $(SETUP) ## figures on real load, to the terminal and build/bench.json
 	$(BIN)/python -m tests.benchmarks
@@ -70,6 +82,12 @@ bench-listeners: $(SETUP) ## three listeners of which one is killed every ten se
 
 bench-enterprises: $(SETUP) ## a thousand enterprises, beside three in the same run, and one that floods, to build/bench_enterprises.json; ten minutes
 	$(BIN)/python -m tests.benchmarks.enterprises
+
+bench-every-enterprise: $(SETUP) ## five thousand enterprises with DAEMON_ENTERPRISE_IDS=*, to build/bench_every_enterprise.json; five minutes
+	$(BIN)/python -m tests.benchmarks.every_enterprise
+
+screenshots: $(SETUP) ## docs/status-page-*.png, of a real deployment under load and in trouble; five minutes
+	$(BIN)/python -m tests.screenshots
 
 lock: $(SETUP) ## compile requirements from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt

@@ -1,0 +1,1 @@
+from shared import importing  # noqa: F401 - before all else

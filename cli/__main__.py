@@ -8,9 +8,10 @@ import typer
 
 from cli.commands import Commands
 from cli.env_file import VARIABLE, read_env_file
+from cli.failure import pay_object
 from cli.terminal import say
-from shared.exception_text import full_text
-from shared.process_lifecycle import EXIT_FAILED, leave_at_once
+from shared.exception_text import describe, full_text
+from shared.process_exit import EXIT_FAILED, leave_at_once
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -44,6 +45,7 @@ def main() -> None:
     except SystemExit as end:
         leave_at_once(end.code if isinstance(end.code, int) else 0)
     except Exception as error:  # noqa: BLE001 - nobody foresaw it; it is told without what it may quote
+        pay_object(f"Nobody foresaw this: {describe(error)}", "its trace is on standard error.", EXIT_FAILED)
         say(full_text(error), err=True)
         leave_at_once(EXIT_FAILED)
 

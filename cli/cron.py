@@ -1,12 +1,12 @@
 """`xnovu cron next`: when an expression fires, before anybody writes it into a rule."""
 
 from itertools import islice
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint
 from cli.firings import MOST_FIRINGS, print_firings, read_instant
-from cli.terminal import say
 from shared.cron import CronExpression, CronRefused, CronSchedule, load_zone
 
 app = typer.Typer(no_args_is_help=True, help="Cron expressions (docs/cron.md).")
@@ -33,12 +33,9 @@ def next_firings(
         schedule = CronSchedule(CronExpression.parse(expression), load_zone(timezone))
         firings = list(islice(schedule.after(after), count))
     except CronRefused as refused:
-        _exit_with_hint(refused.message, f"{refused.code}; the accepted language is in docs/cron.md.")
+        exit_with_hint(
+            refused.message, f"{refused.code}; the accepted language is in docs/cron.md.", EXIT_NOTHING_KNOWN
+        )
     except ValueError as out_of_bounds:
-        _exit_with_hint(f"--from: {out_of_bounds}.", "choose another instant.")
+        exit_with_hint(f"--from: {out_of_bounds}.", "choose another instant.", EXIT_NOTHING_KNOWN)
     print_firings(firings, as_json=as_json)
-
-
-def _exit_with_hint(message: str, hint: str) -> NoReturn:
-    say(f"{message}\nHint: {hint}", err=True)
-    raise typer.Exit(2)

@@ -6,6 +6,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from cli import patience
 from cli.daemon_record import DaemonBook
 from cli.failure import exit_with_hint
 from cli.health_lines import health_lines
@@ -14,7 +15,6 @@ from shared.health.condition import Condition
 
 EXIT_UNHEALTHY = 1
 EXIT_NOT_RUNNING = 3
-ANSWERS_WITHIN_SECONDS = 5.0
 
 
 def health(
@@ -29,7 +29,7 @@ def health(
         exit_with_hint("No daemon of this user is running.", "xnovu daemon start", EXIT_NOT_RUNNING)
     url = f"{record.health_url}/{'health' if as_json else 'status'}"
     try:
-        answer = httpx.get(url, timeout=ANSWERS_WITHIN_SECONDS, headers={"Accept": "application/json"})
+        answer = httpx.get(url, timeout=patience.ANSWERS_WITHIN_SECONDS, headers={"Accept": "application/json"})
         content = answer.json()
     except (httpx.TransportError, ValueError) as error:
         hint = f"it may just be starting or stopping; its log says more: {record.log_file or 'standard output'}"

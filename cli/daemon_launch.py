@@ -117,6 +117,8 @@ def _terminate(record: DaemonRecord) -> None:
 def _tail(book: DaemonBook, begins_at: int) -> str:
     """The end of what this daemon has written."""
     with os.fdopen(book.open_log(), "rb") as log:
-        log.seek(max(begins_at, os.fstat(log.fileno()).st_size - LOG_TAIL_BYTES))
+        size = os.fstat(log.fileno()).st_size
+        begins_at = begins_at if begins_at <= size else 0  # it was begun anew meanwhile
+        log.seek(max(begins_at, size - LOG_TAIL_BYTES))
         lines = log.read().decode(errors="replace").splitlines()
     return "\n".join(lines[-LOG_TAIL_LINES:])

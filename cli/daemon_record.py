@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -31,6 +31,16 @@ _BOOT_TIME_IS_TRUE_WITHIN_SECONDS = 2.0
 _LONGEST_RECORD_BYTES = 64 * 1024
 
 _RECORD, _LOG, _ENVIRONMENT, _LOCK = "daemon.json", "daemon.log", "dev.env", "daemon.lock"
+_DEV = "dev"
+
+_COPIED_AT_ONCE_BYTES = 1024 * 1024
+
+_LONGEST_ENVIRONMENT_BYTES = 64 * 1024
+
+
+def old_log(ago: int) -> str:
+    """The name of the log that was begun so many logs `ago`."""
+    return f"{_LOG}.{ago}" if ago else _LOG
 
 
 class AlreadyRunning(Exception):
@@ -48,12 +58,15 @@ class StartOptions:
     log_level: str | None = None
     workers: int = 0
     dev: bool = False
+    fresh: bool = False
+    """With `dev`, once: a restart goes on with what there is."""
 
     def arguments(self) -> list[str]:
         """As `start` takes them."""
         values = {"--enterprises": self.enterprises, "--health-port": self.health_port, "--log-level": self.log_level}
         given = [text for name, value in values.items() if value is not None for text in (name, str(value))]
-        return [*given, *(["--workers", str(self.workers)] if self.workers else []), *(["--dev"] if self.dev else [])]
+        workers = ["--workers", str(self.workers)] if self.workers else []
+        return [*given, *workers, *(["--dev"] if self.dev else []), *(["--fresh"] if self.fresh else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +87,17 @@ class DaemonRecord:
     @property
     def health_url(self) -> str:
         """Where this machine reaches its health server, whichever addresses that listens on."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.health_host, self.health_host)
-        return f"http://[{host}]:{self.health_port}" if ":" in host else f"http://{host}:{self.health_port}"
+        return reached_at(self.health_host, self.health_port)
+
+
+def reached_at(host: str, port: int) -> str:
+    """The address on this machine of what listens there.
+
+    >>> reached_at("::", 3001)
+    'http://[::1]:3001'
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 _RECORDS = TypeAdapter(DaemonRecord)
@@ -92,6 +114,7 @@ class DaemonBook:
         self.log_file = self.directory / _LOG
         self.environment_file = self.directory / _ENVIRONMENT
         self.lock_file = self.directory / _LOCK
+        self.dev_directory = self.directory / _DEV
         self._files = StateDirectory(self.directory)
 
     def running(self) -> DaemonRecord | None:
@@ -137,9 +160,35 @@ class DaemonBook:
         """What other shells need of the stack of `start --dev`: keys among it, for nobody else's eyes."""
         self._files.replace(_ENVIRONMENT, content.encode())
 
+    def read_environment(self) -> str:
+        """That again; empty if there is none."""
+        return (self._files.read(_ENVIRONMENT, _LONGEST_ENVIRONMENT_BYTES) or b"").decode()
+
     def open_log(self) -> int:
         """A descriptor for appending to the log, and for reading it; the caller closes it."""
         return self._files.open(_LOG, os.O_CREAT | os.O_APPEND | os.O_RDWR)
+
+    def open_log_to_read(self, ago: int = 0) -> int:
+        """A descriptor of the log as it is, or of the one so many `ago`; the caller closes it. Raises FileNotFoundError
+        if there is none.
+        """
+        return self._files.open(old_log(ago), os.O_RDONLY)
+
+    def begin_log_anew(self, kept: int) -> None:
+        """What is in the log becomes the latest of the `kept` old ones. The file itself stays, emptied: whoever writes
+        to it (additional workers, an interpreter's last words) need not know.
+        """
+        for ago in range(kept, 1, -1):
+            self._files.rename(old_log(ago - 1), old_log(ago))
+        log = self._files.open(_LOG, os.O_RDWR)
+        try:
+            # If there is no room for it, the newest lines matter more than the old ones.
+            with suppress(OSError):
+                self._files.remove(old_log(1))
+                _copy(log, self._files.open(old_log(1), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.ftruncate(log, 0)
+        finally:
+            os.close(log)
 
     def _read(self) -> DaemonRecord | None:
         """None if there is no record, or one that cannot be read: another release's, or nobody's."""
@@ -160,6 +209,16 @@ class DaemonBook:
     def _remove(self) -> None:
         for name in (_RECORD, _ENVIRONMENT):
             self._files.remove(name)
+
+
+def _copy(source: int, target: int) -> None:
+    """To the end, also where that moves meanwhile. Closes the target."""
+    try:
+        place = 0
+        while copied := os.sendfile(target, source, place, _COPIED_AT_ONCE_BYTES):
+            place += copied
+    finally:
+        os.close(target)
 
 
 def record_of_this_process(settings: DaemonSettings, options: StartOptions, log_file: Path | None) -> DaemonRecord:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.daemon_launch import stop
-from cli.daemon_process import load_settings, refuse_servers_beside_dev
+from cli.daemon_process import check_settings, refuse_servers_beside_dev
 from cli.daemon_record import DaemonBook, StartOptions
 from cli.daemon_start import READY_WITHIN_SECONDS, AsJson, Enterprises, HealthPort, LogLevel, start_detached
 from cli.daemon_stop import STOPS_WITHIN_SECONDS, exit_if_it_goes_on
@@ -37,7 +37,7 @@ def restart(
         dev=before.dev if dev is None else dev,
     )
     refuse_servers_beside_dev(options)
-    if record is not None and not options.dev:
-        load_settings(options, own_port=record.health_port)
+    if record is not None:
+        check_settings(options, own_port=record.health_port)
     exit_if_it_goes_on(stop(book, timeout_seconds=stop_timeout), book, record, stop_timeout)
     start_detached(book, options, timeout, as_json)

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from cli.daemon_launch import Launch, Outcome, launch
-from cli.daemon_process import load_settings, refuse_servers_beside_dev, run_daemon
+from cli.daemon_process import check_settings, refuse_servers_beside_dev, run_daemon
 from cli.daemon_record import AlreadyRunning, DaemonBook, StartOptions
-from cli.dev_stack import is_wanted
+from cli.dev_banner import banner
 from cli.terminal import say
-from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
+from shared.process_exit import EXIT_BAD_SETTINGS, EXIT_FAILED
 
 READY_WITHIN_SECONDS = 60.0
 
@@ -26,6 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One object: result, pid, h
 
 def start(
     dev: Annotated[bool, typer.Option("--dev", help="With a local stack of its own; no server may be set.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --dev: without the data of the last one.")] = False,
     enterprises: Enterprises = None,
     health_port: HealthPort = None,
     log_level: LogLevel = None,
@@ -43,7 +44,7 @@ def start(
 
     Exit 0 when it is ready, or ran already; 1 if it did not start or is not ready in time; 2 for wrong settings.
     """
-    options = StartOptions(enterprises, health_port, log_level, workers, dev)
+    options = StartOptions(enterprises, health_port, log_level, workers, dev, fresh)
     refuse_servers_beside_dev(options)
     book = DaemonBook()
     if foreground is None:
@@ -58,8 +59,8 @@ def start(
 
 def start_detached(book: DaemonBook, options: StartOptions, timeout: float, as_json: bool) -> NoReturn:
     """Check what can be checked here, where it is read; then launch, and leave with what became of it."""
-    if book.running() is None and not (options.dev and is_wanted()):
-        load_settings(options)
+    if book.running() is None:
+        check_settings(options)
     say_launched(launch(book, options, timeout_seconds=timeout), as_json, timeout)
 
 
@@ -100,3 +101,5 @@ def _say(launched: Launch, as_json: bool, timeout: float) -> None:
             say(f"{outcome}{where}")
             if record and record.log_file:
                 say(f"log: {record.log_file}")
+            if record and record.options.dev:
+                say(banner(DaemonBook(), record))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +21,13 @@ from shared.temporal.messages import OrchestrationState, SchedulerStatus
 
 EXIT_NOT_RUNNING = 3
 
+MOST_SCHEDULERS = 64
+"""In the table for people."""
+
+_ORCHESTRATION_UNKNOWN = (
+    "orchestration: not looked for, as the settings here do not say where Temporal is (TEMPORAL_ADDRESS)",
+)
+
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One object; docs/scheduling.md lists its fields.")] = False,
@@ -37,21 +45,22 @@ def status(
         say(json.dumps(answer, indent=2))
     else:
         told = feed_lines(feed) if daemon else ()
-        say("\n".join([*_daemon_lines(daemon), *told, *(_lines(report) if report else ())]))
+        lines = _lines(report) if report else _ORCHESTRATION_UNKNOWN
+        say("\n".join([*_daemon_lines(daemon), *told, *lines]))
     runs = daemon is not None or (report is not None and report.condition is OrchestrationCondition.RUNNING)
     raise typer.Exit(0 if runs else EXIT_NOT_RUNNING)
 
 
 def _report(daemon: DaemonRecord | None) -> OrchestrationReport | None:
-    """None where this shell's settings do not say where Temporal is and a daemon runs all the same.
+    """None where this shell's settings do not say where Temporal is, or a daemon runs though they are wrong.
 
     Raises:
-        SettingsError: so it is, and no daemon runs.
+        SettingsError: they are wrong, and no daemon runs.
     """
     try:
         return asyncio.run(report_orchestration(TemporalSettings.load()))
     except SettingsError:
-        if daemon is None:
+        if daemon is None and os.environ.get("TEMPORAL_ADDRESS"):
             raise
         return None
 
@@ -135,10 +144,12 @@ def _observed_lines(observed: OrchestrationState) -> Iterator[str]:
                     _rfc3339(it.last_pass_at) or "never",
                     _rfc3339(it.next_due_at) or "nothing",
                 )
-                for it in observed.schedulers
+                for it in observed.schedulers[:MOST_SCHEDULERS]
             ),
         ]
     )
+    if len(observed.schedulers) > MOST_SCHEDULERS:
+        yield f"and {len(observed.schedulers) - MOST_SCHEDULERS} more: --json has all"
 
 
 def _name(scheduler: SchedulerStatus) -> str:
@@ -147,6 +158,7 @@ def _name(scheduler: SchedulerStatus) -> str:
 
 
 def _enterprise_id(scheduler: SchedulerStatus) -> str:
+    """`//7` stands for all in a shard, who share it."""
     return scheduler.workflow_id.partition("/")[2]
 
 

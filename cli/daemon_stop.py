@@ -9,7 +9,7 @@ from cli.daemon_launch import Outcome, stop
 from cli.daemon_record import DaemonBook, DaemonRecord
 from cli.failure import exit_with_hint
 from cli.terminal import say
-from shared.process_lifecycle import EXIT_FAILED
+from shared.process_exit import EXIT_FAILED
 
 STOPS_WITHIN_SECONDS = 30.0
 

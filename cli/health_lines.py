@@ -1,40 +1,39 @@
 """What `xnovu daemon health` says to people: the answer of GET /status, what is wrong first. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.health.condition import Part
-
-_HINTS = {
-    Part.SUBSCRIPTIONS: "xnovu doctor realtime tries a subscription; sweeps bring the rows meanwhile.",
-    Part.RULE_ENGINE: "xnovu daemon status lists its schedulers.",
-    Part.QUEUE: "xnovu trace follows one row; if the workers are busy: xnovu daemon restart --workers 2",
-    Part.TEMPORAL: "xnovu doctor temporal",
-    Part.SUPABASE: "xnovu doctor supabase",
-    Part.NOVU: "xnovu doctor novu",
-    Part.PROCESSES: "its log says where: part_failed. It is run again by itself; docs/runbook.md says what to do.",
-}
+MOST_NAMED = 10
 
 
 def health_lines(status: Mapping[str, Any]) -> Iterator[str]:
-    """`status` is the body of GET /status (docs/health.md)."""
-    yield f"{status['status']}, up for {status['uptime']} s"
-    hinted = set()
-    for problem in status["problems"]:
-        part = Part(problem["component"])
-        hint = "" if part in hinted else f". Hint: {_HINTS[part]}"
-        hinted.add(part)
-        yield f"{part} {problem['status']}: {problem['reason'].rstrip('. ')}{hint}"
+    """`status` is the body of GET /status (docs/health.md). The first line names the cause, if anything is wrong."""
+    yield f"{status['status']}: {status['summary']}"
+    for problem in status["problems"][1:]:
+        told = f"{problem['component']} {problem['status']}: {problem['reason'].rstrip('. ')}"
+        yield f"  {told}" if problem["because_of"] else f"{told}. Hint: {problem['do']}"
     yield ""
+    yield f"up for {status['uptime']} s"
     for name, value in status["components"].items():
         said = ", ".join(f"{count} {what}" for what, count in value.items()) if isinstance(value, dict) else value
         yield f"{name}: {said}"
     yield f"orchestration workflow: {status['temporal_status']['orchestrationWorkflow']}"
-    for enterprise_id, value in status["enterprise_status"].items():
-        yield f"enterprise {enterprise_id}: {value}"
+    yield from _enterprises(status)
     yield ""
     yield from _pace(status)
+
+
+def _enterprises(status: Mapping[str, Any]) -> Iterator[str]:
+    """By state; of each so many by name: those in trouble come first."""
+    by_state: defaultdict[str, list[str]] = defaultdict(list)
+    for enterprise_id, state in status["enterprise_status"].items():
+        by_state[state].append(enterprise_id)
+    for state, names in by_state.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield f"{state}: {', '.join(names[:MOST_NAMED])}{more}"
+    if left_out := status.get("enterprises_left_out"):
+        yield f"and {left_out} more, none of them in more trouble; /status?search= finds one"
 
 
 def _pace(status: Mapping[str, Any]) -> Iterator[str]:
@@ -42,15 +41,9 @@ def _pace(status: Mapping[str, Any]) -> Iterator[str]:
     recent = status["recent"]
     yield f"last {recent['seconds']:g} s: {recent['sent']} sent, {recent['failed']} failed" + _latency(recent)
     yield from _became(status["delivery"])
-    for enterprise_id, enterprise in status["enterprises"].items():
-        if enterprise["due_rows"]:
-            age = enterprise["oldest_due_age_seconds"]
-            yield f"due and not taken up: {enterprise_id} {enterprise['due_rows']}, the oldest for {age:.1f} s"
-    for retried in status["retried"]:
-        yield (
-            f"keep failing: {retried['enterprise_id']} {retried['rows']} ({retried['code']}), the oldest for"
-            f" {retried['oldest_age_seconds']:.1f} s"
-        )
+    yield from _unfinished(status)
+    for code, retried in _retried(status).items():
+        yield f"keep failing: {retried['rows']} ({code}), the oldest for {retried['oldest_age_seconds']:.1f} s"
     for kind, queue in status["task_queues"].items():
         if queue["backlog"]:
             age = queue["backlog_age_seconds"]
@@ -59,6 +52,34 @@ def _pace(status: Mapping[str, Any]) -> Iterator[str]:
     cpu_percent = {(process["host"], process["pid"]): process["cpu_percent"] for process in status["processes"]}
     reporting = ", ".join(f"{count} {component}{'s' * (count != 1)}" for component, count in sorted(counts.items()))
     yield f"reporting: {reporting or 'nobody'}; busy {sum(cpu_percent.values()):.0f} % of a core"
+
+
+def _unfinished(status: Mapping[str, Any]) -> Iterator[str]:
+    """Rows that are due and have not ended, and whose the most of those are that nobody has."""
+    unfinished = status["unfinished"]
+    if unfinished is None:
+        yield "due and not ended: unknown, as the database does not answer"
+        return
+    if not unfinished["rows"]:
+        return
+    waiting, in_hands = unfinished["waiting"], unfinished["in_hands"]
+    yield f"due and not ended: {waiting} not taken up, {in_hands} in a worker's hands"
+    late = {name: each for name, each in status["enterprises"].items() if each["due_rows"]}
+    for name in sorted(late, key=lambda it: -late[it]["oldest_due_age_seconds"])[:MOST_NAMED]:
+        age = late[name]["oldest_due_age_seconds"]
+        yield f"due and not taken up: {name} {late[name]['due_rows']}, the oldest for {age:.1f} s"
+    if len(late) > MOST_NAMED:
+        yield f"due and not taken up: {len(late) - MOST_NAMED} enterprises more, whose rows wait less long"
+
+
+def _retried(status: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """By code, over all enterprises."""
+    by_code: dict[str, dict[str, float]] = {}
+    for retried in status["retried"]:
+        known = by_code.setdefault(retried["code"], {"rows": 0, "oldest_age_seconds": 0.0})
+        known["rows"] += retried["rows"]
+        known["oldest_age_seconds"] = max(known["oldest_age_seconds"], retried["oldest_age_seconds"])
+    return by_code
 
 
 def _became(delivery: Mapping[str, Any]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.supabase.decoding import read_instant
 from shared.supabase.sql_function import call_function
@@ -144,8 +144,13 @@ class UndeliveredReplay:
 class OperatorStore:
     """Every method raises StoreUnavailable."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
+
+    async def id_of(self, delivery_key: str) -> int | None:
+        """Of the row that has this key; None if none has."""
+        found: int | None = await call_function(self._client, "notification_of_key", p_delivery_key=delivery_key)
+        return found
 
     async def trace(self, notification_id: int) -> NotificationTrace | None:
         """The row's account; None if there is no such row."""

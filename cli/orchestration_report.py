@@ -11,14 +11,16 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from cli import patience
 from shared.settings import TemporalSettings, temporal_connect_config
 from shared.temporal.client import connect_once
 from shared.temporal.messages import OrchestrationState
 from shared.temporal.names import MASTER_ORCHESTRATION_ID
+from shared.temporal.reason import temporal_reason
 
-CALL_TIMEOUT = timedelta(seconds=3)
+CALL_TIMEOUT = timedelta(seconds=patience.ANSWERS_WITHIN_SECONDS)
 
-ANSWER_WITHIN_SECONDS = 5.0
+ANSWER_WITHIN_SECONDS = patience.ANSWERS_WITHIN_SECONDS
 """A worker answers a query in milliseconds; a busy one gets a moment more."""
 
 POLLS_AT_LEAST_EVERY = timedelta(seconds=75)
@@ -67,9 +69,9 @@ async def report_orchestration(settings: TemporalSettings) -> OrchestrationRepor
         last_poll_at = await _last_poll_at(client, settings.temporal_task_queue)
         return await _report(client, last_poll_at)
     except (RPCError, RuntimeError) as error:
-        reason = error.message if isinstance(error, RPCError) else str(error)
         return OrchestrationReport(
-            OrchestrationCondition.UNREACHABLE, reason=f"Temporal at {settings.temporal_address}: {reason}"
+            OrchestrationCondition.UNREACHABLE,
+            reason=f"Temporal at {settings.temporal_address}: {temporal_reason(error)}",
         )
 
 

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import httpx
 import typer
 
+from cli import patience
 from cli.aligned import aligned
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
+from cli.novu.key import key_of
 from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
 from shared.notification.recipient import KnownRecipients, Recipient
@@ -91,12 +94,12 @@ def show(
 
 
 async def _read(supabase: SupabaseSettings, novu: NovuSettings, enterprise_id: str, subscriber_id: str) -> Both:
-    async with (
-        supabase_session(supabase) as client,
-        open_subscribers(novu.novu_api_url, novu.novu_secret_key.get_secret_value()) as subscribers,
-    ):
-        known = await SupabaseRecipientStore(client).find(enterprise_id, [subscriber_id])
-        return Both(subscriber_id, known, await subscribers.read(subscriber_id))
+    async with supabase_session(supabase) as client:
+        key = await key_of(client, novu, [enterprise_id])
+        bounds = httpx.Timeout(patience.ANSWERS_WITHIN_SECONDS)
+        async with open_subscribers(novu.novu_api_url, key.value, bounds=bounds) as subscribers:
+            known = await SupabaseRecipientStore(client).find(enterprise_id, [subscriber_id])
+            return Both(subscriber_id, known, await subscribers.read(subscriber_id))
 
 
 def _object(enterprise_id: str, both: Both) -> dict[str, Any]:

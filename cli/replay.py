@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from cli.aligned import aligned
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
 from cli.operator_store import OperatorStore, Replay, UndeliveredReplay
+from cli.replay_chosen import ChosenReplay, chosen_lines, replay_chosen
 from cli.replay_undelivered import undelivered_lines
 from cli.suggestion import did_you_mean
 from cli.supabase_session import supabase_session
@@ -19,6 +20,8 @@ from cli.terminal import say, say_line
 from shared.notification.delivery import FAILURES
 from shared.notification.outcomes import RefusalCode
 from shared.settings import SupabaseSettings
+
+EXIT_NONE_REPLAYED = 1
 
 MOST_ROWS = 1000
 """In one call; repeat the command for more."""
@@ -30,7 +33,10 @@ _DUPLICATES = (
 
 
 def replay(
-    enterprise: Annotated[str, typer.Option(help="The enterprise's id.")],
+    enterprise: Annotated[str | None, typer.Option(help="The enterprise's id.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Option("--id", min=1, help="This row alone, whosever it is; repeat it for more.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339; only what failed then or later.")
     ] = None,
@@ -47,7 +53,8 @@ def replay(
         bool,
         typer.Option(
             "--json",
-            help="One object: dry_run, codes, notification_ids, refused; with --undelivered messages and left_out.",
+            help="One object: dry_run, notification_ids, codes, refused; with --undelivered messages and left_out; with"
+            " --id rows and missing.",
         ),
     ] = False,
 ) -> None:
@@ -56,8 +63,16 @@ def replay(
     With --undelivered: have SENT ones that definitely failed for somebody sent again, to these people and in these
     channels alone. Left out are those that would not be sent: unpublished or deactivated rows, and rows past their
     deliver_before.
+    With --id each row that stays as it is says why, and the exit code is 1 if none of them is, or would be, replayed.
     Exit 0 also if there are none; 2 for wrong usage or settings, or no database.
     """
+    if ids:
+        if enterprise or since or code or undelivered or cause:
+            exit_with_hint("--id chooses by itself.", "leave the other choices out.", EXIT_NOTHING_KNOWN)
+        _replay_ids(ids, yes, as_json)
+        return
+    if enterprise is None:
+        exit_with_hint("What is to be replayed?", "--enterprise ID, or --id ROW.", EXIT_NOTHING_KNOWN)
     if undelivered and code is not None:
         exit_with_hint(
             "--code is of FAILED rows, and with --undelivered there are none.", "--cause", EXIT_NOTHING_KNOWN
@@ -93,6 +108,25 @@ def replay(
         undelivered_lines(done) if isinstance(done, UndeliveredReplay) else _lines(done, enterprise, code, since)
     ):
         say_line(line)
+
+
+def _replay_ids(ids: Sequence[int], yes: bool, as_json: bool) -> None:
+    if len(ids) > MOST_ROWS:
+        exit_with_hint(f"--id: more than {MOST_ROWS:,}.", "repeat the command.", EXIT_NOTHING_KNOWN)
+
+    async def ask(settings: SupabaseSettings) -> ChosenReplay:
+        async with supabase_session(settings) as client:
+            return await replay_chosen(client, ids, dry_run=not yes)
+
+    with failures_named():
+        done = asyncio.run(ask(SupabaseSettings.load()))
+    if as_json:
+        say(json.dumps(asdict(done), indent=2))
+    else:
+        for line in chosen_lines(done):
+            say_line(line)
+    if not done.notification_ids:
+        raise typer.Exit(EXIT_NONE_REPLAYED)
 
 
 def _of(code: str | None, since: str | None) -> str:

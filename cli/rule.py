@@ -1,28 +1,28 @@
-"""`xnovu rule next`: when a rule of the project's database fires, or why it does not."""
+"""`xnovu rule list | show | next`: the rules in the database; when one fires, or why it does not."""
 
 import asyncio
-from collections.abc import Mapping
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.failure import failures_named
+from cli.files.kinds import Kind
+from cli.files.listing import add_list_and_show
 from cli.firings import MOST_FIRINGS, print_firings, read_instant
 from cli.rule_row import RuleRow, read_rule
 from cli.supabase_session import supabase_session
 from cli.terminal import say_line
 from shared.cron import CronExpression, CronSchedule, load_zone
 from shared.settings import SupabaseSettings
+from worker.scheduling.rule_decision import zone_of
 
 EXIT_DOES_NOT_FIRE = 1
 
 app = typer.Typer(no_args_is_help=True, help="Rules in the database (docs/scheduling.md).")
 
 
-@app.callback()
-def rule() -> None:
-    """Look into rules."""
+add_list_and_show(app, Kind.RULE)
 
 
 @app.command("next")
@@ -47,7 +47,7 @@ def next_firings(
             say_line(f"Rule {rule_id} does not fire: {hindrance}", err=True)
         raise typer.Exit(EXIT_DOES_NOT_FIRE)
     try:
-        firings = list(islice(_schedule(found.trigger_config).after(after), count))
+        firings = list(islice(_schedule(found).after(after), count))
     except ValueError as out_of_bounds:
         raise typer.BadParameter(f"--from: {out_of_bounds}. Hint: choose another instant.") from None
     print_firings(firings, as_json=as_json)
@@ -58,8 +58,7 @@ async def _read(settings: SupabaseSettings, rule_id: int) -> RuleRow | None:
         return await read_rule(client, rule_id)
 
 
-def _schedule(trigger_config: Mapping[str, Any]) -> CronSchedule:
-    """When it fires; `trigger_config` has passed the scheduler's own reading."""
-    return CronSchedule(
-        CronExpression.parse(trigger_config["cron"]), load_zone(trigger_config.get("timezone") or "UTC")
-    )
+def _schedule(found: RuleRow) -> CronSchedule:
+    """When it fires; its `trigger_config` has passed the scheduler's own reading."""
+    config = found.trigger_config
+    return CronSchedule(CronExpression.parse(config["cron"]), load_zone(zone_of(config, found.time_zone)))

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.supabase.sql_function import call_function
-from worker.scheduling.rule_decision import decide
+from worker.scheduling.rule_decision import DEFAULT_TIME_ZONE, decide
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """A rule's columns by name, and those of its workflow; None for a workflow that is not there."""
+    """A rule's columns by name, and those of its workflow; None for a workflow that is not there. `time_zone`: that of
+    its enterprise, if it has one of its own.
+    """
 
     rule: Mapping[str, Any]
     workflow: Mapping[str, Any] | None
+    time_zone: str | None = None
 
     @property
     def trigger_config(self) -> Any:
@@ -33,8 +36,10 @@ class RuleRow:
             yield f"the rule is not a CRON rule: trigger_type is {trigger_type or 'null'}"
             return
         yield from self._workflow_hindrances()
+        now = datetime.now(UTC)
         config_error = (
-            self.rule.get("unreadable") or decide(self.trigger_config, datetime.now(UTC), datetime.now(UTC)).error
+            self.rule.get("unreadable")
+            or decide(self.trigger_config, now, now, self.time_zone or DEFAULT_TIME_ZONE).error
         )
         if config_error:
             yield config_error
@@ -61,7 +66,7 @@ def _inactive(what: str, row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{what} is deactivated"
 
 
-async def read_rule(client: AsyncClient, rule_id: int) -> RuleRow | None:
+async def read_rule(client: AsyncPostgrestClient, rule_id: int) -> RuleRow | None:
     """The rule as it is now; None if there is none. Raises StoreUnavailable."""
     found = await call_function(client, "trace_rule", p_rule_id=rule_id)
-    return None if found is None else RuleRow(found["rule"], found["workflow"])
+    return None if found is None else RuleRow(found["rule"], found["workflow"], found.get("time_zone"))

@@ -5,19 +5,20 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
+from cli.object_option import read_object
 from cli.operator_store import NotificationTrace, OperatorStore
+from cli.suggestion import active_workflows
 from cli.supabase_session import supabase_session
-from cli.template_files import read_payload
 from cli.terminal import say
 from shared.ports import CreatedNotification, CreateRefusal, NewNotification
 from shared.settings import SupabaseSettings
+from shared.supabase.template_store import SupabaseTemplateStore, WorkflowTemplates
 from shared.supabase.trigger_store import SupabaseTriggerStore
 
 EXIT_NOT_SENT = 1
@@ -27,7 +28,6 @@ LOOK_EVERY_SECONDS = 0.25
 _ENDED = ("SENT", "FAILED", "RETRACTED")
 
 _HINTS = {
-    CreateRefusal.WORKFLOW_NOT_FOUND: "--workflow is the workflow_key of an active workflow of the same enterprise.",
     CreateRefusal.INVALID_RECIPIENTS: "in this project recipients are uuids.",
     CreateRefusal.REFUSED_BY_DATABASE: "a constraint or trigger of this project's own refused the row.",
 }
@@ -50,7 +50,9 @@ def send(
     workflow: Annotated[str, typer.Option(metavar="KEY", help="The workflow_key of one of its active workflows.")],
     to: Annotated[list[str], typer.Option(metavar="ID", help="A Novu subscriber id; repeat it for more.")],
     payload: Annotated[str, typer.Option(metavar="JSON|@FILE", help="An object; @- reads standard input.")] = "{}",
-    overrides: Annotated[str | None, typer.Option(metavar="JSON", help="Novu's overrides, an object.")] = None,
+    overrides: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE", help="Novu's overrides, an object; as --payload.")
+    ] = None,
     at: Annotated[str | None, typer.Option(metavar="INSTANT", help="RFC 3339; not before it. Default: now.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is SENT or has FAILED.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="With --wait: seconds to wait at most.")] = 60.0,
@@ -67,12 +69,14 @@ def send(
         enterprise_id=enterprise,
         workflow_key=workflow,
         recipients=tuple(to),
-        payload=_read_payload(payload),
-        overrides=None if overrides is None else _object("--overrides", overrides),
+        payload=read_object("--payload", payload),
+        overrides=None if overrides is None else read_object("--overrides", overrides),
         scheduled_for=None if at is None else read_instant(at, "--at"),
     )
     with failures_named():
         sending = asyncio.run(_send(SupabaseSettings.load(), notification, timeout if wait else None))
+    if sending is CreateRefusal.WORKFLOW_NOT_FOUND:
+        _exit_without_workflow(enterprise, workflow)
     if isinstance(sending, CreateRefusal):
         exit_with_hint(
             f"Not inserted: {sending.value}.", _HINTS.get(sending, "see docs/error_codes.md."), EXIT_NOT_SENT
@@ -80,6 +84,29 @@ def send(
     _print(sending, as_json)
     if wait and sending.status != "SENT":
         raise typer.Exit(EXIT_NOT_SENT)
+
+
+def _exit_without_workflow(enterprise_id: str, workflow_key: str) -> NoReturn:
+    """Say why there is none that could be sent, and which there are."""
+    with failures_named():
+        found = asyncio.run(_workflow(SupabaseSettings.load(), enterprise_id, workflow_key))
+    if found.workflow is not None:
+        exit_with_hint(
+            f"Not inserted: workflow_not_found: {workflow_key} of enterprise {enterprise_id} is unpublished"
+            " or deactivated.",
+            f"xnovu workflow show {workflow_key} --enterprise {enterprise_id} shows it.",
+            EXIT_NOT_SENT,
+        )
+    exit_with_hint(
+        f"Not inserted: workflow_not_found: enterprise {enterprise_id} has no workflow {workflow_key}.",
+        active_workflows(workflow_key, found.known_keys),
+        EXIT_NOT_SENT,
+    )
+
+
+async def _workflow(settings: SupabaseSettings, enterprise_id: str, workflow_key: str) -> WorkflowTemplates:
+    async with supabase_session(settings) as client:
+        return await SupabaseTemplateStore(client).read(enterprise_id, workflow_key)
 
 
 async def _send(
@@ -122,28 +149,3 @@ def _print(sending: _Sending, as_json: bool) -> None:
     say(f"notification {sending.notification_id}: {sending.status}{reason}")
     if sending.status != "SENT":
         say(f"Hint: xnovu trace {sending.notification_id} says where it stands.", err=True)
-
-
-def _read_payload(text: str) -> Mapping[str, Any]:
-    if not text.startswith("@"):
-        return _object("--payload", text)
-    if not text[1:]:
-        exit_with_hint("--payload names no file.", "such as --payload @order.json.", EXIT_NOTHING_KNOWN)
-    return read_payload(Path(text[1:]))
-
-
-def _object(option: str, text: str) -> dict[str, Any]:
-    """The option's JSON object, as PostgreSQL can hold it. Leaves with a hint for anything else."""
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        exit_with_hint(
-            f"{option} is not JSON: {error}", f'in quotes: {option} \'{{"name": "Ada"}}\'', EXIT_NOTHING_KNOWN
-        )
-    if not isinstance(value, dict):
-        exit_with_hint(f"{option} is no JSON object.", f'such as {option} \'{{"name": "Ada"}}\'', EXIT_NOTHING_KNOWN)
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")

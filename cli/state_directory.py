@@ -61,6 +61,11 @@ class StateDirectory:
         with self._opened() as directory:
             os.replace(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
 
+    def rename(self, name: str, other: str) -> None:
+        """Have the file, if there is one, under another name, in place of what had that."""
+        with self._opened() as directory, suppress(FileNotFoundError):
+            os.replace(name, other, src_dir_fd=directory, dst_dir_fd=directory)
+
     def remove(self, name: str) -> None:
         """Have no such file, or link, any more."""
         with self._opened() as directory, suppress(FileNotFoundError):

@@ -1,8 +1,7 @@
-"""`xnovu template render`: what each channel would get, or why a row would fail, before there is a row."""
+"""`xnovu template list | show | render`: what there is; what each channel would get, or why a row would fail."""
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,12 @@ from typing import Annotated
 import typer
 
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
+from cli.files.kinds import Kind
+from cli.files.listing import add_list_and_show
+from cli.object_option import read_object, read_object_file
+from cli.suggestion import active_workflows
 from cli.supabase_session import supabase_session
-from cli.template_files import read_payload, request_from_files
+from cli.template_files import request_from_files
 from cli.template_page import show
 from cli.template_preview import preview_json, print_preview
 from cli.terminal import say
@@ -29,14 +32,14 @@ EXIT_NOT_RENDERED = 1
 app = typer.Typer(no_args_is_help=True, help="Templates (docs/templates.md).")
 
 
-@app.callback()
-def template() -> None:
-    """Look into templates."""
+add_list_and_show(app, Kind.TEMPLATE)
 
 
 @app.command()
 def render(
-    payload: Annotated[Path, typer.Option(metavar="FILE", help="The row's payload, a JSON object; - is stdin.")],
+    payload: Annotated[
+        str, typer.Option(metavar="FILE|@FILE|JSON", help="The row's payload, a JSON object; - or @- is stdin.")
+    ],
     workflow: Annotated[
         str | None, typer.Option(metavar="KEY", help="The workflow_key of one in the database.")
     ] = None,
@@ -61,7 +64,8 @@ def render(
     Exit 0 rendered, 1 refused or not to be rendered, 2 nothing is known: usage, settings, no database.
     """
     channels = tuple(dict.fromkeys(_channel(name) for name in channel or ()))
-    values = read_payload(payload)
+    is_file = not payload.startswith(("@", "{"))
+    values = read_object_file("--payload", Path(payload)) if is_file else read_object("--payload", payload)
     if template_file is not None and workflow is None and enterprise is None:
         if len(channels) != 1:
             exit_with_hint("--template is of one channel.", "say which by one --channel.", EXIT_NOTHING_KNOWN)
@@ -123,7 +127,7 @@ def _renderable(found: WorkflowTemplates, enterprise_id: str, workflow_key: str)
     if found.workflow is None:
         exit_with_hint(
             f"--workflow: enterprise {enterprise_id} has no workflow {workflow_key}.",
-            _known(found.known_keys),
+            active_workflows(workflow_key, found.known_keys),
             EXIT_NOT_RENDERED,
         )
     if isinstance(found.workflow, Refusal):
@@ -137,12 +141,6 @@ def _renderable(found: WorkflowTemplates, enterprise_id: str, workflow_key: str)
             EXIT_NOT_RENDERED,
         )
     return found.workflow
-
-
-def _known(keys: Sequence[str]) -> str:
-    return (
-        f"its active ones: {', '.join(keys)}." if keys else "it has no active workflow at all; is --enterprise right?"
-    )
 
 
 def _channel(name: str) -> Channel:

@@ -15,12 +15,14 @@ _ONE_LINE = {**_SHOWN, ord("\n"): "\\n"}
 
 
 _owed = False
+_told: list[str] = []
 
 
 def owe_object(asked: bool) -> None:
     """Note whether this command's caller waits for an object on standard output: a program that gave --json."""
     global _owed
     _owed = asked
+    _told.clear()
 
 
 def is_object_owed() -> bool:
@@ -28,15 +30,25 @@ def is_object_owed() -> bool:
     return _owed
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print lines of ours, which may quote what others wrote; to standard error if `err`."""
-    if not err:
-        owe_object(False)
-    typer.echo(text.translate(_SHOWN), err=err)
+def told_instead() -> str:
+    """What went to standard error while an object is owed."""
+    return "\n".join(_told)
+
+
+def say(text: str, *, err: bool = False, colour: str | None = None) -> None:
+    """Print lines of ours, which may quote what others wrote; to standard error if `err`, coloured on a terminal."""
+    _note(text, err)
+    typer.secho(text.translate(_SHOWN), err=err, fg=colour)
 
 
 def say_line(text: str, *, err: bool = False, colour: str | None = None) -> None:
     """Print one line, and no more than one whatever it quotes; coloured on a terminal only."""
+    _note(text, err)
+    typer.secho(text.translate(_ONE_LINE), err=err, fg=colour)
+
+
+def _note(text: str, err: bool) -> None:
     if not err:
         owe_object(False)
-    typer.secho(text.translate(_ONE_LINE), err=err, fg=colour)
+    elif _owed:
+        _told.append(text)

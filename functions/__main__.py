@@ -4,7 +4,7 @@ import sys
 from typing import NoReturn
 
 from functions.server import ServerSettings, serve
-from shared.process_lifecycle import EXIT_BAD_SETTINGS
+from shared.process_exit import EXIT_BAD_SETTINGS
 from shared.settings import SettingsError
 
 

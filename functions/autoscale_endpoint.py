@@ -1,18 +1,23 @@
-"""The autoscale function's HTTP: a call is a tick. Cloud Scheduler makes one a minute."""
+"""The autoscale function's HTTP. A look is a tick, and a call is one or several of them (looks.py)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from temporalio.common import WorkerDeploymentVersion
 
+from functions.autoscale_settings import ScaledPool
 from functions.callers import Callers
 from functions.connections import Connections
+from functions.looks import LOOK_SECONDS, parse_looks, when_to_look
 from functions.problems import Problem, ProblemCode, dependency_unavailable
 from functions.scaling.autoscaler import Autoscaler, Tick, TickInProgress
 from functions.scaling.figures import Figures, read_figures
-from functions.scaling.model import HoldReason, Limits
-from shared.ports import WorkerPool
+from functions.scaling.model import HoldReason
+from shared.ports import ScalerMemory, WorkerPool
 from shared.supabase.scaler_store import SupabaseScalerMemory
 
 _DEPENDENCY = {
@@ -32,28 +37,59 @@ class AutoscaleEndpoint:
         connections: Connections,
         *,
         task_queue: str,
-        worker_pool: str,
-        open_pool: Callable[[], WorkerPool],
-        limits: Limits,
+        pools: Sequence[ScaledPool],
+        open_pool: Callable[[str], WorkerPool],
     ) -> None:
-        """`open_pool` opens the pool of this name; the first call does so, for no connection outlives a fork."""
+        """`open_pool` opens the pool of a name; the first call does so, for no connection outlives a fork."""
         self._callers = callers
         self._connections = connections
         self._task_queue = task_queue
-        self._worker_pool = worker_pool
+        self._pools = pools
         self._open_pool = open_pool
-        self._limits = limits
-        self._autoscaler: Autoscaler | None = None
+        self._autoscalers: Sequence[Autoscaler] = ()
 
     async def post(self, request: Request) -> Response:
-        """Make one tick."""
+        """Look, once or as often as `looks` says, and answer what came of the last look."""
         if not self._callers.identify(request.headers).is_operator:
             raise Problem(ProblemCode.OPERATORS_ONLY, "the caller may act for some enterprises only; workers serve all")
-        if self._autoscaler is None:
-            memory = SupabaseScalerMemory(await self._connections.supabase())
-            self._autoscaler = Autoscaler(self._worker_pool, self._open_pool, memory, self._read_figures, self._limits)
+        answer: Response | None = None
+        async for _ in when_to_look(parse_looks(request)):
+            answer = await self._look()
+        assert answer is not None, "it looks once at least"
+        return answer
+
+    async def _look(self) -> Response:
+        """One tick. What hinders it is answered and no more: the next look may see better."""
         try:
-            tick = await self._autoscaler.tick()
+            async with asyncio.timeout(LOOK_SECONDS):
+                return JSONResponse(await self._tick())
+        except Problem as problem:
+            return problem.response()
+        except TimeoutError:
+            return Problem(ProblemCode.DEADLINE_EXCEEDED, "no answer in time: the number of workers is left").response()
+
+    async def _tick(self) -> dict[str, Any]:
+        if not self._autoscalers:
+            memory = SupabaseScalerMemory(await self._connections.supabase())
+            self._autoscalers = [self._autoscaler(pool, memory) for pool in self._pools]
+        # Each to its end, whatever becomes of another.
+        ended = await asyncio.gather(*(self._tick_of(each) for each in self._autoscalers), return_exceptions=True)
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        first, *others = (each for each in ended if not isinstance(each, BaseException))
+        if others:
+            names = (pool.name for pool in self._pools[1:])
+            first["others"] = [{"pool": name, **each} for name, each in zip(names, others, strict=True)]
+        return first
+
+    def _autoscaler(self, pool: ScaledPool, memory: ScalerMemory) -> Autoscaler:
+        read = partial(self._read_figures, pool.build)
+        return Autoscaler(pool.name, partial(self._open_pool, pool.name), memory, read, pool.limits)
+
+    async def _tick_of(self, autoscaler: Autoscaler) -> dict[str, Any]:
+        try:
+            tick = await autoscaler.tick()
         except TickInProgress:
             raise Problem(ProblemCode.TICK_IN_PROGRESS, "another tick of this pool is under way") from None
         body = _to_json(tick)
@@ -63,14 +99,14 @@ class AutoscaleEndpoint:
             )
         if tick.reason in _DEPENDENCY:
             raise dependency_unavailable(_DEPENDENCY[tick.reason], tick.error or "no answer", tick=body)
-        return JSONResponse(body)
+        return body
 
-    async def _read_figures(self) -> Figures:
+    async def _read_figures(self, build: WorkerDeploymentVersion | None) -> Figures:
         try:
             client = await self._connections.temporal()
         except Problem as problem:
             raise RuntimeError(problem.detail) from None
-        return await read_figures(client, self._task_queue)
+        return await read_figures(client, self._task_queue, build)
 
 
 def _to_json(tick: Tick) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functions.callers import Callers
 from functions.connections import Connections, SupabaseConnection
 from functions.endpoint import Endpoint
 from functions.health_endpoint import HealthEndpoint
+from functions.looks import CALL_SECONDS
 from functions.platform_identity import is_on_cloud_run
 from functions.rates import Rates
 from functions.settings import FunctionsSettings
@@ -49,17 +50,24 @@ def build(settings: FunctionsSettings) -> Functions:
         )
     callers = Callers(
         settings.functions_api_keys,
-        settings.daemon_enterprise_ids,
+        settings.listed_enterprise_ids,
         trust_platform_identity=settings.functions_trust_platform_identity,
     )
     connections = Connections(settings, temporal_connect_config())
-    health = HealthEndpoint(callers, connections, task_queue=settings.temporal_task_queue, build=settings.xnovu_build)
+    health = HealthEndpoint(
+        callers,
+        connections,
+        task_queue=settings.temporal_task_queue,
+        build=settings.xnovu_build,
+        enterprise_ids=settings.daemon_enterprise_ids,
+    )
     trigger = TriggerEndpoint(
         callers,
         Rates(settings.functions_trigger_calls_per_second, settings.functions_trigger_burst),
         connections,
         settings.temporal_task_queue,
         any_subscriber_id=settings.any_subscriber_id,
+        shares_schedulers=settings.listed_enterprise_ids is None,
     )
     return Functions(
         health=Endpoint("health", {"GET": health.health}),
@@ -97,9 +105,8 @@ def _autoscale(settings: AutoscaleSettings, callers: Callers, connections: Conne
         callers,
         connections,
         task_queue=settings.temporal_task_queue,
-        worker_pool=settings.autoscale_worker_pool,
-        open_pool=partial(CloudRunWorkerPool, settings.autoscale_worker_pool, settings.autoscale_cloud_run_endpoint),
-        limits=settings.limits(),
+        pools=settings.pools(),
+        open_pool=partial(CloudRunWorkerPool, endpoint=settings.autoscale_cloud_run_endpoint),
     )
-    # A call a minute: what is measured is sent with the call, as there may be no processor time for it afterwards.
-    return Endpoint("autoscale", {"POST": autoscale.post}, flushes_telemetry=True)
+    # Calls are far apart: what is measured is sent with the call, as there may be no processor time for it afterwards.
+    return Endpoint("autoscale", {"POST": autoscale.post}, deadline_seconds=CALL_SECONDS, flushes_telemetry=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 from temporalio.client import Client
 
 from functions.problems import dependency_unavailable
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _OpenSupabase:
-    client: AsyncClient
+    client: AsyncPostgrestClient
     http: httpx.AsyncClient
 
 
@@ -37,7 +37,7 @@ class SupabaseConnection:
         self._opening = asyncio.Lock()
         self._supabase: _OpenSupabase | None = None
 
-    async def supabase(self) -> AsyncClient:
+    async def supabase(self) -> AsyncPostgrestClient:
         """The client; nothing is sent by this, so it always comes."""
         async with self._opening:
             if self._supabase is None:

@@ -16,7 +16,9 @@ from shared import telemetry
 from shared.supervision import Supervisor
 
 DEADLINE_SECONDS = 8.0
-"""Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s)."""
+"""Every call is answered by then, so that after SIGTERM the last one ends before Cloud Run kills (10 s); but for calls
+of a function that says otherwise.
+"""
 
 OPENAPI_PATH = "/openapi.json"
 
@@ -28,13 +30,21 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Endpoint:
     """One function: it answers at `/`, where a service of its own has it, and at its name, where a gateway does."""
 
-    def __init__(self, name: str, handlers: Mapping[str, Handler], *, flushes_telemetry: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        handlers: Mapping[str, Handler],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        flushes_telemetry: bool = False,
+    ) -> None:
         """`handlers` by HTTP method; GET answers HEAD too. `flushes_telemetry`: spans and metrics are sent before the
         answer, which takes up to a second more.
         """
         self._name = name
         self._paths = ("/", f"/{name}")
         self._handlers = handlers
+        self._deadline_seconds = deadline_seconds
         self._flushes_telemetry = flushes_telemetry
         self._parts = Supervisor()
 
@@ -63,7 +73,7 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(self._deadline_seconds):
                 return await self._dispatch(request)
         except Problem as problem:
             return problem.response()

@@ -3,6 +3,7 @@
 They hold nothing between calls but connections, so any instance gives the same answer.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +25,17 @@ from shared.temporal.observation import TemporalObserver
 class HealthEndpoint:
     """GET, for callers who may see every enterprise."""
 
-    def __init__(self, callers: Callers, connections: Connections, *, task_queue: str, build: str) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        connections: Connections,
+        *,
+        task_queue: str,
+        build: str,
+        enterprise_ids: Collection[str] = (),
+    ) -> None:
+        """`enterprise_ids`: those that should be heard."""
+        self._enterprise_ids = enterprise_ids
         self._callers = callers
         self._connections = connections
         self._temporal = _TemporalWhenConnected(connections, task_queue)
@@ -50,6 +61,7 @@ class HealthEndpoint:
                 SupabaseHealthStore(supabase),
                 self._temporal,
                 ProcessUsage(self._build).observe,
+                expected=self._enterprise_ids,
             )
         return report_status(await self._monitor.look(), datetime.now(UTC))
 

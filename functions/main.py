@@ -15,7 +15,7 @@ from functions.autoscale_settings import AutoscaleSettings
 from functions.settings import FunctionsSettings
 from functions.webhook_settings import WebhookSettings
 from shared import json_logs
-from shared.process_lifecycle import EXIT_BAD_SETTINGS
+from shared.process_exit import EXIT_BAD_SETTINGS
 from shared.settings import SettingsError
 
 # Each function reads the settings that it needs. The framework has put its target there by now.

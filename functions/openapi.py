@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from functions.callers import API_KEY_HEADER
 from functions.json_body import MAX_BODY_BYTES
+from functions.looks import MOST_LOOKS
 from functions.openapi_schemas import SCHEMAS
 from functions.problems import PROBLEM_MEDIA_TYPE, STATUS, ProblemCode
 from functions.trigger_request import (
@@ -44,6 +45,7 @@ POST_TRIGGER = frozenset(
         ProblemCode.REFUSED_BY_DATABASE,
         ProblemCode.UNAUTHENTICATED,
         ProblemCode.ENTERPRISE_NOT_ALLOWED,
+        ProblemCode.ENTERPRISE_NOT_SERVED,
         ProblemCode.OVERRIDE_NOT_ALLOWED,
         ProblemCode.NOTIFICATION_NOT_FOUND,
         ProblemCode.WORKFLOW_NOT_FOUND,
@@ -72,7 +74,7 @@ POST_WEBHOOK = frozenset(
     {ProblemCode.INVALID_SIGNATURE, ProblemCode.BODY_TOO_LARGE, ProblemCode.DEPENDENCY_UNAVAILABLE}
 )
 
-POST_AUTOSCALE = GET_HEALTH | {ProblemCode.TICK_IN_PROGRESS}
+POST_AUTOSCALE = GET_HEALTH | {ProblemCode.INVALID_REQUEST, ProblemCode.TICK_IN_PROGRESS}
 
 
 @cache
@@ -177,6 +179,15 @@ def openapi_document() -> dict[str, Any]:
                 "post": {
                     "operationId": "autoscale",
                     "summary": "Look at the task queue, and have as many workers as are needed",
+                    "parameters": [
+                        {
+                            "name": "looks",
+                            "in": "query",
+                            "description": "How often to look, spread over a minute; answered is what came of the last "
+                            "look, so two take half a minute.",
+                            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LOOKS},
+                        }
+                    ],
                     "responses": {
                         "200": _json("What was seen and decided.", "Autoscaled"),
                         **_problems(POST_AUTOSCALE),

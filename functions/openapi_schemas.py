@@ -86,10 +86,45 @@ _HEALTH_MEMBERS = {
         }
     ),
     "enterprise_status": {"type": "object", "additionalProperties": _STATE_OF_ENTERPRISE},
+    "enterprises_left_out": _COUNT,
     "temporal_status": _object({"status": _CONDITION, "orchestrationWorkflow": {"type": "string"}}),
 }
 
-HEALTH = _object(_HEALTH_MEMBERS)
+_TOLD = {
+    "problems": {
+        "type": "array",
+        "description": "Causes, each followed by the problems that it brings about.",
+        "items": _object(
+            {
+                "component": {"type": "string"},
+                "status": _CONDITION,
+                "reason": {"type": "string"},
+                "do": {"type": "string", "description": "What to do; empty where it is the cause's."},
+                "because_of": {"type": ["string", "null"], "description": "The cause's component."},
+            },
+        ),
+    },
+    "summary": {"type": "string", "description": "The cause, what it holds up, and what to do."},
+    "unfinished": {
+        "description": "Rows that are due and have not ended; null where nobody knows.",
+        "anyOf": [
+            _object(
+                {
+                    "rows": _COUNT,
+                    "waiting": _COUNT,
+                    "in_hands": _COUNT,
+                    "enterprises": _COUNT,
+                    "oldest_age_seconds": {"type": "number", "minimum": 0},
+                    "at_least": {"type": "boolean"},
+                }
+            ),
+            {"type": "null"},
+        ],
+    },
+}
+"""Why it is as it is: in /status always, in /health where something is wrong."""
+
+HEALTH = _object({**_HEALTH_MEMBERS, **_TOLD}, optional=("enterprises_left_out", *_TOLD))
 
 _PROCESS = {
     "pid": {"type": "integer"},
@@ -120,12 +155,7 @@ STATUS = _object(
         "version": {"type": "string"},
         "build": {"type": "string"},
         "process": _object(_PROCESS),
-        "problems": {
-            "type": "array",
-            "items": _object(
-                {"component": {"type": "string"}, "status": _CONDITION, "reason": {"type": "string"}},
-            ),
-        },
+        **_TOLD,
         "dependencies": {
             "type": "object",
             "additionalProperties": {
@@ -146,6 +176,10 @@ STATUS = _object(
             }
         ),
         "enterprises": {"type": "object", "additionalProperties": {"type": "object"}},
+        "enterprises_shown": _object(
+            {"total": _COUNT, "matching": _COUNT, "search": {"type": "string"}, "page": _COUNT, "pages": _COUNT}
+        ),
+        "waiting_rows": {"type": ["integer", "null"], "minimum": 0},
         "task_queue": {"type": "string"},
         "task_queues": {"type": "object", "additionalProperties": {"type": "object"}},
         "deliveries": _object({"sent": _COUNT, "failed": _MAP_OF_COUNTS}),
@@ -172,7 +206,9 @@ STATUS = _object(
                     "enterprise_id": {"type": "string"},
                     "code": {"type": "string"},
                     "at": _INSTANT,
-                }
+                    "template": {"type": "string"},
+                },
+                optional=("template",),
             ),
         },
         "processes": {
@@ -194,27 +230,62 @@ STATUS = _object(
             ),
         },
         "failing": _FAILING,
-    }
+        "lost_processes": {
+            "type": "array",
+            "description": "Listeners and workers that ended without a word within a day, or froze.",
+            "items": _object(
+                {
+                    "component": {"type": "string"},
+                    "id": {"type": "string"},
+                    "host": {"type": "string"},
+                    "pid": {"type": ["integer", "null"]},
+                    "reported_at": _INSTANT,
+                }
+            ),
+        },
+        "rule_errors": {
+            "type": "array",
+            "description": "Enterprises with rules that cannot fire, and why one of them cannot.",
+            "items": _object(
+                {
+                    "enterprise_id": {"type": "string"},
+                    "rules": _COUNT,
+                    "rule_id": {"type": "integer"},
+                    "error": {"type": "string"},
+                }
+            ),
+        },
+    },
+    optional=("enterprises_left_out",),
 )
 
 _COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
 _NUMBER_OR_NULL = {"type": ["number", "null"], "minimum": 0}
 
+_TICK: Schema = {
+    "verdict": {"enum": [verdict.value for verdict in Verdict]},
+    "reason": {"description": "Of a hold.", "enum": [*(reason.value for reason in HoldReason), None]},
+    "current": {**_COUNT_OR_NULL, "description": "Instances that there were to be before."},
+    "instances": {**_COUNT_OR_NULL, "description": "Instances that there are to be now."},
+    "target": {
+        **_COUNT_OR_NULL,
+        "description": "Instances that the figures ask for; it is gone there step by step.",
+    },
+    "backlog": _COUNT_OR_NULL,
+    "backlogAgeSeconds": _NUMBER_OR_NULL,
+    "addedPerSecond": _NUMBER_OR_NULL,
+    "running": {**_COUNT_OR_NULL, "description": "Deliveries that have begun and not ended."},
+}
 AUTOSCALED = _object(
     {
-        "verdict": {"enum": [verdict.value for verdict in Verdict]},
-        "reason": {"description": "Of a hold.", "enum": [*(reason.value for reason in HoldReason), None]},
-        "current": {**_COUNT_OR_NULL, "description": "Instances that there were to be before."},
-        "instances": {**_COUNT_OR_NULL, "description": "Instances that there are to be now."},
-        "target": {
-            **_COUNT_OR_NULL,
-            "description": "Instances that the figures ask for; it is gone there step by step.",
+        **_TICK,
+        "others": {
+            "type": "array",
+            "description": "With a pool for each build: those of builds before.",
+            "items": _object({"pool": {"type": "string"}, **_TICK}),
         },
-        "backlog": _COUNT_OR_NULL,
-        "backlogAgeSeconds": _NUMBER_OR_NULL,
-        "addedPerSecond": _NUMBER_OR_NULL,
-        "running": {**_COUNT_OR_NULL, "description": "Deliveries that have begun and not ended."},
-    }
+    },
+    optional=("others",),
 )
 
 PROBLEM: Schema = {

@@ -21,6 +21,7 @@ class ProblemCode(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     INVALID_SIGNATURE = "invalid_signature"
     ENTERPRISE_NOT_ALLOWED = "enterprise_not_allowed"
+    ENTERPRISE_NOT_SERVED = "enterprise_not_served"
     OPERATORS_ONLY = "operators_only"
     OVERRIDE_NOT_ALLOWED = "override_not_allowed"
     PATH_NOT_FOUND = "path_not_found"
@@ -58,6 +59,7 @@ STATUS: Mapping[ProblemCode, int] = {
     ProblemCode.METHOD_NOT_ALLOWED: 405,
     ProblemCode.IDEMPOTENCY_CONFLICT: 409,
     ProblemCode.NOT_SENDABLE: 409,
+    ProblemCode.ENTERPRISE_NOT_SERVED: 409,
     ProblemCode.TICK_IN_PROGRESS: 409,
     ProblemCode.INTERNAL_ERROR: 500,
     ProblemCode.BODY_TOO_LARGE: 413,

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from functions.endpoint import DEADLINE_SECONDS
 from functions.server_worker import FunctionWorker
-from shared import open_files, telemetry
+from shared import importing, open_files, telemetry
 from shared.settings import Environment, SettingsError
 
 SOURCE = Path(__file__).with_name("main.py")
@@ -60,6 +60,7 @@ def serve(settings: ServerSettings) -> None:
         application = functions_framework.create_app(settings.function_target, str(SOURCE))  # type: ignore[no-untyped-call]
     except FunctionsFrameworkException as error:
         raise SettingsError([f"FUNCTION_TARGET: {error}"]) from None
+    importing.done()
     open_files.allow_as_many_as_possible()
     open_files.log_refused_connections_once_a_minute()
     options = {

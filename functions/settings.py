@@ -7,14 +7,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import EnterpriseSettings, Settings, SubscriberIdSettings
+from shared.settings import EVERY_ENTERPRISE, EnterpriseSettings, Settings, SubscriberIdSettings, is_enterprise_id
 
 _CALLER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-EVERY_ENTERPRISE = "*"
-"""In place of a list. An empty list is refused: a script that found none would make an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +32,14 @@ class ApiKey:
             raise ValueError("a caller's name is 1-64 of letters, digits, '_', '-', '.'")
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"the key of {caller} must be given as its SHA-256, 64 hexadecimal digits in lower case")
+        # An empty list is refused: a script that found none would make an operator.
         if not is_restricted or enterprises.strip() == EVERY_ENTERPRISE:
             return cls(caller, sha256, None)
         ids = frozenset(part.strip() for part in enterprises.split(",") if part.strip())
+        if not all(map(is_enterprise_id, ids)):
+            raise ValueError(
+                f"the list of {caller} holds what is no enterprise's id: 1-64 of letters, digits, '_', '-', '.'"
+            )
         if not ids:
             raise ValueError(
                 f"the list of enterprises of {caller} is empty: name some, or leave the colon away (or write"
@@ -48,7 +49,7 @@ class ApiKey:
 
 
 class FunctionsSettings(Settings, EnterpriseSettings, SubscriberIdSettings):
-    """The functions': the enterprises that callers may name at all, and how callers are known."""
+    """The functions': the enterprises that callers may name at all (`*`: every one), and how callers are known."""
 
     functions_api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
     functions_trust_platform_identity: bool = Field(False, validate_default=True)
@@ -70,8 +71,9 @@ class FunctionsSettings(Settings, EnterpriseSettings, SubscriberIdSettings):
         if len({key.caller for key in value}) < len(value) or len({key.sha256 for key in value}) < len(value):
             raise ValueError("every caller has a name and a key of its own")
         served = frozenset(info.data.get("daemon_enterprise_ids", ()))
+        is_listed = bool(served) and served != {EVERY_ENTERPRISE}
         for key in value:
-            if served and key.enterprise_ids is not None and not key.enterprise_ids <= served:
+            if is_listed and key.enterprise_ids is not None and not key.enterprise_ids <= served:
                 raise ValueError(f"{key.caller} is given enterprises that DAEMON_ENTERPRISE_IDS does not name")
         return value
 

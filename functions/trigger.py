@@ -35,6 +35,8 @@ UNSENDABLE = frozenset({"FAILED", "RETRACTED"})
 
 log = logging.getLogger("TemporalService")
 
+_NOT_SERVED = "the enterprise is paused: nothing of it is sent until an operator resumes it"
+
 _CREATE_PROBLEMS = {
     CreateRefusal.WORKFLOW_NOT_FOUND: (
         ProblemCode.WORKFLOW_NOT_FOUND,
@@ -48,6 +50,7 @@ _CREATE_PROBLEMS = {
         ProblemCode.REFUSED_BY_DATABASE,
         "a constraint or trigger of the database refused the row",
     ),
+    CreateRefusal.ENTERPRISE_NOT_SERVED: (ProblemCode.ENTERPRISE_NOT_SERVED, _NOT_SERVED),
     CreateRefusal.IDEMPOTENCY_CONFLICT: (
         ProblemCode.IDEMPOTENCY_CONFLICT,
         "the Idempotency-Key has been used for another request of the enterprise",
@@ -119,7 +122,7 @@ class Trigger:
     async def _create(
         self, request: CreateAndSend, key: IdempotencyKey | None, caller: Caller, audit: AuditEntry
     ) -> Accepted:
-        if request.enterprise_id not in caller.enterprise_ids:
+        if not caller.may_act_for(request.enterprise_id):
             raise Problem(ProblemCode.ENTERPRISE_NOT_ALLOWED, "the caller may not act for this enterprise")
         audit.enterprise_id = request.enterprise_id
         check_content(request, caller, any_subscriber_id=self._any_subscriber_id)
@@ -156,9 +159,12 @@ class Trigger:
         audit.enterprise_id = enterprise_id
         audit.notification_ids = request.ids
         ids = tuple(row.id for row in rows)
-        unsendable = _unsendable(rows)
-        use = await self._use_key(enterprise_id, key, ids[0], only_look=request.dry_run or bool(unsendable))
-        # A repeat is answered as the first was, whatever has become of the rows since.
+        unsendable, served = _unsendable(rows), all(row.served for row in rows)
+        only_look = request.dry_run or bool(unsendable) or not served
+        use = await self._use_key(enterprise_id, key, ids[0], only_look=only_look)
+        # A repeat is answered as the first was, whatever has become of the rows, or their enterprise, since.
+        if not served and use is not KeyUse.REPEATED:
+            raise Problem(ProblemCode.ENTERPRISE_NOT_SERVED, _NOT_SERVED)
         if unsendable and use is not KeyUse.REPEATED:
             raise Problem(
                 ProblemCode.NOT_SENDABLE,

@@ -40,12 +40,15 @@ class TriggerEndpoint:
         task_queue: str,
         *,
         any_subscriber_id: bool = False,
+        shares_schedulers: bool = False,
     ) -> None:
+        """`shares_schedulers`: enterprises have no schedulers of their own, but share those of their shard."""
         self._callers = callers
         self._rates = rates
         self._connections = connections
         self._task_queue = task_queue
         self._any_subscriber_id = any_subscriber_id
+        self._shares_schedulers = shares_schedulers
 
     async def post(self, request: Request) -> Response:
         """Send rows that exist, or make one and send it."""
@@ -105,9 +108,11 @@ class TriggerEndpoint:
         audit.workflow_id = query.workflow_id
         kind, _, rest = query.workflow_id.partition("/")
         enterprise_id = rest.partition("/")[0]
-        # Other enterprises' runs are as if they did not exist; other workflows are not for callers to see.
-        if kind not in ("notification-processing", "scheduled-notification") or (
-            enterprise_id not in caller.enterprise_ids
+        # Other enterprises' runs are as if they did not exist; other workflows are not for callers to see. What
+        # enterprises share has an empty id in the place of one: it is for those who may act for every one.
+        is_shared = enterprise_id == "" and caller.enterprise_ids is None
+        if kind not in ("notification-processing", "scheduled-notification") or not (
+            is_shared or caller.may_act_for(enterprise_id)
         ):
             raise _run_not_found()
         audit.enterprise_id = enterprise_id
@@ -122,7 +127,8 @@ class TriggerEndpoint:
         return JSONResponse(state)
 
     async def _deliveries(self) -> TemporalDeliveries:
-        return TemporalDeliveries(await self._connections.temporal(), self._task_queue)
+        client = await self._connections.temporal()
+        return TemporalDeliveries(client, self._task_queue, shares_schedulers=self._shares_schedulers)
 
 
 def _run_not_found() -> Problem:

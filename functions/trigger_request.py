@@ -104,7 +104,7 @@ class CreateAndSend(_Strict):
 
 
 class StateQuery(_Strict):
-    """Whose state is asked for; without `runId` that of the latest run."""
+    """Whose state is asked for; without `runId` that of the latest run that had any of the rows."""
 
     workflow_id: Annotated[str, Field(min_length=1, max_length=1000)]
     run_id: Annotated[UUID, Field(strict=False)] | None = None

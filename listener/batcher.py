@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
+from listener.floods import Floods, Whose
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.notification.priority import NORMAL
@@ -29,25 +29,24 @@ ROWS_PER_TURN = 5
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows of one priority that one workflow will process, by enterprise; `committed_at` is the earliest commit known
-    of them.
+    of them. `is_flood`: one enterprise's fill it, and `Floods` have counted it.
     """
 
     work: Work
     portions: tuple[Portion, ...]
     committed_at: datetime | None = None
     priority: int = NORMAL
+    is_flood: bool = False
+
+    @property
+    def whose(self) -> Whose:
+        """Of the first portion."""
+        return Whose(self.priority, self.portions[0].enterprise_id)
 
     @property
     def notification_ids(self) -> tuple[int, ...]:
         """Those of every enterprise."""
         return tuple(notification_id for portion in self.portions for notification_id in portion.notification_ids)
-
-
-class _Whose(NamedTuple):
-    """What waits together: rows of one priority, of one enterprise."""
-
-    priority: int
-    enterprise_id: str
 
 
 @dataclass(slots=True)
@@ -79,9 +78,11 @@ class Batcher:
         batch_size: int = MAX_BATCH_SIZE,
         room_for_batches: int = 10,
         shared: bool = True,
+        floods: Floods | None = None,
     ) -> None:
         """`hand_over` may wait, and so holds the batcher back; `on_full_batch` hears whose changes filled a batch.
-        `shared`: whether enterprises share batches.
+        `shared`: whether enterprises share batches. `floods` admit full batches; who hands them over says of each
+        when it has ended.
         """
         self._work = work
         self._handed_over = handed_over
@@ -91,20 +92,29 @@ class Batcher:
         self._batch_size = batch_size
         self._room = batch_size * room_for_batches
         self._shared = shared
-        self._held: dict[_Whose, _Held] = {}
+        self._floods = floods
+        self._flushing = False
+        if floods:
+            floods.follow(self._note_how_full)
+        self._held: dict[Whose, _Held] = {}
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
 
     def has_room(self, enterprise_id: str, priority: int = NORMAL) -> bool:
         """Whether a row change of this enterprise and priority may be offered."""
-        held = self._held.get(_Whose(priority, enterprise_id))
+        held = self._held.get(Whose(priority, enterprise_id))
         return held is None or len(held.ids) < self._room
+
+    def is_held_up(self, enterprise_id: str, priority: int = NORMAL) -> bool:
+        """Whether a batch is full of rows that do not begin before others of their enterprise have ended."""
+        whose = Whose(priority, enterprise_id)
+        return self._is_full(whose) and not self._admits(whose)
 
     def offer(self, change: RowChange | RowRetracted) -> bool:
         """Hold the row of a change; False if it was handed over already. Call only when there is room."""
         if not self._handed_over.take_change(change):
             return False
-        held = self._hold(_Whose(change.priority, change.enterprise_id), change.notification_id)
+        held = self._hold(Whose(change.priority, change.enterprise_id), change.notification_id)
         held.changes += 1
         if isinstance(change, RowChange) and change.committed_at is not None:
             held.earliest_commit = min(held.earliest_commit or change.committed_at, change.committed_at)
@@ -114,11 +124,11 @@ class Batcher:
         """Hold a row that a sweep found, waiting while a batch of its enterprise and priority is full; False if it was
         handed over already.
         """
-        whose = _Whose(priority, enterprise_id)
+        whose = Whose(priority, enterprise_id)
         is_full = True
         while is_full:
             await self._of(whose).batch_fits.wait()
-            is_full = len(self._of(whose).ids) >= self._batch_size
+            is_full = self._is_full(whose)
         if not self._handed_over.take_due(notification_id):
             return False
         self._hold(whose, notification_id)
@@ -142,22 +152,36 @@ class Batcher:
             window = self._window_seconds if rested else min(2 * window, longest)
             began = loop.time()
             await self._hand_over_each()
+            self._note_how_full()  # where all that came was a flood that is to wait, there is nothing to wake up for
 
     async def flush(self) -> None:
         """Hand over all that is held, without waiting for the window."""
-        while self._held:
-            await self._hand_over_each()
+        self._flushing = True
+        try:
+            while self._held:
+                await self._hand_over_each()
+        finally:
+            self._flushing = False
 
-    def _hold(self, whose: _Whose, notification_id: int) -> _Held:
+    def _hold(self, whose: Whose, notification_id: int) -> _Held:
         held = self._held[whose] = self._of(whose)
         held.ids.append(notification_id)
-        self._arrived.set()
-        if len(held.ids) >= self._batch_size:
-            held.batch_fits.clear()
+        if not self._is_full(whose):
+            self._arrived.set()
+            return held
+        held.batch_fits.clear()
+        if self._admits(whose):
+            self._arrived.set()
             self._full.set()
         return held
 
-    def _of(self, whose: _Whose) -> _Held:
+    def _admits(self, whose: Whose) -> bool:
+        return self._floods is None or self._flushing or self._floods.admits(whose)
+
+    def _is_full(self, whose: Whose) -> bool:
+        return len(self._of(whose).ids) >= self._batch_size
+
+    def _of(self, whose: Whose) -> _Held:
         """What is held of it; something new where that is nothing."""
         return self._held.get(whose) or _Held()
 
@@ -165,24 +189,24 @@ class Batcher:
         """A batch of each enterprise and priority at most, so that none waits for ever; before each, what has come in
         ahead of it.
         """
-        given: Counter[_Whose] = Counter()
+        given: Counter[Whose] = Counter()
         while waiting := self._waiting(given):
             taken = self._take_turns(waiting)
             given.update({whose: len(ids) for whose, ids in taken.items()})
             await self._hand_over_one(taken)
 
-    def _waiting(self, given: Mapping[_Whose, int]) -> dict[_Whose, int]:
+    def _waiting(self, given: Mapping[Whose, int]) -> dict[Whose, int]:
         """How many rows of the first priority each may give yet in this round."""
-        allowed = {whose: min(len(held.ids), self._batch_size - given[whose]) for whose, held in self._held.items()}
+        allowed = {whose: min(len(held.ids), self._batch_size - given[whose]) for whose, held in self._may_go()}
         first = min((whose.priority for whose, count in allowed.items() if count > 0), default=None)
         return {whose: count for whose, count in allowed.items() if count > 0 and whose.priority == first}
 
-    def _take_turns(self, waiting: dict[_Whose, int]) -> dict[_Whose, list[int]]:
+    def _take_turns(self, waiting: dict[Whose, int]) -> dict[Whose, list[int]]:
         """Take the next batch's rows: those of one that fills it, or of all by turns."""
         alone = next((whose for whose, count in waiting.items() if count >= self._batch_size or not self._shared), None)
         if alone is not None:
             return {alone: self._take(alone, waiting[alone])}
-        taken: dict[_Whose, list[int]] = {}
+        taken: dict[Whose, list[int]] = {}
         room, share = self._batch_size, max(ROWS_PER_TURN, self._batch_size // len(waiting))
         turns = deque(waiting.items())
         while turns and room:
@@ -194,27 +218,34 @@ class Batcher:
                 turns.append((whose, count - len(ids)))
         return taken
 
-    def _take(self, whose: _Whose, count: int) -> list[int]:
+    def _take(self, whose: Whose, count: int) -> list[int]:
         ids = self._held[whose].ids
         return [ids.popleft() for _ in range(count)]
 
-    async def _hand_over_one(self, taken: Mapping[_Whose, Sequence[int]]) -> None:
+    async def _hand_over_one(self, taken: Mapping[Whose, Sequence[int]]) -> None:
         held = {whose: self._held[whose] for whose in taken}
         for whose, ids in taken.items():
             if len(ids) == self._batch_size and held[whose].changes:
                 self._on_full_batch(whose.enterprise_id)
+        first, *others = taken
+        floods = self._floods if not others and len(taken[first]) == self._batch_size else None
         batch = Batch(
             self._work,
             tuple(Portion(whose.enterprise_id, list(ids)) for whose, ids in taken.items()),
             min((it.earliest_commit for it in held.values() if it.earliest_commit is not None), default=None),
-            next(iter(taken)).priority,
+            first.priority,
+            is_flood=floods is not None,
         )
         for whose in taken:
             self._went(whose)
+        if floods:
+            floods.began(first)
         self._note_how_full()
         try:
             await self._hand_over(batch)
         except Exception:
+            if floods:
+                floods.ended(first)
             for whose, ids in taken.items():
                 held_again = self._held[whose] = self._of(whose)
                 held_again.ids.extendleft(reversed(ids))
@@ -222,7 +253,7 @@ class Batcher:
             self._note_how_full()
             raise
 
-    def _went(self, whose: _Whose) -> None:
+    def _went(self, whose: Whose) -> None:
         """After rows were taken: what is left goes behind the others."""
         held = self._held.pop(whose)
         held.changes, held.earliest_commit = 0, None
@@ -232,8 +263,13 @@ class Batcher:
             held.batch_fits.set()
 
     def _note_how_full(self) -> None:
-        _set_if(self._arrived, bool(self._held))
-        _set_if(self._full, any(len(held.ids) >= self._batch_size for held in self._held.values()))
+        may_go = self._may_go()
+        _set_if(self._arrived, bool(may_go))
+        _set_if(self._full, any(self._is_full(whose) for whose, _ in may_go))
+
+    def _may_go(self) -> list[tuple[Whose, _Held]]:
+        """All that is held, without floods that are to wait."""
+        return [(whose, held) for whose, held in self._held.items() if not self._is_full(whose) or self._admits(whose)]
 
 
 def _set_if(event: asyncio.Event, condition: bool) -> asyncio.Event:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from hashlib import sha256
@@ -13,13 +12,13 @@ from temporalio.client import Client
 
 from listener.backlog import Backlog
 from listener.counters import ListenerCounters
-from listener.doorbell.shards import SHARDS
 from listener.doorbell.timing import FeedTiming
 from listener.hearing import feed_for
-from listener.heartbeat import observe
+from listener.heartbeat import observe, observe_briefly
 from listener.listener import Listener
 from listener.observed import observe_listener
 from listener.orchestration_keeper import OrchestrationKeeper
+from listener.roster import Roster
 from listener.sharing.shares import ALIVE_SECONDS, Shares
 from listener.workflows import Work, Workflows, by_portions
 from shared import telemetry
@@ -27,7 +26,9 @@ from shared.heartbeat import Reporter, Reporting, beating
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import ListenerSettings, temporal_connect_config
+from shared.shards import SHARDS
 from shared.supabase import client as supabase_client
+from shared.supabase.enterprise_store import SupabaseEnterpriseStore
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
@@ -82,17 +83,18 @@ async def run(
             return
         asked = workflows(temporal, settings.temporal_task_queue)
         counters = ListenerCounters()
-        keeper = OrchestrationKeeper(asked, settings.daemon_enterprise_ids, counters, interval_seconds=interval_seconds)
+        roster = Roster(settings.listed_enterprise_ids)
+        keeper = OrchestrationKeeper(asked, roster.schedulers, counters, interval_seconds=interval_seconds)
         timing = FeedTiming(
             reconnect_delay=settings.subscription_reconnect_delay_ms / 1000, seat_probe_every=interval_seconds
         )
 
-        def listener_for(enterprise_ids: Collection[str]) -> Listener:
+        def listener_for(enterprises: Roster) -> Listener:
             feed = feed_for(
                 settings.feed,
                 settings.supabase_url,
                 key,
-                tuple(enterprise_ids),
+                enterprises,
                 store,
                 max_retries=settings.subscription_max_retries,
                 timing=timing,
@@ -102,7 +104,7 @@ async def run(
                 feed,
                 store,
                 asked,
-                enterprise_ids,
+                enterprises,
                 sweep_interval_seconds=interval_seconds,
                 parts=parts,
                 counters=counters,
@@ -111,29 +113,36 @@ async def run(
 
         listener_id = secrets.token_hex(8)
         share_store = SupabaseShareStore(supabase, deployment_of(settings), ALIVE_SECONDS)
-        listener = Shares(
-            share_store, listener_id, settings.daemon_enterprise_ids, listener_for, counters=counters, parts=parts
-        )
+        listener = Shares(share_store, listener_id, roster, listener_for, counters=counters, parts=parts)
         if telemetry.measures():
             observe_listener(listener)
             backlog = Backlog(
                 SupabaseOrchestrationStore(supabase),
                 partial(read_task_queues, temporal, settings.temporal_task_queue),
-                settings.daemon_enterprise_ids,
+                roster,
             )
             backlog.observe()
             watching = asyncio.create_task(parts.keep("backlog watch", backlog.run), name="backlog watch")
             stack.callback(watching.cancel)
+        serves_everybody = roster.listed is None
         reporter = Reporter(
-            ProcessUsage(settings.xnovu_build), partial(observe, listener), parts, component_id=listener_id
+            ProcessUsage(settings.xnovu_build),
+            partial(observe, listener, serves_everybody=serves_everybody),
+            parts,
+            component_id=listener_id,
+            brief=partial(observe_briefly, listener, serves_everybody=serves_everybody),
         )
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
         if probes:
             stack.enter_context(probes.watching(reporter))
-        log.info("listener_started", extra={"enterprises": len(settings.daemon_enterprise_ids)})
+        log.info("listener_started", extra={"enterprises": len(roster) if roster.listed is not None else "every one"})
         keeping = asyncio.create_task(parts.keep("orchestration keeper", keeper.run), name="orchestration keeper")
         stack.callback(keeping.cancel)
+        asking = asyncio.create_task(
+            parts.keep("enterprises", partial(roster.run, SupabaseEnterpriseStore(supabase))), name="enterprises"
+        )
+        stack.callback(asking.cancel)
         await listener.run(stop)
 
 
@@ -153,11 +162,13 @@ def workflows(client: Client, task_queue: str) -> Workflows:
     """All that the listener asks of Temporal, through one client."""
     orchestration = Orchestration(client, task_queue)
     schedulers = Schedulers(client, task_queue, orchestration)
+    processing = NotificationProcessingStarter(client, task_queue)
     return Workflows(
         start={
-            Work.PROCESSING: by_portions(NotificationProcessingStarter(client, task_queue)),
+            Work.PROCESSING: by_portions(processing),
             Work.RETRACTION: by_portions(NotificationRetractionStarter(client, task_queue)),
         },
+        until_done=lambda portion: processing.wait(portion.enterprise_id, portion.notification_ids),
         rules_changed=schedulers.rules_changed,
         row_due_at=schedulers.row_due_at,
         join_orchestration=orchestration.join,

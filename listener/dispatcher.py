@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal
 
 from temporalio.service import RPCError
 
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
+from listener.floods import Floods
 from listener.tracing import handing_over
-from listener.workflows import StartWork, Work
+from listener.workflows import StartWork, UntilDone, Work
 from shared.backoff import Backoff
 from shared.supervision import Supervisor
 
@@ -19,8 +22,9 @@ log = logging.getLogger("TemporalService")
 class Dispatcher:
     """Takes batches and starts workflows, `concurrency` at a time.
 
-    While Temporal is away batches are dropped, not kept: the table remembers the rows, and `on_recovery` has them
-    swept once a start has succeeded again.
+    `floods` are told of each of theirs that it has ended, which `until_done` waits for. While Temporal is away batches
+    are dropped, not kept: the table remembers the rows, and `on_recovery` has them swept once a start has succeeded
+    again.
     """
 
     def __init__(
@@ -29,12 +33,16 @@ class Dispatcher:
         counters: ListenerCounters,
         *,
         on_recovery: Callable[[], None],
+        floods: Floods,
+        until_done: UntilDone,
         concurrency: int = 16,
         first_backoff_seconds: float = 0.5,
     ) -> None:
         self._start = start
         self._counters = counters
         self._on_recovery = on_recovery
+        self._floods = floods
+        self._until_done = until_done
         self._concurrency = concurrency
         self._first_backoff_seconds = first_backoff_seconds
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=concurrency)
@@ -56,11 +64,11 @@ class Dispatcher:
 
     async def run(self, parts: Supervisor) -> None:
         """Start workflows for ever. What a starter held when it met a fault is swept once it starts again."""
-        async with asyncio.TaskGroup() as starters:
+        async with asyncio.TaskGroup() as tasks:
             for number in range(self._concurrency):
-                starters.create_task(
-                    parts.keep("workflow starter", self._start_queued, afresh=self._on_recovery),
-                    name=f"dispatcher-{number}",
+                start_queued = partial(self._start_queued, tasks, parts)
+                tasks.create_task(
+                    parts.keep("workflow starter", start_queued, afresh=self._on_recovery), name=f"dispatcher-{number}"
                 )
 
     async def drain(self) -> None:
@@ -68,25 +76,35 @@ class Dispatcher:
         if self.temporal_available:
             await self._batches.join()
 
-    async def _start_queued(self) -> None:
+    async def _start_queued(self, tasks: asyncio.TaskGroup, parts: Supervisor) -> None:
         while True:
             batch = await self._batches.get()
+            is_started = False
             try:
-                await self._start_or_drop(batch)
+                is_started = await self._start_or_drop(batch)
             finally:
                 self._batches.task_done()
+                if batch.is_flood and not is_started:
+                    self._floods.ended(batch.whose)
+            if batch.is_flood and is_started:
+                tasks.create_task(parts.attempt("flood", partial(self._follow, batch)), name="flood")
 
-    async def _start_or_drop(self, batch: Batch) -> None:
+    async def _follow(self, batch: Batch) -> None:
+        try:
+            await self._until_done(batch.portions[0])
+        finally:  # where nobody can tell, the flood goes on
+            self._floods.ended(batch.whose)
+
+    async def _start_or_drop(self, batch: Batch) -> bool:
         if not self.temporal_available:
-            self._drop(batch)
-            return
+            return self._drop(batch)
         try:
             await self._start_one(batch)
         except RPCError as error:
             if not self._available.is_set():  # another starter noticed first, and is waiting for Temporal
-                self._drop(batch)
-                return
+                return self._drop(batch)
             await self._sit_out_outage(batch, error)
+        return True
 
     async def _start_one(self, batch: Batch) -> None:
         with handing_over(batch):
@@ -122,5 +140,6 @@ class Dispatcher:
             return False
         return True
 
-    def _drop(self, batch: Batch) -> None:
+    def _drop(self, batch: Batch) -> Literal[False]:
         self._counters.rows_dropped_while_temporal_was_away += len(batch.notification_ids)
+        return False

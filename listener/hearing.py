@@ -1,6 +1,6 @@
 """Which way the doorbell is heard: the one place that knows both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Literal
 
@@ -12,6 +12,7 @@ from listener.doorbell.outbox import Outbox
 from listener.doorbell.timing import FeedTiming
 from listener.doorbell.way import Way
 from listener.postgres_changes.way import PostgresChanges
+from listener.roster import Roster
 from shared.ports import FeedWay, NotificationStore, StoreUnavailable
 from shared.supervision import Supervisor
 
@@ -24,7 +25,7 @@ def feed_for(
     choice: FeedChoice,
     supabase_url: str,
     key: str,
-    enterprise_ids: Sequence[str],
+    enterprise_ids: Collection[str],
     store: NotificationStore,
     *,
     max_retries: int,
@@ -33,13 +34,14 @@ def feed_for(
 ) -> DoorbellFeed:
     """The feed of the chosen way; `auto` is broadcast where the project has it and it works, otherwise the other."""
     parts = parts or Supervisor()
+    enterprises = Roster.of(enterprise_ids)
     outbox = Outbox()
 
     def ear(way: FeedWay, is_covered: Callable[[], bool] = lambda: False) -> Ear:
         return Ear(
             supabase_url,
             key,
-            enterprise_ids,
+            enterprises,
             store,
             WAYS[way],
             outbox,

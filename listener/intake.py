@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from listener.batcher import Batch, Batcher
 from listener.counters import ListenerCounters
+from listener.floods import Floods
 from listener.handed_over import HandedOver
 from listener.workflows import Work
 from shared.ports import RowChange, RowRetracted
@@ -21,8 +22,11 @@ class Intake:
         *,
         sweep_soon: Callable[[str], None],
         window_seconds: float,
+        floods: Floods,
     ) -> None:
-        """`sweep_soon` is called when events come faster than they are taken, or are sure to be followed by more."""
+        """`sweep_soon` is called when events come faster than they are taken, or are sure to be followed by more;
+        `floods` admit rows to be sent.
+        """
         self._counters = counters
         self._sweep_soon = sweep_soon
         self.handed_over = {work: HandedOver() for work in Work}
@@ -34,6 +38,7 @@ class Intake:
                 on_full_batch=sweep_soon,
                 window_seconds=window_seconds,
                 shared=work is Work.PROCESSING,
+                floods=floods if work is Work.PROCESSING else None,
             )
             for work in Work
         }
@@ -44,7 +49,8 @@ class Intake:
         batcher = self.batchers[work]
         if not batcher.has_room(change.enterprise_id, change.priority):
             self._counters.queue_full += 1
-            self._sweep_soon(change.enterprise_id)
+            if not batcher.is_held_up(change.enterprise_id, change.priority):  # else the table is read when it goes on
+                self._sweep_soon(change.enterprise_id)
         elif not batcher.offer(change):
             self._counters.changes_already_handed_over += 1
 

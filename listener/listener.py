@@ -9,11 +9,12 @@ from functools import partial
 from listener.batcher import WINDOW_SECONDS
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
-from listener.doorbell.shards import shards_of
+from listener.floods import Floods
 from listener.intake import Intake
 from listener.lookout import LOOK_SECONDS, Lookout
 from listener.metrics import note_event_lag
 from listener.orchestration_keeper import OrchestrationKeeper
+from listener.roster import Roster
 from listener.schedule_waker import ScheduleWaker
 from listener.sweeper import Sweeper
 from listener.workflows import Work, Workflows
@@ -64,22 +65,30 @@ class Listener:
         self.parts = parts or Supervisor()
         self.counters = counters or ListenerCounters()
         self._feed = feed
-        self._enterprise_ids = frozenset(enterprise_ids)
+        self._enterprises = enterprises = Roster.of(enterprise_ids)
         self._sweep_interval_seconds = sweep_interval_seconds
         self._unheard_sweep_seconds = unheard_sweep_seconds
-        self._dispatcher = Dispatcher(workflows.start, self.counters, on_recovery=self._start_afresh)
+        floods = Floods(self._sweep_soon)
+        self._dispatcher = Dispatcher(
+            workflows.start,
+            self.counters,
+            on_recovery=self._start_afresh,
+            floods=floods,
+            until_done=workflows.until_done,
+        )
         self._intake = Intake(
             self._dispatcher.hand_over,
             self.counters,
             sweep_soon=self._sweep_soon,
             window_seconds=window_seconds,
+            floods=floods,
         )
         self._waker = ScheduleWaker(
-            workflows, enterprise_ids, self.counters, wait_until_useful=self._dispatcher.wait_until_available
+            workflows, enterprises.schedulers, self.counters, wait_until_useful=self._dispatcher.wait_until_available
         )
         self._lookout = Lookout(
             store,
-            enterprise_ids,
+            enterprises,
             way=lambda: feed.status.way,
             interval_seconds=min(look_seconds, sweep_interval_seconds),
             on_unread_rules=self._tell_of_unread_rules,
@@ -87,19 +96,20 @@ class Listener:
         )
         self._runs_keeper = keeper is None
         self._keeper = keeper or OrchestrationKeeper(
-            workflows, enterprise_ids, self.counters, interval_seconds=sweep_interval_seconds
+            workflows, enterprises.schedulers, self.counters, interval_seconds=sweep_interval_seconds
         )
         self._sweeper = Sweeper(
             store,
             self._intake.batchers,
-            enterprise_ids,
+            enterprises,
             self._intake.handed_over[Work.PROCESSING],
             self.counters,
             interval_seconds=sweep_interval_seconds,
-            on_earliest_scheduled=self._waker.earliest_row_found,
+            on_earliest_scheduled=self._wake_for_earliest,
             wait_until_useful=self._dispatcher.wait_until_available,
         )
         self._stopping = False
+        enterprises.follow(self._note_members)
 
     @property
     def temporal_available(self) -> bool:
@@ -109,7 +119,7 @@ class Listener:
     @property
     def shards(self) -> frozenset[int]:
         """Those of its enterprises."""
-        return frozenset(shards_of(self._enterprise_ids))
+        return self._enterprises.shards
 
     @property
     def unread_rules(self) -> Mapping[str, datetime]:
@@ -125,6 +135,13 @@ class Listener:
     def feed_status(self) -> FeedStatus:
         """What the feed has observed of itself."""
         return self._feed.status
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether everybody is heard, and what may have been missed is swept."""
+        return set(self.states().values()) <= {FeedState.SUBSCRIBED} and (
+            bool(self._enterprises) or self._feed.status.state is FeedState.SUBSCRIBED
+        )
 
     def states(self) -> dict[str, FeedState]:
         """Each enterprise's state: its seat on the feed, whether changes can reach it, and whether what it may have
@@ -189,13 +206,13 @@ class Listener:
             case RowChange() | RowRetracted():
                 self._take(event)
             case RowScheduled(enterprise_id, scheduled_for):
-                self._waker.row_scheduled(enterprise_id, scheduled_for)
+                self._waker.row_scheduled(self._enterprises.scheduler_of(enterprise_id), scheduled_for)
             case RuleChanged(enterprise_id):
-                self._waker.rules_changed(enterprise_id)
+                self._waker.rules_changed(self._enterprises.scheduler_of(enterprise_id))
             case FeedGap(enterprise_ids):
-                self._catch_up(enterprise_ids & self._enterprise_ids)
+                self._catch_up(enterprise_ids & self._enterprises)
             case FeedLate(enterprise_ids):
-                self._sweeper.request(enterprise_ids & self._enterprise_ids)
+                self._sweeper.request(enterprise_ids & self._enterprises)
 
     async def _sweep_the_unheard(self) -> None:
         """While the doorbell is out of order, look more often."""
@@ -208,6 +225,7 @@ class Listener:
         return {
             enterprise_id: FeedState.RECONNECTING if state is FeedState.SUBSCRIBED and self._lookout.flaws else state
             for enterprise_id, state in self._feed.status.states.items()
+            if enterprise_id in self._enterprises
         }
 
     def _unheard(self) -> list[str]:
@@ -215,7 +233,19 @@ class Listener:
 
     def _tell_of_unread_rules(self, enterprise_id: str) -> None:
         self.counters.recovered_rules += 1
-        self._waker.rules_changed(enterprise_id)
+        self._waker.rules_changed(self._enterprises.scheduler_of(enterprise_id))
+
+    def _wake_for_earliest(self, enterprise_id: str, instant: datetime) -> None:
+        self._waker.earliest_row_found(self._enterprises.scheduler_of(enterprise_id), instant)
+
+    def _note_members(self, come: frozenset[str], gone: frozenset[str]) -> None:
+        """What those who have come had before they were known is read, and heard from now on."""
+        for enterprise_id in gone:
+            self.counters.enterprises.pop(enterprise_id, None)
+        if come:
+            self._sweeper.catch_up(come)
+            for scheduled in {self._enterprises.scheduler_of(each) for each in come}:
+                self._waker.rules_changed(scheduled)
 
     def _take(self, change: RowChange | RowRetracted) -> None:
         if isinstance(change, RowChange):
@@ -237,7 +267,7 @@ class Listener:
 
     def _catch_up_with_all(self) -> None:
         """What came while nobody heard is in the tables."""
-        self._catch_up(self._enterprise_ids)
+        self._catch_up(frozenset(self._enterprises))
 
     def _sweep_soon(self, enterprise_id: str) -> None:
         self._sweeper.request({enterprise_id})

@@ -34,11 +34,12 @@ class Lookout:
         on_flaws: Callable[[], None],
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """`way` is how the feed hears now. `on_unread_rules` hears at each look of each enterprise whose scheduler has
-        not read its rules since they changed; `on_flaws` when changes begin to be kept from the listener.
+        """`enterprise_ids` are those of the moment, `way` is how the feed hears now. `on_unread_rules` hears at each
+        look of each enterprise whose scheduler has not read its rules since they changed; `on_flaws` when changes begin
+        to be kept from the listener.
         """
         self._store = store
-        self._enterprise_ids = frozenset(enterprise_ids)
+        self._enterprise_ids = enterprise_ids
         self._way = way
         self._interval_seconds = interval_seconds
         self._on_unread_rules = on_unread_rules

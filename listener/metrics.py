@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from shared.ports import RowChange
 from shared.telemetry.metric import Kind, Metric, duration
 
-ENTERPRISE = "xnovu.enterprise.id"
+SHARD = "xnovu.shard"
 
 SUBSCRIPTION_LIVE = Metric(
     "xnovu.listener.subscription.live",
     Kind.GAUGE,
     "1",
-    "1 while the enterprise's row changes are heard (`subscribed` or `catching_up`), 0 while they are not.",
-    (ENTERPRISE,),
+    "By shard of enterprises (0 to 15): 1 while row changes of each of them are heard (`subscribed` or `catching_up`),"
+    " 0 while those of one are not. Shards without any are left out.",
+    (SHARD,),
 )
 SUBSCRIPTIONS = Metric(
     "xnovu.listener.subscriptions",

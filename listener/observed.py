@@ -9,6 +9,7 @@ from opentelemetry.metrics import Observation
 from listener import metrics
 from listener.observable import Observable
 from shared.ports import FeedState
+from shared.shards import shards_of
 from shared.telemetry.metric import Metric, observe, observe_value
 
 
@@ -69,9 +70,11 @@ def _by(metric: Metric, **values: int) -> list[Observation]:
 
 
 def _live(states: dict[str, FeedState]) -> Iterator[Observation]:
-    for enterprise_id, state in states.items():
-        heard = state in (FeedState.SUBSCRIBED, FeedState.CATCHING_UP)
-        yield Observation(int(heard), {metrics.ENTERPRISE: enterprise_id})
+    """As many series as there are shards, whoever the enterprises are: one socket hears a whole shard."""
+    unheard = {each for each, state in states.items() if state not in (FeedState.SUBSCRIBED, FeedState.CATCHING_UP)}
+    silent = set(shards_of(unheard))
+    for shard in shards_of(states):
+        yield Observation(int(shard not in silent), {metrics.SHARD: str(shard)})
 
 
 def _by_state(states: dict[str, FeedState]) -> list[Observation]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Set
 from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -43,13 +43,14 @@ class Sweeper:
         first_backoff_seconds: float = 0.5,
         page_size: int = PAGE_SIZE,
     ) -> None:
-        """`handed_over` remembers the rows being processed; `on_earliest_scheduled` hears when each enterprise's next
-        scheduled row is due; `wait_until_useful` holds a sweep back while what it finds could not be handed over.
+        """`enterprise_ids` are those of the moment. `handed_over` remembers the rows being processed;
+        `on_earliest_scheduled` hears when each enterprise's next scheduled row is due; `wait_until_useful` holds a
+        sweep back while what it finds could not be handed over.
         """
         self._store = store
         self._batcher = batchers[Work.PROCESSING]
         self._retraction_batcher = batchers[Work.RETRACTION]
-        self._enterprise_ids = frozenset(enterprise_ids)
+        self._enterprise_ids = enterprise_ids if isinstance(enterprise_ids, Set) else frozenset(enterprise_ids)
         self._handed_over = handed_over
         self._counters = counters
         self._interval_seconds = interval_seconds
@@ -103,7 +104,7 @@ class Sweeper:
             except TimeoutError:
                 self.request_all()
             await self._wait_until_useful()
-            wanted, self._wanted = self._wanted, set()
+            wanted, self._wanted = {each for each in self._wanted if each in self._enterprise_ids}, set()
             self._gaps_in_sweep, self._gaps_wanted = self._gaps_wanted, set()
             self._requested.clear()
             stumbled = await self._sweep(wanted, parts)
@@ -150,8 +151,8 @@ class Sweeper:
     async def _feed(self, page: DueNotifications) -> None:
         await self._feed_urgent(page)
         while True:
-            await self._feed_page(page)
-            if not page.has_more or self._handed_over.is_full:
+            is_held_up = await self._feed_page(page)
+            if not page.has_more or is_held_up or self._handed_over.is_full:
                 return
             following = await self._list_due({page.enterprise_id}, after_id=page.notification_ids[-1] or -1)
             if not following:
@@ -162,20 +163,27 @@ class Sweeper:
         """The urgent rows of the whole backlog, before any other; in their pages they count as handed over."""
         taken = 0
         for notification_id, priority in page.urgent:
+            if self._batcher.is_held_up(page.enterprise_id, priority):
+                break
             taken += await self._batcher.add(page.enterprise_id, notification_id, priority)
         self._counters.recovered_pending += taken
         self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
 
-    async def _feed_page(self, page: DueNotifications) -> None:
-        taken = 0
+    async def _feed_page(self, page: DueNotifications) -> bool:
+        """Whether rows were left out, for which a later sweep comes when the floods that they are of go on."""
+        taken, is_held_up = 0, False
         for notification_id in page.notification_ids:
             priority = page.priorities.get(notification_id, NORMAL)
+            if self._batcher.is_held_up(page.enterprise_id, priority):
+                is_held_up = True
+                continue
             taken += await self._batcher.add(page.enterprise_id, notification_id, priority)
         expired = min(page.expired, taken)
         self._counters.swept += len(page.notification_ids)
         self._counters.recovered_expired += expired
         self._counters.recovered_pending += taken - expired
         self._counters.enterprises[page.enterprise_id].recovered_by_sweep += taken
+        return is_held_up
 
     async def _list_due(self, enterprise_ids: set[str], *, after_id: int) -> list[DueNotifications]:
         async for attempt in self._retrying.copy():

@@ -25,6 +25,12 @@ class StartWork(Protocol):
     def __call__(self, portions: Sequence[Portion], *, priority: int = NORMAL) -> Awaitable[bool]: ...
 
 
+class UntilDone(Protocol):
+    """Returns when the work on one enterprise's rows has ended, however, or nobody can tell."""
+
+    def __call__(self, portion: Portion) -> Awaitable[None]: ...
+
+
 def by_portions(starter: NotificationProcessingStarter | NotificationRetractionStarter) -> StartWork:
     """Of one portion where the type of workflow is one enterprise's."""
 
@@ -37,13 +43,14 @@ def by_portions(starter: NotificationProcessingStarter | NotificationRetractionS
 
 @dataclass(frozen=True, slots=True)
 class Workflows:
-    """Every call raises RPCError while Temporal is away, and may be repeated.
+    """Every call but `until_done` raises RPCError while Temporal is away, and may be repeated.
 
     `rules_changed` and `row_due_at` wake an enterprise's schedulers, starting one that does not run; False if it was
     left asleep because the orchestration is stopped. `join_orchestration` starts what is not running, too.
     """
 
     start: Mapping[Work, StartWork]
+    until_done: UntilDone
     rules_changed: Callable[[str], Awaitable[bool]]
     row_due_at: Callable[[str, datetime], Awaitable[bool]]
     join_orchestration: Callable[[Collection[str]], Awaitable[None]]

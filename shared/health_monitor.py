@@ -1,7 +1,7 @@
 """Looks at everything that health is concluded from, every few seconds or when asked."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from shared.health.observations import (
@@ -33,11 +33,13 @@ class HealthMonitor:
         own_reports: Callable[[], Sequence[ComponentReport]] = tuple,
         heartbeats: Callable[[], Sequence[ComponentReport]] = tuple,
         failing: Callable[[], tuple[FailingPart, ...]] = tuple,
+        expected: Collection[str] = (),
     ) -> None:
         """`own_reports` are of the components in this process: theirs are taken from the objects themselves.
         `heartbeats` are those among them that run; each look publishes them for others to see. `failing` are parts of
-        this process that belong to no component.
+        this process that belong to no component. `expected`: the enterprises that settings name.
         """
+        self._expected = tuple(expected)
         self._failing = failing
         self._heartbeats = heartbeats
         self._store = store
@@ -62,6 +64,11 @@ class HealthMonitor:
             asking.create_task(self._look_at_temporal())
         return self.observations()
 
+    @property
+    def database(self) -> DatabaseObservation:
+        """As of the latest look."""
+        return self._database
+
     def observations(self) -> Observations:
         """What is known now: the components of this process as they are, all else as of the latest look."""
         own = tuple(self._own_reports())
@@ -72,6 +79,8 @@ class HealthMonitor:
             temporal=self._observed_temporal,
             database=self._database,
             failing=self._failing(),
+            own_ids=frozenset(own_ids),
+            expected=self._expected,
         )
 
     async def _look_at_database(self) -> None:
@@ -79,15 +88,16 @@ class HealthMonitor:
             async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
                 self._others, self._database = await self._store.look(
                     self._heartbeats(),
+                    expected=self._expected,
                     max_age_seconds=HEARTBEAT_COUNTS_SECONDS,
                     recent_seconds=RECENT_SECONDS,
                     failures=FAILURES_SHOWN,
                 )
         except StoreUnavailable as error:
-            self._database = replace(self._database, error=f"Supabase: {error}")
+            self._database = replace(self._database, error=f"Supabase: {error}", error_code=error.code)
         except TimeoutError:
             reason = f"Supabase does not answer within {ANSWER_WITHIN_SECONDS:g} s"
-            self._database = replace(self._database, error=reason)
+            self._database = replace(self._database, error=reason, error_code=None)
 
     async def _look_at_temporal(self) -> None:
         self._observed_temporal = await self._temporal.observe()

@@ -34,8 +34,11 @@ class Reporter:
         parts: Supervisor | None = None,
         *,
         component_id: str | None = None,
+        brief: Callable[[], ListenerObservation | WorkerObservation] | None = None,
     ) -> None:
-        """`parts` keeps what the component consists of, its heartbeat too. `component_id` where it has one already."""
+        """`parts` keeps what the component consists of, its heartbeat too. `component_id` where it has one already.
+        `brief` is what others are told of it, unless that is all that there is to be seen.
+        """
         self.component_id = component_id or secrets.token_hex(8)
         self.parts = parts or Supervisor()
         self.published_at: float | None = None
@@ -43,10 +46,17 @@ class Reporter:
         self._process = process
         self.observe = observe
         """The component as it is now, without the process."""
+        self._brief = brief or observe
 
     def report(self) -> ComponentReport:
         """The component as it is now."""
-        seen = self.observe()
+        return self._report_of(self.observe())
+
+    def heartbeat(self) -> ComponentReport:
+        """The same, as others are told of it every few seconds."""
+        return self._report_of(self._brief())
+
+    def _report_of(self, seen: ListenerObservation | WorkerObservation) -> ComponentReport:
         return ComponentReport(
             component_id=self.component_id,
             reported_at=datetime.now(UTC),
@@ -95,7 +105,7 @@ async def _beat(reporter: Reporter, store: HeartbeatStore, every_seconds: float)
     published = True
     while True:
         try:
-            await store.publish(reporter.report())
+            await store.publish(reporter.heartbeat())
             reporter.published_at = time.monotonic()
             published = True
         except StoreUnavailable as error:

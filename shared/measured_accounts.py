@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from shared.notification.delivery import DeliveryFact
 from shared.ports import DeliveryAccounts, LookedAt, RecordedDelivery, TakenLooks
+from shared.telemetry.enterprise_names import ENTERPRISE, names
 from shared.telemetry.metric import Kind, Metric, counter, observe_value
 
 MESSAGES = Metric(
@@ -12,7 +13,7 @@ MESSAGES = Metric(
     "{message}",
     "Messages to one person in one channel, as Novu tells what became of them: `sent`, `failed`, `skipped`, and of"
     " those sent `seen` and `read`.",
-    ("xnovu.enterprise.id", "xnovu.channel", "xnovu.outcome"),
+    (ENTERPRISE, "xnovu.channel", "xnovu.outcome"),
 )
 STATES = Metric(
     "xnovu.delivery.states",
@@ -20,7 +21,7 @@ STATES = Metric(
     "{notification}",
     "Rows whose delivery came to a state: `delivered`, `partly`, `undelivered`, or `unknown` where Novu forgot before"
     " everything was known.",
-    ("xnovu.enterprise.id", "xnovu.state"),
+    (ENTERPRISE, "xnovu.state"),
 )
 UNHEARD_AGE = Metric(
     "xnovu.delivery.unheard.age",
@@ -33,7 +34,7 @@ SECOND_TRIES = Metric(
     Kind.COUNTER,
     "{notification}",
     "Rows that were sent again to whom they had failed for, as their workflow says.",
-    ("xnovu.enterprise.id",),
+    (ENTERPRISE,),
 )
 METRICS = (MESSAGES, STATES, UNHEARD_AGE, SECOND_TRIES)
 
@@ -56,10 +57,8 @@ class MeasuredAccounts:
         for enterprise_id, channel, outcome, messages in recorded.messages:
             # A counter only grows: a message that failed at first and was sent later counts as both.
             if messages > 0:
-                _messages.add(
-                    messages,
-                    {"xnovu.enterprise.id": enterprise_id, "xnovu.channel": channel, "xnovu.outcome": outcome},
-                )
+                name = names.name(enterprise_id, in_trouble=outcome == "failed")
+                _messages.add(messages, {ENTERPRISE: name, "xnovu.channel": channel, "xnovu.outcome": outcome})
         return recorded
 
     async def take(
@@ -88,10 +87,11 @@ class MeasuredAccounts:
     ) -> tuple[tuple[str, int], ...]:
         begun = await self._accounts.begin_second_tries(reader, enterprise_ids, limit=limit)
         for enterprise_id, rows in begun:
-            _second_tries.add(rows, {"xnovu.enterprise.id": enterprise_id})
+            _second_tries.add(rows, {ENTERPRISE: names.name(enterprise_id)})
         return begun
 
 
 def _count_states(states: Sequence[tuple[str, str, int]]) -> None:
     for enterprise_id, state, rows in states:
-        _states.add(rows, {"xnovu.enterprise.id": enterprise_id, "xnovu.state": state})
+        name = names.name(enterprise_id, in_trouble=state in ("partly", "undelivered"))
+        _states.add(rows, {ENTERPRISE: name, "xnovu.state": state})

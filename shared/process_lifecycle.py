@@ -9,17 +9,19 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
-from shared import json_logs, open_files, telemetry
+from shared import importing, json_logs, open_files, telemetry
+from shared.process_exit import EXIT_BAD_SETTINGS, EXIT_FAILED, EXIT_OK, leave_at_once
 from shared.settings import DaemonSettings, Settings, SettingsError
 from shared.temporal import runtime
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_BAD_SETTINGS = 2
 
 _SIGNALS_THAT_DRAIN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("DaemonManager")
+
+_COLLECTED_AFTER = (10_000, 20, 50)
+"""Objects, and collections of the generations before. Python's own (700, 10, 10) look through all that lives, workflows
+in their sandboxes among it, at every burst: a quarter of a second in which nothing else goes on.
+"""
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -40,6 +42,8 @@ def run_process(
     open_files.allow_as_many_as_possible()
     open_files.log_refused_connections_once_a_minute()
     telemetry.start(f"xnovu-{name}", prometheus=isinstance(settings, DaemonSettings))
+    importing.done()
+    gc.set_threshold(*_COLLECTED_AFTER)
     try:
         asyncio.run(_run_until_signalled(name, main, settings))
     except BaseException as error:
@@ -69,17 +73,5 @@ async def _run_until_signalled(
     log.info("process_starting", extra={"program": name, "pid": os.getpid()})
     async with runtime.measured():
         await main(settings, stop)
+    json_logs.sum_up_failures()
     log.info("process_stopped", extra={"program": name, "pid": os.getpid()})
-
-
-def leave_at_once(code: int) -> NoReturn:
-    """Flush and leave: where Temporal's client was in use, the interpreter's own shutdown sometimes aborts.
-
-    Source: sdk-python issue 300.
-    """
-    telemetry.stop()
-    gc.collect()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -17,7 +17,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from temporalio.envconfig import ClientConfig
 
 from shared.ports import RateCategory
 from shared.telemetry import wanted as telemetry_wanted
@@ -62,7 +61,7 @@ class Environment(BaseSettings):
         """What is wrong with variables that are not fields here."""
         return ()
 
-    @field_validator("supabase_url", "novu_api_url", "temporal_ui_url", check_fields=False)
+    @field_validator("supabase_url", "novu_api_url", "temporal_ui_url", "inbox_url", check_fields=False)
     @classmethod
     def _is_http_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -81,11 +80,22 @@ class Environment(BaseSettings):
         return value
 
 
+_SERVICE_PATH = re.compile(r"/(auth|functions|realtime|rest|storage)/v1$")
+"""What a project's services have behind its URL, as dashboards show them."""
+
+
 class SupabaseSettings(Environment):
     """Where the rows are: all that a command needs that only reads them."""
 
     supabase_url: str = Field(validation_alias=AliasChoices("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL"))
     supabase_service_role_key: SecretStr
+
+    @field_validator("supabase_url")
+    @classmethod
+    def _is_the_project_s(cls, value: str) -> str:
+        if found := _SERVICE_PATH.search(value):
+            raise ValueError(f"must be the project's URL, without {found[0]}")
+        return value
 
 
 class TemporalSettings(Environment):
@@ -98,6 +108,8 @@ class TemporalSettings(Environment):
     @field_validator("temporal_address")
     @classmethod
     def _is_host_and_port(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("must be host:port without a scheme, such as localhost:7233; TEMPORAL_TLS asks for TLS")
         host, _, port = value.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError("must be host:port, such as localhost:7233")
@@ -131,14 +143,29 @@ class Settings(TemporalSettings, SupabaseSettings):
         return value.lower() if isinstance(value, str) else value
 
 
+def is_enterprise_id(text: str) -> bool:
+    """Whether an enterprise can have this id."""
+    return _ENTERPRISE_ID.fullmatch(text) is not None
+
+
 def _split_enterprise_ids(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     for enterprise_id in ids:
-        if not _ENTERPRISE_ID.fullmatch(enterprise_id):
+        if not is_enterprise_id(enterprise_id):
             raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
     return ids
+
+
+EVERY_ENTERPRISE = "*"
+"""In place of a list of enterprises: every one of the database."""
+
+
+def _every_enterprise_or_ids(value: Any) -> Any:
+    if isinstance(value, str) and value.strip() == EVERY_ENTERPRISE:
+        return (EVERY_ENTERPRISE,)
+    return _split_enterprise_ids(value)
 
 
 EnterpriseIds = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_enterprise_ids)]
@@ -147,7 +174,14 @@ EnterpriseIds = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_ente
 class EnterpriseSettings(Environment):
     """Whose rows this deployment serves."""
 
-    daemon_enterprise_ids: EnterpriseIds = Field(min_length=1)
+    daemon_enterprise_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_every_enterprise_or_ids)] = Field(
+        min_length=1
+    )
+
+    @property
+    def listed_enterprise_ids(self) -> tuple[str, ...] | None:
+        """The list; None for every enterprise that the database knows."""
+        return None if self.daemon_enterprise_ids == (EVERY_ENTERPRISE,) else self.daemon_enterprise_ids
 
 
 class ProbeSettings(Environment):
@@ -188,6 +222,19 @@ class NovuSettings(Environment):
 
     novu_secret_key: SecretStr
     novu_api_url: str = "https://api.novu.co"
+
+
+NAMED_NOVU_KEY = re.compile(r"NOVU_SECRET_KEY__[A-Z0-9_]{1,64}", re.ASCII)
+"""Variables with keys of enterprises' own (docs/configuration.md)."""
+
+
+def named_novu_keys() -> dict[str, SecretStr]:
+    """Keys of enterprises' own, by the variables that hold them; one that is blank is not there."""
+    return {
+        name: SecretStr(value.strip())
+        for name, value in os.environ.items()
+        if NAMED_NOVU_KEY.fullmatch(name) and value.strip()
+    }
 
 
 class NovuRateSettings(Environment):
@@ -277,11 +324,15 @@ class DaemonSettings(ListenerSettings, WorkerSettings):
     daemon_health_port: int = Field(3001, ge=1, le=65535)
     daemon_health_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     temporal_ui_url: str | None = None
+    inbox_url: str | None = None
 
     @model_validator(mode="after")
     def _sends_what_it_hears(self) -> Self:
-        unserved = set(self.daemon_enterprise_ids) - set(self.worker_enterprise_ids)
-        if self.worker_enterprise_ids and unserved:
+        if not self.worker_enterprise_ids:
+            return self
+        if self.listed_enterprise_ids is None:
+            raise ValueError("WORKER_ENTERPRISE_IDS: must be unset where DAEMON_ENTERPRISE_IDS is *")
+        if set(self.listed_enterprise_ids) - set(self.worker_enterprise_ids):
             raise ValueError("WORKER_ENTERPRISE_IDS: must name all of DAEMON_ENTERPRISE_IDS, or nobody sends for them")
         return self
 
@@ -303,6 +354,10 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
     Raises:
         SettingsError: a certificate file or the configuration file cannot be read.
     """
+    from temporalio.envconfig import (
+        ClientConfig,  # with it comes Temporal's whole client, which not every command needs
+    )
+
     try:
         return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
     except (OSError, RuntimeError, ValueError) as error:
@@ -310,11 +365,14 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
         raise SettingsError([f"TEMPORAL_*: {str(error).partition(chr(10))[0]}"]) from None
 
 
+_TEXTS = {"missing": "is missing", "too_short": "names none; a list such as ent1,ent2"}
+
+
 def _describe(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         name = _variable_name(str(problem["loc"][0])) if problem["loc"] else None
-        text = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        text = _TEXTS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         lines.append(f"{name}: {text}" if name else text)
     return lines
 

@@ -10,7 +10,7 @@ import httpx
 
 from stack.processes import ChildProcess, PartFailed, free_port, is_free
 
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _PROBE_SECONDS = 2.0
 # `python -m` finds the modules here, wherever the person who starts the stack stands.
@@ -29,9 +29,10 @@ class HttpPart:
         ready_path: str,
         environment: Callable[[], Mapping[str, str]],
         arguments: Sequence[str] = (),
+        port: int | None = None,
     ) -> None:
         """`environment` is asked at each start; `ready_path` answers 200 once the part can serve."""
-        self.port = free_port()
+        self.port = port or free_port()
         self._module = module
         self._environment = environment
         self._arguments = arguments

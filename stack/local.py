@@ -13,15 +13,18 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from stack.http_part import HttpPart
+from stack.identity import Identity
+from stack.occupancy import occupied
 from stack.postgres import MIGRATIONS, Postgres
 from stack.processes import PartFailed
-from stack.supabase_keys import api_key, new_jwt_secret
+from stack.supabase_keys import api_key
 from stack.temporal import NAMESPACE, Temporal
 
 FORGIVING_NOVU: Mapping[str, Any] = MappingProxyType({"unknown_workflows": "make", "addresses": "assumed"})
@@ -29,8 +32,11 @@ FORGIVING_NOVU: Mapping[str, Any] = MappingProxyType({"unknown_workflows": "make
 (docs/novu_sink.md)."""
 
 
+_IDENTITY = "stack.json"
+
+
 class LocalStack:
-    """All parts, on free loopback ports and with keys of their own."""
+    """All parts, on loopback ports and with keys of their own."""
 
     def __init__(
         self,
@@ -39,23 +45,28 @@ class LocalStack:
         migrations: Path | None = MIGRATIONS,
         novu_settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Data and logs go to `state_directory` and stay there; without one, to a temporary directory that goes with
-        the stack. `migrations` is applied to the database, None leaves it a fresh Supabase project. `novu_settings`
-        are the sink's that differ (stack/novu_sink/control/settings.py)."""
+        """Data, logs, ports and keys go to `state_directory` and stay there: the next stack in it goes on where this
+        one ends. Without one, to a temporary directory that goes with the stack. `migrations` is applied to the
+        database, None leaves it a fresh Supabase project. `novu_settings` are the sink's that differ
+        (stack/novu_sink/control/settings.py).
+
+        Raises PartFailed if what is kept there cannot be read.
+        """
         self._is_temporary = state_directory is None
         temporary = Path(tempfile.gettempdir()) / f"xnovu-stack-{secrets.token_hex(8)}"
         self.state_directory = (state_directory or temporary).absolute()
-        self._jwt_secret = new_jwt_secret()
-        self._novu_secret_key = secrets.token_hex(16)
-        self._novu_production_key = secrets.token_hex(16)
-        self.postgres = Postgres(self.state_directory / "postgres", migrations=migrations)
-        self.temporal = Temporal(self.state_directory / "temporal")
+        self._occupation = ExitStack()
+        self._identity = identity = self._identify()
+        ports = identity.ports
+        self.postgres = Postgres(self.state_directory / "postgres", migrations=migrations, port=ports.postgres)
+        self.temporal = Temporal(self.state_directory / "temporal", port=ports.temporal, ui_port=ports.temporal_ui)
         self.edge = HttpPart(
             "edge",
             "stack.edge",
             self.state_directory / "edge.log",
             ready_path="/health",
-            environment=lambda: {"EDGE_DATABASE_URL": self.postgres.url, "EDGE_JWT_SECRET": self._jwt_secret},
+            environment=lambda: {"EDGE_DATABASE_URL": self.postgres.url, "EDGE_JWT_SECRET": identity.jwt_secret},
+            port=ports.edge,
         )
         self.novu_sink = HttpPart(
             "novu sink",
@@ -63,14 +74,15 @@ class LocalStack:
             self.state_directory / "novu_sink.log",
             ready_path="/",
             environment=lambda: {
-                "NOVU_SECRET_KEY": self._novu_secret_key,
-                "NOVU_PRODUCTION_SECRET_KEY": self._novu_production_key,
+                "NOVU_SECRET_KEY": identity.novu_secret_key,
+                "NOVU_PRODUCTION_SECRET_KEY": identity.novu_production_key,
             },
             # It remembers what it accepted when it is killed, as Novu does.
             arguments=[
                 *("--record", str(self.state_directory / "novu_sink.record")),
                 *("--settings", json.dumps(dict(novu_settings))),
             ],
+            port=ports.novu_sink,
         )
 
     @cached_property
@@ -79,16 +91,17 @@ class LocalStack:
 
         There from the first start on: the database's password is made then.
         """
+        identity = self._identity
         return {
             "TEMPORAL_ADDRESS": self.temporal.address,
             "TEMPORAL_NAMESPACE": NAMESPACE,
             "NEXT_PUBLIC_SUPABASE_URL": self.edge.url,
             "SUPABASE_URL": self.edge.url,
-            "SUPABASE_SERVICE_ROLE_KEY": api_key("service_role", self._jwt_secret),
-            "SUPABASE_ANON_KEY": api_key("anon", self._jwt_secret),
-            "SUPABASE_JWT_SECRET": self._jwt_secret,
+            "SUPABASE_SERVICE_ROLE_KEY": api_key("service_role", identity.jwt_secret, identity.issued_at),
+            "SUPABASE_ANON_KEY": api_key("anon", identity.jwt_secret, identity.issued_at),
+            "SUPABASE_JWT_SECRET": identity.jwt_secret,
             "NOVU_API_URL": self.novu_sink.url,
-            "NOVU_SECRET_KEY": self._novu_secret_key,
+            "NOVU_SECRET_KEY": identity.novu_secret_key,
             "XNOVU_STACK_POSTGRES_URL": self.postgres.url,
             "XNOVU_STACK_TEMPORAL_UI_URL": self.temporal.ui_url,
             "XNOVU_STACK_INBOX_URL": f"{self.novu_sink.url}/",
@@ -118,10 +131,12 @@ class LocalStack:
     async def start(self) -> None:
         """Start everything at once and wait until all of it answers.
 
-        Raises PartFailed, naming the part that did not come up; nothing is left running then.
+        Raises PartFailed, naming the part that did not come up, or the ports that are taken; nothing is left running
+        then. So it is if another stack runs in the directory, and does not end.
         """
-        self.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(self._occupation.enter_context, occupied(self.state_directory))
         try:
+            await self._identity.require_free_ports()
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self._start_database_and_edge())
                 parts.create_task(self.temporal.start())
@@ -132,7 +147,7 @@ class LocalStack:
             if failures is None or others is not None:
                 raise
             raise PartFailed("\n\n".join(map(str, failures.exceptions))) from errors
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, PartFailed):
             await self.stop()
             raise
 
@@ -141,8 +156,16 @@ class LocalStack:
         # The database last: the edge lives on it.
         await asyncio.gather(self.edge.stop(), self.novu_sink.stop(), self.temporal.stop())
         await self.postgres.stop()
+        self._occupation.close()
         if self._is_temporary:
             await asyncio.to_thread(shutil.rmtree, self.state_directory)
+
+    def _identify(self) -> Identity:
+        """Whoever comes to a directory where a stack was is that stack again."""
+        if self._is_temporary:
+            return Identity()
+        self.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Identity.kept_in(self.state_directory / _IDENTITY)
 
     async def _start_database_and_edge(self) -> None:
         await self.postgres.start()

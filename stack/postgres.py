@@ -29,7 +29,7 @@ _PROJECT = Path(__file__).with_name("supabase_project.sql")
 # PostgreSQL refuses to run as root; every system has this account.
 _ACCOUNT_INSTEAD_OF_ROOT = "nobody"
 _INITIALISE_SECONDS = 60.0
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 _FAST_SHUTDOWN_SECONDS = 5.0
 
 _SETTINGS = {

@@ -31,14 +31,14 @@ def free_port() -> int:
     """A loopback TCP port nobody listens on, and that no other stack gets for as long as we live."""
     while True:
         port = SystemRandom().choice(_PORTS)
-        if _reserve(port) and is_free(port):
+        if reserve(port) and is_free(port):
             return port
 
 
-def _reserve(port: int) -> bool:
+def reserve(port: int) -> bool:
     """Keep the port from other stacks until this process ends: its server may not be up for a while, and may restart.
 
-    What is bound is the UDP port of the same number, which no server of ours wants.
+    What is bound is the UDP port of the same number, which no server of ours wants. False if another has it.
     """
     reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -60,6 +60,16 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+async def await_free_port(port: int, within_seconds: float = 3.0) -> bool:
+    """Whether it is free, or becomes so in time: a predecessor that was killed takes a moment to let go."""
+    deadline = time.monotonic() + within_seconds
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_PROBE_INTERVAL_SECONDS)
+    return True
 
 
 def bound_command(command: Sequence[str], death_signal: signal.Signals, user: str | None = None) -> list[str]:

@@ -16,8 +16,8 @@ def new_jwt_secret() -> str:
     return secrets.token_hex(32)
 
 
-def api_key(role: Literal["anon", "service_role"], jwt_secret: str) -> str:
-    """The key that makes its bearer that role."""
-    now = datetime.now(UTC)
-    claims = {"iss": "supabase", "role": role, "iat": now, "exp": now + _GOOD_FOR}
+def api_key(role: Literal["anon", "service_role"], jwt_secret: str, issued_at: int) -> str:
+    """The key that makes its bearer that role; `issued_at` in seconds since 1970."""
+    issued = datetime.fromtimestamp(issued_at, UTC)
+    claims = {"iss": "supabase", "role": role, "iat": issued, "exp": issued + _GOOD_FOR}
     return jwt.encode(claims, jwt_secret, algorithm="HS256")

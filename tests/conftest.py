@@ -8,30 +8,43 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
+from shared import importing
 from stack.processes import bound_command
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a thousand processes would compile the same modules anew
 
 os.environ["XNOVU_ENV_FILE"] = os.devnull  # a developer's own .env names servers that no test may touch
 
+os.environ.setdefault("GOGC", "400")
+"""Terraform's, Temporal's and buildah's memory is looked through less often: a fifth of Terraform's processor time."""
+
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("searching", parent=settings.get_profile("steady"), derandomize=False)
+settings.load_profile("steady")
+"""The same examples each time, however slow the machine; `--hypothesis-profile=searching` looks for new ones."""
+
 SYSTEMS = {
+    "tests/chaos/test_seeds.py": "chaos seeds",
     "tests/e2e/test_autoscale.py": "autoscale",
     "tests/e2e/test_chaos.py": "chaos",
     "tests/e2e/test_docs_novu.py": "system",
     "tests/e2e/test_doors.py": "doors",
+    "tests/e2e/test_first_hour.py": "first hour",
     "tests/e2e/test_health_faults.py": "health faults",
     "tests/e2e/test_isolation.py": "system",
     "tests/e2e/test_privacy.py": "system",
     "tests/e2e/test_processes.py": "processes",
     "tests/e2e/test_promises.py": "system",
     "tests/e2e/test_recipients.py": "system",
+    "tests/e2e/test_recovery.py": "recovery",
     "tests/e2e/test_rendering.py": "system",
     "tests/e2e/test_runbook.py": "runbook",
     "tests/e2e/test_survival.py": "survival",
@@ -40,11 +53,22 @@ SYSTEMS = {
     "tests/e2e/test_time_retraction.py": "timed",
     "tests/e2e/test_time_rules.py": "timed",
     "tests/e2e/test_time_scheduled.py": "timed",
+    "tests/integration/test_health_page.py": "browser",
+    "tests/integration/test_inbox_page.py": "browser",
+    "tests/integration/test_page_accessibility.py": "browser",
     "tests/image/test_image.py": "image",
     "tests/image/test_roles.py": "image",
     "tests/infra/test_temporal_sdk_metrics.py": "sdk metrics",
 }
 """Which of the systems that take seconds to start a file's tests run on."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Seven thousand tests and all that they import are no garbage: in vain it takes a third of the time to look."""
+    collected = yield
+    importing.done()
+    return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
@@ -19,17 +20,19 @@ from shared.novu.rates import RateKeeper, limits_of
 from shared.novu.subscribers import open_subscribers
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
-from shared.settings import WorkerSettings, temporal_connect_config
+from shared.settings import WorkerSettings, named_novu_keys, temporal_connect_config
 from shared.supabase import client as supabase_client
 from shared.supabase.delivery_accounts import SupabaseDeliveryAccounts
+from shared.supabase.enterprise_store import SupabaseEnterpriseStore
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supabase.notification_store import SupabaseNotificationStore
-from shared.supabase.novu_token_store import SupabaseNovuTokens
+from shared.supabase.novu_token_store import SupabaseNovuTokens, enterprise_tokens
 from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supabase.recipients import SupabaseRecipientStore
 from shared.supabase.retraction_store import SupabaseRetractionStore
 from shared.supabase.rule_store import SupabaseRuleStore
 from shared.supabase.schedule_store import SupabaseScheduleStore
+from shared.supabase.shared_work import SupabaseSharedWork
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
 from shared.temporal.joint_client import Connect
@@ -40,13 +43,15 @@ from worker.activities.doubt import DoubtRules, Doubts
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
-from worker.activities.scheduled_delivery import ScheduledDelivery
+from worker.activities.scheduled_delivery import ScheduledDelivery, SharedSchedule
 from worker.activities.scheduler_watch import SchedulerWatch
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
 from worker.delivery_reader import DeliveryReader
 from worker.heartbeat import observe
 from worker.joined_ports import JoinedFunctions, JoinedTrigger
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
+from worker.novu_accounts import NovuAccount, NovuAccounts
+from worker.own_rates import OwnRates, OwnRateTrigger
 from worker.registry import VERSIONED_WORKFLOWS, WORKFLOWS, Activities
 from worker.render_pool.pool import RenderPool
 from worker.served_enterprises import ServedEnterprises
@@ -58,6 +63,9 @@ SHUTDOWN_MARGIN_SECONDS = 1.0
 """Beyond the grace for activities; with the rest of the exit it stays below the ten seconds that Cloud Run gives
 (docs/image.md adds them up).
 """
+
+WORKFLOW_TASK_POLLS = 20
+"""Half of them for new workflows: with the SDK's own five, and one in five, a single row's waits behind a flood's."""
 
 
 async def run_alone(settings: WorkerSettings, stop: asyncio.Event) -> None:
@@ -93,20 +101,7 @@ async def run(
             settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
         )
         await stack.enter_async_context(http)
-        rates = RateKeeper(SupabaseNovuTokens(supabase), limits_of(settings.novu_plan, settings.own_rates))
-        novu_key = settings.novu_secret_key.get_secret_value()
         patience_seconds = min(novu.PATIENCE_SECONDS, settings.notification_claim_lease_seconds / 3)
-        novu_events = await stack.enter_async_context(
-            novu.open_trigger(
-                settings.novu_api_url,
-                novu_key,
-                rates,
-                timeout_seconds=settings.novu_request_timeout_seconds,
-                singly=settings.novu_is_idempotent,
-                patience_seconds=patience_seconds,
-            )
-        )
-        subscribers = await stack.enter_async_context(open_subscribers(settings.novu_api_url, novu_key, rates))
         renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
         stack.push_async_callback(renderer.close)
         await renderer.start()
@@ -115,7 +110,20 @@ async def run(
         if client is None:
             return
         account = DeliveryAccount()
-        served = ServedEnterprises(settings.worker_enterprise_ids)
+        served = ServedEnterprises(settings.worker_enterprise_ids, SupabaseEnterpriseStore(supabase))
+        asking = asyncio.create_task(parts.keep("enterprises", served.run), name="enterprises")
+        stack.callback(asking.cancel)
+        own_rates = OwnRates(
+            lambda enterprise_id: served.settings_of(enterprise_id).rate_per_second,
+            partial(enterprise_tokens, supabase),
+        )
+        opening = _Opening(settings, supabase, account, own_rates, patience_seconds)
+        keys = {"": settings.novu_secret_key, **named_novu_keys()}
+        opened = {name: await opening.open(stack, name, key.get_secret_value()) for name, key in keys.items()}
+        accounts = NovuAccounts(opened.pop(""), opened, served.settings_of)
+        joined = JoinedFunctions(supabase)
+        work = SupabaseSharedWork(supabase)
+        starter = NotificationProcessingStarter(client, settings.temporal_task_queue)
         activities = Activities(
             delivery=NotificationDelivery(
                 MeasuredClaims(
@@ -123,27 +131,23 @@ async def run(
                         SupabaseNotificationStore(
                             supabase,
                             look_after_seconds=settings.look_after_seconds,
-                            call=JoinedFunctions(supabase),
+                            call=joined,
                         ),
                         account,
                     )
                 ),
-                MeasuredTrigger(AccountedTrigger(JoinedTrigger(novu_events), account)),
+                OwnRateTrigger(accounts, own_rates, patience_seconds=patience_seconds),
                 MeasuredRenderer(renderer),
-                Addressing(SupabaseRecipientStore(supabase), subscribers),
-                Doubts(novu_events, DoubtRules(settings.novu_doubt_wait_seconds, settings.novu_is_idempotent)),
+                Addressing(SupabaseRecipientStore(supabase), accounts.credentials),
+                Doubts(accounts.taken, DoubtRules(settings.novu_doubt_wait_seconds, settings.novu_is_idempotent)),
                 claim_lease_seconds=settings.notification_claim_lease_seconds,
-                turns=Turns(
-                    partial(rates.pace, "trigger"),
-                    partial(rates.closed, "trigger"),
-                    large_at_once=max(settings.temporal_max_concurrent_activities // 2, 1),
-                ),
+                turns=accounts,
                 any_subscriber_id=settings.any_subscriber_id,
             ),
-            retraction=RetractionCancelling(SupabaseRetractionStore(supabase), novu_events),
-            rules=RuleFiring(SupabaseRuleStore(supabase)),
+            retraction=RetractionCancelling(SupabaseRetractionStore(supabase), accounts.cancelling),
+            rules=RuleFiring(SupabaseRuleStore(supabase, call=joined), work),
             scheduled=ScheduledDelivery(
-                SupabaseScheduleStore(supabase), NotificationProcessingStarter(client, settings.temporal_task_queue)
+                SupabaseScheduleStore(supabase, call=joined), starter, SharedSchedule(work, starter)
             ),
             watch=SchedulerWatch(
                 client, settings.temporal_task_queue, SupabaseOrchestrationStore(supabase), serves=served.serves
@@ -157,13 +161,22 @@ async def run(
             activities=activities.methods(),
             max_concurrent_activities=settings.temporal_max_concurrent_activities,
             max_concurrent_workflow_tasks=settings.temporal_max_concurrent_workflows,
+            workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(WORKFLOW_TASK_POLLS),
+            nonsticky_to_sticky_poll_ratio=0.5,
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_shutdown_grace_seconds),
             deployment_config=version,
             interceptors=[served],
         )
         if settings.novu_delivery != "off":
-            await stack.enter_async_context(_reading_deliveries(settings, supabase, rates, parts))
-        reporter = Reporter(ProcessUsage(settings.xnovu_build), partial(observe, worker, account), parts)
+            await stack.enter_async_context(_reading_deliveries(settings, supabase, accounts, parts))
+        observing = partial(
+            observe,
+            worker,
+            account,
+            settings.worker_enterprise_ids,
+            lambda: accounts.lacks(served.novu_key_names()),
+        )
+        reporter = Reporter(ProcessUsage(settings.xnovu_build), observing, parts)
         reporting = reporting or partial(beating, store=SupabaseHeartbeatStore(supabase))
         await stack.enter_async_context(reporting(reporter))
         if probes:
@@ -173,26 +186,66 @@ async def run(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What accounts at Novu have in common."""
+
+    settings: WorkerSettings
+    supabase: AsyncPostgrestClient
+    account: DeliveryAccount
+    own_rates: OwnRates
+    patience_seconds: float
+
+    async def open(self, stack: AsyncExitStack, name: str, key: str) -> NovuAccount:
+        """The account of this key; `name` is its variable's, none the deployment's own."""
+        settings = self.settings
+        rates = RateKeeper(SupabaseNovuTokens(self.supabase, name), limits_of(settings.novu_plan, settings.own_rates))
+        events = await stack.enter_async_context(
+            novu.open_trigger(
+                settings.novu_api_url,
+                key,
+                rates,
+                timeout_seconds=settings.novu_request_timeout_seconds,
+                singly=settings.novu_is_idempotent,
+                patience_seconds=self.patience_seconds,
+            )
+        )
+        joined = JoinedTrigger(events, name)
+        return NovuAccount(
+            trigger=MeasuredTrigger(AccountedTrigger(joined, self.account, tells=not name)),
+            cancelling=events,
+            taken=events,
+            credentials=await stack.enter_async_context(open_subscribers(settings.novu_api_url, key, rates)),
+            activity=await stack.enter_async_context(open_activity(settings.novu_api_url, key, rates)),
+            turns=Turns(
+                partial(rates.pace, "trigger"),
+                partial(rates.closed, "trigger"),
+                large_at_once=max(settings.temporal_max_concurrent_activities // 2, 1),
+                own_pace=self.own_rates.pace,
+                own_closed=self.own_rates.closed,
+            ),
+        )
+
+
 @asynccontextmanager
 async def _reading_deliveries(
-    settings: WorkerSettings, supabase: AsyncClient, rates: RateKeeper, parts: Supervisor
+    settings: WorkerSettings, supabase: AsyncPostgrestClient, accounts: NovuAccounts, parts: Supervisor
 ) -> AsyncIterator[None]:
     """Ask Novu what became of notifications, within the block."""
-    async with open_activity(settings.novu_api_url, settings.novu_secret_key.get_secret_value(), rates) as activity:
-        reader = DeliveryReader(
-            MeasuredAccounts(SupabaseDeliveryAccounts(supabase)),
-            activity,
-            enterprise_ids=settings.worker_enterprise_ids,
-            requests_per_second=settings.novu_activity_requests_per_second,
-            retention_seconds=settings.novu_retention_hours * 3600,
-            follows_reading=settings.novu_delivery == "activity",
-        )
-        reading = asyncio.create_task(parts.keep("delivery reader", reader.run), name="delivery reader")
-        try:
-            yield
-        finally:
-            reading.cancel()
-            await asyncio.wait({reading})
+    reader = DeliveryReader(
+        MeasuredAccounts(SupabaseDeliveryAccounts(supabase)),
+        accounts.activity,
+        enterprise_ids=settings.worker_enterprise_ids,
+        requests_per_second=settings.novu_activity_requests_per_second,
+        retention_seconds=settings.novu_retention_hours * 3600,
+        follows_reading=settings.novu_delivery == "activity",
+    )
+    reading = asyncio.create_task(parts.keep("delivery reader", reader.run), name="delivery reader")
+    try:
+        yield
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
 
 
 def _version(settings: WorkerSettings) -> WorkerDeploymentConfig | None:

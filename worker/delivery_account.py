@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.health.observations import NovuObservation
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, RefusalCode, Sent
+from shared.novu import measured
 from shared.ports import (
     FaultCode,
     HeldClaim,
@@ -31,14 +32,17 @@ class DeliveryAccount:
         self._last_call_at: datetime | None = None
         self._failing_since: datetime | None = None
         self._last_fault: str | None = None
+        self._well_since: datetime | None = None
 
     def note_recorded(self, outcomes: Sequence[Outcome]) -> None:
         """These outcomes are on their rows."""
         self.sent += sum(isinstance(outcome, Sent) for outcome in outcomes)
         self.failed.update(outcome.refusal.code.value for outcome in outcomes if isinstance(outcome, Failed))
 
-    def note_answers(self, results: Sequence[TriggerResult]) -> None:
-        """Novu's answers to one round of events; any that is no fault says that Novu works. A used up rate is none."""
+    def note_answers(self, results: Sequence[TriggerResult], *, tells: bool = True) -> None:
+        """Novu's answers to one round of events; any that is no fault says that Novu works. A used up rate is none.
+        Unless it `tells`, they are counted, and say nothing of how Novu is: an enterprise's own key may be wrong.
+        """
         faults = [
             result
             for result in results
@@ -51,19 +55,24 @@ class DeliveryAccount:
         )
         if not accepted + refused + len(faults):  # nothing of it was sent
             return
-        self._last_call_at = datetime.now(UTC)
         self._accepted += accepted
         self._refused += refused
         self._faults += len(faults)
+        if not tells:
+            return
+        self._last_call_at = datetime.now(UTC)
         if faults:
             self._last_fault = faults[-1].reason
         if accepted + refused:
             self._failing_since = None
+            self._well_since = self._well_since or self._last_call_at
         elif self._failing_since is None:
             self._failing_since = self._last_call_at
+            self._well_since = None
 
     def novu(self) -> NovuObservation:
-        """Novu as its answers show it."""
+        """Novu as its answers show it, and those that do not come."""
+        unanswered = measured.unanswered_seconds()
         return NovuObservation(
             accepted=self._accepted,
             refused=self._refused,
@@ -71,6 +80,9 @@ class DeliveryAccount:
             last_call_at=self._last_call_at,
             failing_since=self._failing_since,
             last_fault=self._last_fault,
+            well_since=self._well_since,
+            unanswered_since=datetime.now(UTC) - timedelta(seconds=unanswered) if unanswered else None,
+            slow_seconds=measured.slow_seconds(),
         )
 
 
@@ -128,11 +140,13 @@ class AccountedClaims:
 class AccountedTrigger:
     """Port NotificationTrigger, with Novu's answers noted."""
 
-    def __init__(self, trigger: NotificationTrigger, account: DeliveryAccount) -> None:
+    def __init__(self, trigger: NotificationTrigger, account: DeliveryAccount, *, tells: bool = True) -> None:
+        """`tells`: whether these answers say how Novu is."""
         self._trigger = trigger
         self._account = account
+        self._tells = tells
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         results = await self._trigger.trigger(events)
-        self._account.note_answers(results)
+        self._account.note_answers(results, tells=self._tells)
         return results

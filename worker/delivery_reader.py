@@ -68,14 +68,16 @@ class DeliveryReader:
     def __init__(
         self,
         accounts: DeliveryAccounts,
-        activity: NotificationActivity,
+        activity: Callable[[str], NotificationActivity],
         *,
         enterprise_ids: Collection[str] = (),
         requests_per_second: float,
         retention_seconds: float,
         follows_reading: bool,
     ) -> None:
-        """Of no `enterprise_ids`: of all. `follows_reading`: nobody else tells who has read what."""
+        """`activity`: where an enterprise's notifications are asked about. Of no `enterprise_ids`: of all.
+        `follows_reading`: nobody else tells who has read what.
+        """
         self._accounts = accounts
         self._activity = activity
         self._enterprise_ids = enterprise_ids
@@ -132,19 +134,49 @@ class DeliveryReader:
         counted = [look for look in looks if look.complete and not self._follows_reading]
         if counted:
             await self._accounts.record([], [_looked_at(look, True, None) for look in counted])
+        faults = [
+            await self._look_at_those_of(activity, of_open, of_reading)
+            for activity, of_open, of_reading in self._by_activity(open_looks, reading)
+        ]
+        if faults and (fault := faults[0]) and None not in faults:
+            raise fault
+
+    def _by_activity(
+        self, open_looks: Sequence[DeliveryLook], reading: Sequence[DeliveryLook]
+    ) -> Iterator[tuple[NotificationActivity, Sequence[DeliveryLook], Sequence[DeliveryLook]]]:
+        """What is asked where; each place once."""
+        places = {id(place): place for place in map(self._place, (*open_looks, *reading))}
+        for place in places.values():
+            yield (
+                place,
+                [look for look in open_looks if self._place(look) is place],
+                [look for look in reading if self._place(look) is place],
+            )
+
+    def _place(self, look: DeliveryLook) -> NotificationActivity:
+        return self._activity(look.enterprise_id)
+
+    async def _look_at_those_of(
+        self, activity: NotificationActivity, open_looks: Sequence[DeliveryLook], reading: Sequence[DeliveryLook]
+    ) -> ActivityUnavailable | None:
+        """Ask one place. Why it does not answer: others are asked all the same."""
         for ask, chosen in ((self._ask_what_became_of, open_looks), (self._ask_who_read, reading)):
             for request in _requests(chosen):
                 try:
-                    await ask(request)
+                    await ask(activity, request)
                 except AnswerTooLarge as error:  # for these alone; the others go on
                     self._failed(error, 0)
                     left = {look.notification_id: look for look in request.values()}.values()
                     await self._accounts.record([], [_looked_at(look, False, OLD_AGAIN_SECONDS) for look in left])
+                except ActivityUnavailable as error:
+                    self._failed(error, 0)
+                    return error
+        return None
 
-    async def _ask_what_became_of(self, request: Mapping[str, DeliveryLook]) -> None:
+    async def _ask_what_became_of(self, activity: NotificationActivity, request: Mapping[str, DeliveryLook]) -> None:
         facts: list[DeliveryFact] = []
         seen: defaultdict[int, _Seen] = defaultdict(_Seen)
-        async for entry in self._entries(self._activity.notifications, list(request)):
+        async for entry in self._entries(activity.notifications, list(request)):
             told = read_notification(entry)
             if told is None or told.transaction_id not in request:
                 continue
@@ -168,9 +200,9 @@ class DeliveryReader:
         follows = self._follows_reading and (seen.in_app or look.unread)
         return _looked_at(look, True, READING_AGAIN_SECONDS if follows else None)
 
-    async def _ask_who_read(self, request: Mapping[str, DeliveryLook]) -> None:
+    async def _ask_who_read(self, activity: NotificationActivity, request: Mapping[str, DeliveryLook]) -> None:
         facts = []
-        async for entry in self._entries(self._activity.messages, list(request)):
+        async for entry in self._entries(activity.messages, list(request)):
             fact = read_message(entry)
             if fact is not None and fact.transaction_id in request and (fact.seen or fact.read):
                 facts.append(fact)

@@ -10,8 +10,17 @@ NOT_SERVED = "EnterpriseNotServed"
 """The failure's type where somebody asked for an enterprise that the deployment does not serve."""
 
 NOVU_RATE = "NovuRate"
+ENTERPRISE_RATE = "EnterpriseRate"
 NOVU_PAYMENT_REQUIRED = "NovuPaymentRequired"
-"""The failures' types where nothing is wrong with what is to be sent: Novu takes no more of anything."""
+NOVU_KEY_MISSING = "NovuKeyMissing"
+"""The failures' types where nothing is wrong with what is to be sent: Novu takes no more of anything, its
+enterprise has sent what it may for now, or the worker lacks its key.
+"""
+
+WORKER_BUSY = "WorkerBusy"
+"""The failure's type where nothing is wrong at all: a flood's deliveries come one after the other."""
+
+_PUT_OFF = (NOVU_RATE, ENTERPRISE_RATE, NOVU_PAYMENT_REQUIRED, NOVU_KEY_MISSING, WORKER_BUSY)
 
 
 def describe_failure(error: BaseException) -> str:
@@ -28,8 +37,8 @@ def is_not_served(error: BaseException) -> bool:
 
 
 def is_put_off(error: BaseException) -> bool:
-    """Whether it waits for nothing but Novu's taking requests, however long that takes."""
-    return any(cause.type in (NOVU_RATE, NOVU_PAYMENT_REQUIRED) for cause in _application_errors(error))
+    """Whether it waits for nothing but its turn, or Novu's taking requests, however long that takes."""
+    return any(cause.type in _PUT_OFF for cause in _application_errors(error))
 
 
 def put_off_among(error: BaseException) -> frozenset[str]:

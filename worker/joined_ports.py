@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import NotificationTrigger, StoreAnswerTooLarge, StoreUnavailable, TriggerEvent, TriggerResult
 from shared.supabase.sql_function import call_function
@@ -25,7 +25,7 @@ FunctionCall = tuple[str, Mapping[str, Any]]
 class JoinedFunctions:
     """Calls SQL functions; several at about the same time in one statement, in which each fails alone."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def __call__(self, function: str, **arguments: Any) -> Any:
@@ -63,14 +63,16 @@ class JoinedFunctions:
 class JoinedTrigger:
     """Port NotificationTrigger: events of many enterprises in as few requests as one's would be."""
 
-    def __init__(self, trigger: NotificationTrigger) -> None:
+    def __init__(self, trigger: NotificationTrigger, account: str = "") -> None:
+        """`account`: events of different ones never share a request."""
         self._trigger = trigger
+        self._account = account
 
     async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
         meeting = current_meeting()
         if meeting is None:
             return await self._trigger.trigger(events)
-        results: list[TriggerResult] = await meeting.call("trigger", events, self._trigger_each)
+        results: list[TriggerResult] = await meeting.call(("trigger", self._account), events, self._trigger_each)
         return results
 
     async def _trigger_each(self, asked: Sequence[Sequence[TriggerEvent]]) -> Sequence[Any]:

@@ -24,10 +24,11 @@ from shared.ports import (
     TriggerUnknown,
 )
 from shared.telemetry.commit_time import seconds_since_commit
+from shared.telemetry.enterprise_names import ENTERPRISE, names
 from shared.telemetry.metric import counter, duration
 from shared.telemetry.tracing import ENTERPRISE_ID, NOTIFICATION_COUNT, span
 from worker import metrics
-from worker.activities.notification_delivery import Renderer
+from worker.activities.batch_preparation import Renderer
 from worker.activities.preparation import channels_of
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
 
@@ -99,13 +100,14 @@ class MeasuredClaims:
         if lost := len({row.notification_id for row in rows} - held):
             _claims_lost.add(lost)
         if repeated := sum(row.repeated for row in rows):
-            _doubtful_repeats.add(repeated, {ENTERPRISE_ID: enterprise_id})
+            _doubtful_repeats.add(repeated, {ENTERPRISE: names.name(enterprise_id)})
         return held
 
     async def note_faults(
         self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
     ) -> Mapping[int, int]:
-        _faults.add(len(notification_ids), {ENTERPRISE_ID: enterprise_id, "xnovu.code": code})
+        # A fault is Novu's as a rule, and then everybody's: it names nobody who is not named already.
+        _faults.add(len(notification_ids), {ENTERPRISE: names.name(enterprise_id), "xnovu.code": code})
         return await self._claims.note_faults(
             enterprise_id, claim_owner=claim_owner, notification_ids=notification_ids, code=code
         )
@@ -167,8 +169,9 @@ def _count(enterprise_id: str, outcomes: Sequence[Outcome]) -> None:
     counted = Counter(
         (_outcome(outcome), tuple(kinds.get(outcome.notification_id, {}).items())) for outcome in outcomes
     )
+    name = names.name(enterprise_id, in_trouble=any(isinstance(outcome, Failed) for outcome in outcomes))
     for (outcome_attributes, kind), count in counted.items():
-        _notifications.add(count, {ENTERPRISE_ID: enterprise_id, **dict(outcome_attributes), **dict(kind)})
+        _notifications.add(count, {ENTERPRISE: name, **dict(outcome_attributes), **dict(kind)})
     if outcomes:
         _delivery_duration.record((datetime.now(UTC) - activity.info().scheduled_time).total_seconds())
         since_commit = seconds_since_commit()

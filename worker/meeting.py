@@ -10,8 +10,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-PATIENCE_SECONDS = 0.02
-"""For others who are not there yet."""
+PATIENCE_SECONDS = 0.1
+"""For the next one who is not there yet. On a busy machine they come one by one, as they are rendered by turns."""
+
+LONGEST_WAIT_SECONDS = 0.5
+"""Of the first who came, however many still come."""
 
 ALONE_AT_ONCE = 8
 """Deliveries that go on by themselves."""
@@ -69,6 +72,7 @@ class Meeting:
         self._patience_seconds = patience_seconds
         self._parties = parties
         self._waiting = 0
+        self._first_came = self._last_came = 0.0
         self._calls: dict[Hashable, _Call] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
@@ -83,10 +87,14 @@ class Meeting:
 
     async def call(self, kind: Hashable, argument: Any, together: Together) -> Any:
         """The answer to `argument`, from one call for all that ask for this kind now."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
         call = self._calls.setdefault(kind, _Call(together))
         call.arguments.append(argument)
         call.answers.append(answer)
+        self._last_came = loop.time()
+        if not self._waiting:
+            self._first_came = self._last_came
         self._waiting += 1
         self._go_if_all_wait()
         return await answer
@@ -105,7 +113,18 @@ class Meeting:
         if self._waiting >= self._parties:
             self._go()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._patience_seconds, self._go)
+            self._look_again(self._patience_seconds)
+
+    def _look_again(self, in_seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(in_seconds, self._go_unless_more_come)
+
+    def _go_unless_more_come(self) -> None:
+        now = asyncio.get_running_loop().time()
+        patience = min(self._last_came + self._patience_seconds, self._first_came + LONGEST_WAIT_SECONDS) - now
+        if patience > 0:
+            self._look_again(patience)
+        else:
+            self._go()
 
     def _go(self) -> None:
         if self._timer is not None:

@@ -1,5 +1,6 @@
 """The metrics of the worker (docs/metrics.md)."""
 
+from shared.telemetry.enterprise_names import ENTERPRISE
 from shared.telemetry.metric import Kind, Metric
 
 NOTIFICATIONS = Metric(
@@ -8,7 +9,7 @@ NOTIFICATIONS = Metric(
     "{notification}",
     "Outcomes written to rows: `SENT`, or `FAILED` with its code (docs/error_codes.md). `xnovu.channels` are those of"
     " the notification, else of its workflow; with the workflow's type it is left out where the row was not read.",
-    ("xnovu.enterprise.id", "xnovu.outcome", "xnovu.code", "xnovu.workflow.type", "xnovu.channels"),
+    (ENTERPRISE, "xnovu.outcome", "xnovu.code", "xnovu.workflow.type", "xnovu.channels"),
 )
 COMMIT_TO_OUTCOME = Metric(
     "xnovu.notification.commit_to_outcome.duration",
@@ -31,9 +32,9 @@ FAULTS = Metric(
     "xnovu.delivery.faults",
     Kind.COUNTER,
     "{notification}",
-    "Deliveries that met a fault and are tried again: `novu_fault`, `novu_rate`, `novu_payment_required`,"
-    " `rendering_delayed`, or `internal_error` for what nobody foresaw.",
-    ("xnovu.enterprise.id", "xnovu.code"),
+    "Deliveries that met a fault and are tried again: `novu_fault`, `novu_rate`, `enterprise_rate`,"
+    " `novu_payment_required`, `novu_key_missing`, `rendering_delayed`, or `internal_error` for what nobody foresaw.",
+    (ENTERPRISE, "xnovu.code"),
 )
 DOUBTFUL_REPEATS = Metric(
     "xnovu.delivery.doubtful_repeats",
@@ -41,7 +42,7 @@ DOUBTFUL_REPEATS = Metric(
     "{notification}",
     "Notifications that were sent again although Novu may have taken an earlier call: somebody may have got them"
     " twice.",
-    ("xnovu.enterprise.id",),
+    (ENTERPRISE,),
 )
 CLAIMS_LOST = Metric(
     "xnovu.claims.lost",
@@ -78,7 +79,8 @@ NOT_SERVED = Metric(
     "xnovu.worker.not_served",
     Kind.COUNTER,
     "{task}",
-    "Tasks refused because they were for an enterprise that WORKER_ENTERPRISE_IDS does not name; the log says which.",
+    "Tasks refused because they were for an enterprise that WORKER_ENTERPRISE_IDS does not name, or that is not to be"
+    " served; the log says which.",
     (),
 )
 

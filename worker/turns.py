@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.novu.rates.lanes import lane_of
 from shared.ports import FaultCode, PutOff
@@ -31,6 +32,14 @@ class _Lane:
     back_by: float = 0.0
 
 
+class Door(Protocol):
+    """Whether a delivery may begin, and that it has ended: see Turns."""
+
+    def enter(self, enterprise_id: str, rows: int, *, returning: bool) -> PutOff | None: ...
+
+    def leave(self, enterprise_id: str, rows: int) -> None: ...
+
+
 class Turns:
     """Reckons with one token for each row, at the pace that the process gets; others' lanes have their shares of it.
 
@@ -43,13 +52,19 @@ class Turns:
         closed: Callable[[], PutOff | None],
         *,
         large_at_once: int,
+        own_pace: Callable[[str], float | None] = lambda _: None,
+        own_closed: Callable[[str], PutOff | None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`pace` in tokens a second, None without bounds; `closed` while Novu takes nothing; bulk: `large_at_once`."""
+        """`pace` in tokens a second, None without bounds; `closed` while Novu takes nothing; bulk: `large_at_once`. The
+        `own` ones are an enterprise's own, and hold beside the others.
+        """
         self._pace = pace
         self._closed = closed
         self._large_at_once = large_at_once
+        self._own_pace = own_pace
+        self._own_closed = own_closed
         self._clock = clock
         self._chance = chance
         self._lanes: dict[tuple[str, bool], _Lane] = {}
@@ -57,10 +72,10 @@ class Turns:
 
     def enter(self, enterprise_id: str, rows: int, *, returning: bool) -> PutOff | None:
         """Whether a delivery may begin now: None, and then it `leave`s. Those `returning` were put off and go first."""
-        if closed := self._closed():
+        if closed := self._closed() or self._own_closed(enterprise_id):
             return closed
-        pace = self._pace()
-        if pace is None:
+        pace, own_pace = self._pace(), self._own_pace(enterprise_id)
+        if pace is None and own_pace is None:
             return None
         now = self._clock()
         key = lane_of(enterprise_id, rows)
@@ -70,8 +85,7 @@ class Turns:
             lane.waiting = 0.0
         elif returning:
             lane.waiting = max(lane.waiting - rows, 0.0)
-        others = sum(each.busy_until > now for each in self._lanes.values() if each is not lane)
-        seconds_per_row = (others + 1) / pace
+        seconds_per_row = self._seconds_per_row(lane, pace, own_pace, now)
         ahead_seconds = lane.busy_until - now + (0.0 if returning else lane.waiting * seconds_per_row)
         if ahead_seconds <= AHEAD_SECONDS and (key[1] or self._has_room()):
             lane.begun += 1
@@ -81,6 +95,10 @@ class Turns:
         seconds = min(lane.waiting * seconds_per_row / RETURNS_PER_TURN, LONGEST_SECONDS)
         seconds = max(seconds * (0.5 + self._chance()), SHORTEST_SECONDS)
         lane.back_by = max(lane.back_by, now + 2 * seconds)
+        if own_pace is not None and seconds_per_row == 1 / own_pace:
+            return PutOff(
+                seconds, FaultCode.ENTERPRISE_RATE, "others of its enterprise have their turn at its own rate"
+            )
         return PutOff(seconds, FaultCode.NOVU_RATE, "others have their turn at Novu's rate")
 
     def leave(self, enterprise_id: str, rows: int) -> None:
@@ -90,6 +108,17 @@ class Turns:
             now = self._clock()
             lane.begun -= 1
             lane.busy_until = now + max(lane.busy_until - now, 0.0) * lane.begun / (lane.begun + 1)
+
+    def _seconds_per_row(self, lane: _Lane, pace: float | None, own_pace: float | None, now: float) -> float:
+        """By its share of all tokens or by its enterprise's own rate, whichever is less."""
+        shared = 0.0
+        if pace is not None:
+            busy = [name for name, each in self._lanes.items() if each is not lane and each.busy_until > now]
+            share = pace / (len(busy) + 1)
+            # Who has a smaller rate of his own leaves the rest of his share to the others.
+            others = sum((self._own_pace(enterprise_id) or share) >= share for enterprise_id, _ in busy)
+            shared = (others + 1) / pace
+        return max(shared, 1 / own_pace if own_pace is not None else 0.0)
 
     def _has_room(self) -> bool:
         return sum(lane.begun for (_, small), lane in self._lanes.items() if not small) < self._large_at_once

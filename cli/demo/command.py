@@ -1,6 +1,7 @@
 """The demo's course: start everything, send the load, wait, judge, show; or keep it running."""
 
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -49,7 +50,7 @@ def demo(
     console = Console()
     try:
         holds = asyncio.run(_run(console, keep))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         holds = True
     except PartFailed as error:
         console.print(str(error), markup=False)
@@ -58,6 +59,7 @@ def demo(
 
 
 async def _run(console: Console, keep: bool) -> bool:
+    _end_when_told_to()
     with tempfile.TemporaryDirectory(prefix="xnovu-demo-") as name:
         directory = Path(name)
         console.print("Starting Temporal, PostgreSQL, the Supabase edge and the Novu sink ...")
@@ -73,6 +75,21 @@ async def _run(console: Console, keep: bool) -> bool:
                 if keep:
                     await _keep_running(console, stack)
         return holds
+
+
+def _end_when_told_to() -> None:
+    """As by Ctrl-C: everything is stopped, and what is on the disk removed. Telling it twice does not hurry it."""
+    loop, demo = asyncio.get_running_loop(), asyncio.current_task()
+    assert demo is not None
+    signals = (signal.SIGTERM, signal.SIGHUP)
+
+    def end() -> None:
+        for each in signals:
+            loop.add_signal_handler(each, lambda: None)
+        demo.cancel()
+
+    for each in signals:
+        loop.add_signal_handler(each, end)
 
 
 @asynccontextmanager
@@ -92,6 +109,8 @@ async def _daemon(stack: LocalStack, directory: Path) -> AsyncIterator[None]:
         **stack.environment,
         "DAEMON_ENTERPRISE_IDS": ",".join(CONFIGURED),
         "DAEMON_HEALTH_PORT": str(free_port()),
+        "TEMPORAL_UI_URL": stack.environment["XNOVU_STACK_TEMPORAL_UI_URL"],
+        "INBOX_URL": stack.environment["XNOVU_STACK_INBOX_URL"],
         "XDG_STATE_HOME": str(directory),  # another daemon than the user's own
         **DAEMON_SETTINGS,
     }

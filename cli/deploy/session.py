@@ -9,14 +9,16 @@ import typer
 from pydantic import Field
 from temporalio.service import RPCError
 
+from cli import patience
 from cli.deploy.deployment import Deployment, UnknownBuild
 from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from shared.settings import TemporalSettings, temporal_connect_config
 from shared.temporal.client import connect_once
+from shared.temporal.reason import temporal_reason
 
 Answer = TypeVar("Answer")
 
-CONNECT_TIMEOUT = timedelta(seconds=5)
+CONNECT_TIMEOUT = timedelta(seconds=patience.ANSWERS_WITHIN_SECONDS)
 
 
 class DeploySettings(TemporalSettings):
@@ -47,9 +49,8 @@ def ask(question: Callable[[Deployment], Awaitable[Answer]]) -> Answer:
         except UnknownBuild as error:
             exit_with_hint(str(error), error.hint, EXIT_NOTHING_KNOWN)
         except (RPCError, RuntimeError) as error:
-            reason = error.message if isinstance(error, RPCError) else str(error)
             exit_with_hint(
-                f"Temporal at {settings.temporal_address}: {reason}",
+                f"Temporal at {settings.temporal_address}: {temporal_reason(error)}",
                 "run it again, which does no harm; xnovu doctor says why Temporal does not answer.",
                 EXIT_NOTHING_KNOWN,
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -77,18 +77,37 @@ for _check in CHECKS:
 
 
 async def _examine() -> _Findings:
-    problems: list[tuple[str, Problem]] = []
-    skipped: list[str] = []
-    for check in CHECKS:
-        troubled = {problem.subject for _, problem in problems}
-        if troubled.intersection((check.name, *check.needs)):
-            skipped.append(check.name)
-            continue
-        try:
-            problems += [(check.name, problem) for problem in await _run(check)]
-        except SettingsError:
-            skipped.append(check.name)  # the first check has named them
-    return _Findings(problems, skipped)
+    """Those at the same time that wait for none of the others: servers that say nothing are waited for together."""
+    found: dict[str, list[Problem] | None] = {}
+    for together in _rounds():
+        troubled = {problem.subject for problems in found.values() for problem in problems or ()}
+        tried = [check for check in together if not troubled.intersection((check.name, *check.needs))]
+        answers = await asyncio.gather(*map(_run_if_set, tried))
+        found |= {check.name: None for check in together} | dict(zip([it.name for it in tried], answers, strict=True))
+    return _Findings(
+        [(check.name, problem) for check in CHECKS for problem in found[check.name] or ()],
+        [check.name for check in CHECKS if found[check.name] is None],
+    )
+
+
+def _rounds() -> Iterator[Sequence[Check]]:
+    """The first checks one by one, as each may be why the next fails; the others once all that they need is done."""
+    first = {"settings", "timezones", "network"}
+    yield from ([check] for check in CHECKS if check.name in first)
+    done, left = set(first), [check for check in CHECKS if check.name not in first]
+    while left:
+        ready = [check for check in left if done.issuperset(check.needs)]
+        yield ready
+        done.update(check.name for check in ready)
+        left = [check for check in left if check not in ready]
+
+
+async def _run_if_set(check: Check) -> list[Problem] | None:
+    """None where its settings are wrong: the first check has named them."""
+    try:
+        return await _run(check)
+    except SettingsError:
+        return None
 
 
 async def _examine_one(check: Check) -> _Findings:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
+from shared.health.remedies import BY_DATABASE_CODE, MIGRATE
 from shared.ports import FeedWay, StoreUnavailable
 from shared.settings import FeedSettings, SupabaseSettings
 from shared.supabase.notification_store import SupabaseNotificationStore
@@ -16,28 +17,47 @@ MOST_SKEW = timedelta(seconds=2)
 
 EXPECTED_FUNCTIONS = frozenset(
     {
-        *("claim_batch", "create_notification", "cron_rules"),
+        *("claim_batch", "create_notification", "create_served_notification", "cron_rules"),
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
-        *("fire_rules", "health_observation", "heartbeats", "hold_claims", "look_at_health"),
+        *("fire_rules", "health_observation", "heartbeats", "hold_claims", "look_at_deployment"),
         *("note_delivery_faults", "note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
         *("note_rule_change", "note_trigger_request", "note_workflow_change", "notifications_to_trigger"),
-        *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes", "release_claims"),
+        *("public_access", "publish_heartbeat", "record_cancellations", "record_outcomes"),
         *("retried_deliveries", "call_each"),
         *("renew_claims", "replay_notifications", "retract_notifications", "retractions_to_cancel"),
         *("look_out_for", "mark_unread_rules", "read_cron_rules", "ring", "ring_for_notifications"),
         *("ring_for_rules", "sing", "clear_doorbell", "silent_triggers", "unpublished_doorbell", "unsent_broadcasts"),
         *("share_shards", "leave_shards"),
+        *(
+            "list_enterprises",
+            "remove_enterprise",
+            "served_enterprises",
+            "set_enterprise",
+            "enterprise_settings",
+            "enterprises_told",
+            "serve_enterprise",
+            "shared_work",
+            "unaccounted_in",
+        ),
         *("forget_novu_workflows", "left_novu_workflows", "note_novu_workflows", "novu_workflow_rows"),
+        *("apply_files", "file_rows", "file_surroundings", "files_seen"),
         *("note_kept_credentials", "recipients_of"),
         *("note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),
-        *("begin_second_tries", "claim_followed_batch", "replay_undelivered"),
+        *("begin_second_tries", "claim_followed_batch", "replay_chosen", "replay_undelivered"),
         *("record_delivery", "record_followed_outcomes", "settled_deliveries", "take_delivery_looks"),
         *(
             "begin_scaler_tick",
             "end_scaler_tick",
+            "erase_from_notifications",
+            "erase_from_rules",
+            "erase_recipient",
+            "keep_notifications",
+            "keep_rules",
+            "prune_notifications",
             "preview_templates",
             "scheduler_passes",
             "self_check",
+            "notification_of_key",
             "trace_notification",
             "trace_rule",
             "unaccounted",
@@ -47,18 +67,7 @@ EXPECTED_FUNCTIONS = frozenset(
 )
 """What this release calls, and what its triggers call; a test holds them against the migrations."""
 
-_MIGRATE = "apply the migrations: supabase db push --workdir infra"
-
 _REVOKE = "rows hold personal data: revoke all on it from public, anon, authenticated (docs/database.md)."
-
-_HINTS = {
-    "PGRST106": "expose schema notify in the project's API settings (docs/database.md).",
-    "PGRST202": f"the schema is older than this release; {_MIGRATE}",
-    "PGRST301": "SUPABASE_SERVICE_ROLE_KEY is of another project, or expired.",
-    "PGRST303": "SUPABASE_SERVICE_ROLE_KEY is expired.",
-    "401": "SUPABASE_SERVICE_ROLE_KEY is of another project, or withdrawn.",
-    "42501": "SUPABASE_SERVICE_ROLE_KEY is not the service role's: take that key, not the anon or publishable one.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ async def check_supabase() -> list[Problem]:
         return [Problem(str(unavailable), _hint(unavailable), "supabase")]
     missing = sorted(EXPECTED_FUNCTIONS.difference(answer.content["functions"]))
     if missing:
-        return [Problem(f"the schema lacks {', '.join(missing)}", _MIGRATE, "supabase")]
+        return [Problem(f"the schema lacks {', '.join(missing)}", MIGRATE, "supabase")]
     exposed = await _public_access()
     if exposed:
         return [Problem(f"anon or authenticated may use {', '.join(exposed)}", _REVOKE, "access")]
@@ -122,5 +131,5 @@ async def _ask() -> _Answer:
 
 def _hint(unavailable: StoreUnavailable) -> str:
     if unavailable.code is not None:
-        return _HINTS.get(unavailable.code, "the project's API log says more.")
+        return BY_DATABASE_CODE.get(unavailable.code, "the project's API log says more.")
     return "check NEXT_PUBLIC_SUPABASE_URL, and whether the project is paused."

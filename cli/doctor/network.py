@@ -1,6 +1,7 @@
 """Names that resolve, ports that answer, certificates that are believed: for each server we talk to."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from urllib.request import getproxies, proxy_bypass
 
 from temporalio.service import TLSConfig
 
+from cli import patience
 from cli.doctor.problem import Problem
 from shared.settings import NovuSettings, SettingsError, SupabaseSettings, TemporalSettings, temporal_connect_config
 
-WITHIN_SECONDS = 5.0
+WITHIN_SECONDS = patience.ANSWERS_WITHIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ async def _try(server: _Server) -> Problem | None:
     except TimeoutError:
         return Problem(f"{place} does not answer within {WITHIN_SECONDS:g} s", "check firewalls.", server.subject)
     except OSError as error:
-        return Problem(f"{place} cannot be reached: {error.strerror or error}", "is it running?", server.subject)
+        return Problem(
+            f"{place} cannot be reached: {os.strerror(error.errno) if error.errno else error}",
+            "is it running?",
+            server.subject,
+        )
     writer.close()
     return None

@@ -1,5 +1,8 @@
 """Novu: the key is believed, and what DYNAMIC rows need is there."""
 
+from pydantic import SecretStr
+
+from cli import patience
 from cli.doctor.problem import Problem
 from cli.novu.api import NovuFailed
 from cli.novu.check import check_workflows
@@ -8,27 +11,42 @@ from cli.novu.rows import Scope
 from cli.novu.session import configured_session
 from shared import novu
 from shared.ports import CancelFailed
-from shared.settings import EnterpriseSettings, NovuSettings, SettingsError
+from shared.settings import EnterpriseSettings, NovuSettings, SettingsError, named_novu_keys
 
 UNKNOWN_TRANSACTION = "xnovu-doctor"
 """No notification's: ours begin with `xnovu.`"""
+
+_OF_THE_KEY = "NOVU_SECRET_KEY and NOVU_API_URL must be of one region and environment."
+_OF_NOVU = "is NOVU_API_URL right? Otherwise Novu, or what stands before it, has trouble: see its status page."
 
 MOST_PROBLEMS = 20
 """Of workflows: where nothing was ever applied, each would be one."""
 
 
 async def check_novu() -> list[Problem]:
+    """Whether Novu believes the deployment's key, and those of enterprises' own that are set here."""
+    settings = NovuSettings.load()
+    problems = [await _disbelieved(settings.novu_api_url, settings.novu_secret_key, "")]
+    problems += [await _disbelieved(settings.novu_api_url, key, name) for name, key in named_novu_keys().items()]
+    return [problem for problem in problems if problem is not None]
+
+
+async def _disbelieved(api_url: str, key: SecretStr, name: str) -> Problem | None:
     """Asks Novu to cancel a transaction that there is not: harmless, what the worker may do too, and answered by no
     secret (`GET /v1/environments/me` answers with every key of the environment).
     """
-    settings = NovuSettings.load()
-    async with novu.open_trigger(settings.novu_api_url, settings.novu_secret_key.get_secret_value()) as events:
+    async with novu.open_trigger(
+        api_url, key.get_secret_value(), timeout_seconds=patience.ANSWERS_WITHIN_SECONDS
+    ) as events:
         try:
             await events.cancel(UNKNOWN_TRANSACTION)
         except CancelFailed as failed:
-            hint = "NOVU_SECRET_KEY and NOVU_API_URL must be of one region and environment."
-            return [Problem(f"{settings.novu_api_url}: {failed.fault.reason}", hint, "novu")]
-    return []
+            reason = failed.fault.reason
+            told = reason if "HTTP" in reason else f"no answer ({reason})"
+            hint = _OF_THE_KEY if "HTTP 40" in reason else _OF_NOVU
+            told, hint = (text.replace("NOVU_SECRET_KEY", name or "NOVU_SECRET_KEY") for text in (told, hint))
+            return Problem(f"{api_url}: {told}", hint, "novu")
+    return None
 
 
 async def check_novu_workflows() -> list[Problem]:
@@ -49,7 +67,7 @@ async def check_novu_workflows() -> list[Problem]:
 
 def _served() -> Scope:
     try:
-        return Scope(EnterpriseSettings.load().daemon_enterprise_ids)
+        return Scope(EnterpriseSettings.load().listed_enterprise_ids)
     except SettingsError:
         return Scope()
 

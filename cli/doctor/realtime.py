@@ -10,6 +10,7 @@ from typing import Any
 from realtime import AsyncRealtimeClient
 from websockets.exceptions import InvalidStatus
 
+from cli import patience
 from cli.doctor.problem import Problem
 from cli.supabase_session import supabase_session
 from listener.doorbell import unreadable_frames
@@ -20,12 +21,13 @@ from listener.doorbell.way import Way
 from listener.hearing import WAYS, has_broadcast
 from shared.ports import FeedWay, StoreUnavailable
 from shared.settings import EnterpriseSettings, FeedSettings, SettingsError, SupabaseSettings
+from shared.shards import SHARDS, shards_of
 from shared.supabase.notification_store import SupabaseNotificationStore
 
 PROBE_ID = "doctor"
 """Every doctor shares it: any later beat, whoever has rung it, proves the same."""
 
-CONFIRMED_WITHIN_SECONDS = 10.0
+CONFIRMED_WITHIN_SECONDS = 4.0
 """A cold server takes up to 3 s."""
 
 COMES_BACK_WITHIN_SECONDS = 8.0
@@ -91,22 +93,23 @@ async def _try(settings: SupabaseSettings, store: SupabaseNotificationStore, way
 
 async def _connect(client: AsyncRealtimeClient) -> None:
     try:
-        async with asyncio.timeout(CONFIRMED_WITHIN_SECONDS):
+        async with asyncio.timeout(patience.ANSWERS_WITHIN_SECONDS):
             await client.connect()
     except InvalidStatus as error:
         raise refused_handshake(error) from None
     except TimeoutError:
-        raise SocketLost(f"no answer within {CONFIRMED_WITHIN_SECONDS:g} s") from None
+        raise SocketLost(f"no answer within {patience.ANSWERS_WITHIN_SECONDS:g} s") from None
     except SOCKET_ERRORS as error:
         raise broken_socket(error) from None
 
 
-def _enterprise_ids() -> Collection[str]:
-    """Those of the listener, where its setting is at hand: they decide which seats it takes."""
+def _shards() -> Collection[int]:
+    """Those of the listener's enterprises, where its setting is at hand: they decide which seats it takes."""
     try:
-        return EnterpriseSettings.load().daemon_enterprise_ids
+        listed = EnterpriseSettings.load().listed_enterprise_ids
     except SettingsError:
-        return (PROBE_ID,)
+        listed = (PROBE_ID,)
+    return range(SHARDS) if listed is None else shards_of(listed)
 
 
 class _Beats:
@@ -129,7 +132,7 @@ class _Beats:
 async def _probe(client: AsyncRealtimeClient, store: SupabaseNotificationStore, way: Way) -> list[Problem]:
     beats = _Beats()
     async with AsyncExitStack() as taken:
-        for request in way.seats(PROBE_ID, _enterprise_ids()):
+        for request in way.seats(PROBE_ID, _shards()):
             seat = take_seat(
                 client, request, beats, on_confirmed=lambda: None, timeout_seconds=CONFIRMED_WITHIN_SECONDS
             )

@@ -5,11 +5,13 @@ from datetime import timedelta
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
+from cli import patience
 from cli.doctor.problem import Problem
 from shared.settings import TemporalSettings, temporal_connect_config
 from shared.temporal.client import connect_once
+from shared.temporal.reason import temporal_reason
 
-WITHIN = timedelta(seconds=5)
+WITHIN = timedelta(seconds=patience.ANSWERS_WITHIN_SECONDS)
 
 _HINTS = {
     RPCStatusCode.NOT_FOUND: "create it, or correct TEMPORAL_NAMESPACE.",
@@ -27,8 +29,10 @@ async def check_temporal() -> list[Problem]:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace), timeout=WITHIN)
     except RPCError as error:
         hint = _HINTS.get(error.status, "Temporal's own log may say more.")
-        return [Problem(f"namespace {namespace} at {settings.temporal_address}: {error.message}", hint, "temporal")]
+        return [
+            Problem(f"namespace {namespace} at {settings.temporal_address}: {temporal_reason(error)}", hint, "temporal")
+        ]
     except RuntimeError as error:
         hint = "check TEMPORAL_ADDRESS and the TEMPORAL_TLS settings."
-        return [Problem(f"no connection to {settings.temporal_address}: {error}", hint, "temporal")]
+        return [Problem(f"no connection to {settings.temporal_address}: {temporal_reason(error)}", hint, "temporal")]
     return []

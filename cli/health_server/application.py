@@ -1,6 +1,8 @@
-"""The routes. Every answer is made from what was observed last; none asks anybody outside this process."""
+"""The routes. Every answer is made from what was observed last; none asks anybody outside this process, but `/trace`,
+which there is with `--dev` only.
+"""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -12,9 +14,11 @@ from starlette.routing import Route
 from cli.health_server.history import History
 from cli.health_server.hosts import OnlyOurHosts
 from cli.health_server.page import StatusPage
+from cli.health_server.trace_page import TracePage, Tracing
 from shared import telemetry
 from shared.health.assessment import is_ready, report_status
 from shared.health.report import StatusReport
+from shared.health.shown import Wanted
 from shared.health_monitor import HealthMonitor
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,9 +30,16 @@ _FOR_NOBODY_ELSE = {
 
 
 def application(
-    monitor: HealthMonitor, history: History, page: StatusPage, *, host_names: Collection[str] = ()
+    monitor: HealthMonitor,
+    history: History,
+    page: StatusPage,
+    *,
+    host_names: Collection[str] = (),
+    trace: Tracing | None = None,
 ) -> Starlette:
-    """The whole of it; `host_names`: what it may be called besides localhost and its addresses."""
+    """The whole of it; `host_names`: what it may be called besides localhost and its addresses. `trace`: only where
+    asking the database costs nobody anything.
+    """
     answers = _Answers(monitor, history, page)
     return Starlette(
         routes=[
@@ -38,6 +49,7 @@ def application(
             Route("/metrics", answers.metrics),
             Route("/livez", answers.livez),
             Route("/readyz", answers.readyz),
+            *([Route("/trace", TracePage(trace).show)] if trace else []),
         ],
         middleware=[Middleware(OnlyOurHosts, host_names)],
     )
@@ -59,8 +71,10 @@ class _Answers:
         report = self._report()
         headers = {**_FOR_NOBODY_ELSE, "Vary": "Accept"}
         if not wants_html(request.headers.get("accept", "")):
-            return JSONResponse(report.to_json(), headers=headers)
-        html, policy = self._page.render(report.to_json(), self._history.samples, report.observed_at)
+            return JSONResponse(report.to_json(wanted(request.query_params)), headers=headers)
+        html, policy = self._page.render(
+            report.to_json(wanted(request.query_params)), self._history.samples, report.observed_at
+        )
         return HTMLResponse(html, headers={**headers, "Content-Security-Policy": policy})
 
     async def metrics(self, _: Request) -> Response:
@@ -72,12 +86,18 @@ class _Answers:
         return PlainTextResponse("alive\n", headers=_FOR_NOBODY_ELSE)
 
     async def readyz(self, _: Request) -> Response:
-        """200 when what is written now goes out at once: every enterprise subscribed, a worker polling."""
-        ready = is_ready(self._monitor.observations())
+        """200 when what is written now goes out at once."""
+        ready = is_ready(self._monitor.observations(), datetime.now(UTC))
         return PlainTextResponse("ready\n" if ready else "not ready\n", 200 if ready else 503, _FOR_NOBODY_ELSE)
 
     def _report(self) -> StatusReport:
         return report_status(self._monitor.observations(), datetime.now(UTC))
+
+
+def wanted(query: Mapping[str, str]) -> Wanted:
+    """Which enterprises are asked for; what cannot be meant is as if it had not been said."""
+    page = query.get("page", "")
+    return Wanted(query.get("search", "")[:64], int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1)
 
 
 def wants_html(accept: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.health.observations import Observations
+from shared.health.observations import DatabaseObservation
 
 SAMPLES = 300
 
@@ -37,9 +37,8 @@ class History:
         """The oldest is forgotten for it, once there are enough."""
         self._samples.append(sample)
 
-    def note(self, observations: Observations, now: datetime) -> None:
+    def note(self, database: DatabaseObservation, now: datetime) -> None:
         """Remember this look; a look without an answer of the database is a gap in every line."""
-        database = observations.database
         if database.error is not None or database.answered_at is None:
             self.remember(Sample(now, None, None, None, None, None))
             return

@@ -18,8 +18,9 @@ from shared.process_usage import ProcessUsage
 class LiveComponents:
     """Reports of what runs here; before and after, of what is waiting to start or has ended."""
 
-    def __init__(self, enterprise_ids: Collection[str], process: ProcessUsage) -> None:
-        self._enterprise_ids = tuple(enterprise_ids)
+    def __init__(self, enterprise_ids: Collection[str] | None, process: ProcessUsage) -> None:
+        """`enterprise_ids` None: nobody knows before the listener has asked."""
+        self._enterprise_ids = tuple(enterprise_ids or ())
         self._process = process
         self._reporters: list[Reporter] = []
         self.component_ids: list[str] = []
@@ -37,11 +38,11 @@ class LiveComponents:
 
     def heartbeats(self) -> list[ComponentReport]:
         """Of what runs: what others are told."""
-        return [reporter.report() for reporter in self._reporters]
+        return [reporter.heartbeat() for reporter in self._reporters]
 
     def reports(self) -> list[ComponentReport]:
         """One of a listener, one of a worker."""
-        reports = self.heartbeats()
+        reports = [reporter.report() for reporter in self._reporters]
         if not any(report.listener for report in reports):
             waiting = EnterpriseObservation(state=SubscriptionState.RECONNECTING)
             reports.append(self._not_running(listener=ListenerObservation(enterprises=self._waiting(waiting))))

@@ -1,13 +1,15 @@
 """The status page: what /status tells, for people."""
 
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cli.health_server import view
 from cli.health_server.history import Sample
 from cli.health_server.plot import HEIGHT, WIDTH, plot
 from shared.health.condition import Condition, worst
@@ -17,9 +19,12 @@ REFRESH_EVERY_SECONDS = 3
 
 
 class StatusPage:
-    """Renders the page. `temporal_ui_url` makes links where it is given."""
+    """Renders the page. `temporal_ui_url` and `inbox_url`, where messages of a stand-in for Novu are shown, make links
+    where they are given.
+    """
 
-    def __init__(self, temporal_ui_url: str | None, namespace: str) -> None:
+    def __init__(self, temporal_ui_url: str | None, namespace: str, inbox_url: str | None = None) -> None:
+        self._inbox_url = inbox_url
         self._workflows_url = (
             None if temporal_ui_url is None else f"{temporal_ui_url}/namespaces/{quote(namespace, safe='')}/workflows"
         )
@@ -31,7 +36,13 @@ class StatusPage:
             lstrip_blocks=True,
         )
         environment.filters |= {"duration": duration, "size": size, "ago": ago, "number": number}
-        environment.globals |= {"workflow_url": self._workflow_url, "width": WIDTH, "height": HEIGHT}
+        environment.tests["command"] = re.compile(r"xnovu [a-z -]+").fullmatch
+        environment.globals |= {
+            "workflow_url": self._workflow_url,
+            "page_url": page_url,
+            "width": WIDTH,
+            "height": HEIGHT,
+        }
         self._template = environment.get_template("status.html")
 
     def render(self, status: dict[str, Any], samples: Sequence[Sample], now: datetime) -> tuple[str, str]:
@@ -43,7 +54,16 @@ class StatusPage:
             now=now,
             nonce=nonce,
             subscriptions_status=_status_of("subscriptions", status),
-            waiting=sum(enterprise["due_rows"] for enterprise in status["enterprises"].values()),
+            causes=view.causes(status["problems"]),
+            held_up=view.held_up(status),
+            told=view.told(status),
+            enterprises=view.enterprises(status),
+            few=view.FEW,
+            retried=view.retried_by_code(status),
+            failures=list(view.grouped_failures(status["last_errors"])),
+            database_old=view.old_since(status, "supabase"),
+            temporal_old=view.old_since(status, "temporal"),
+            inbox_url=self._inbox_url,
             refresh_ms=REFRESH_EVERY_SECONDS * 1000,
             workflows_url=self._workflows_url,
             orchestration_id=MASTER_ORCHESTRATION_ID,
@@ -52,12 +72,17 @@ class StatusPage:
         )
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self';"
-            " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            " img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
         return page, policy
 
     def _workflow_url(self, workflow_id: str) -> str | None:
         return None if self._workflows_url is None else f"{self._workflows_url}/{quote(workflow_id, safe='')}"
+
+
+def page_url(shown: Mapping[str, Any], page: int) -> str:
+    """Another page of the same enterprises."""
+    return "/status?" + urlencode({"search": shown["search"], "page": page})
 
 
 def _status_of(component: str, status: dict[str, Any]) -> Condition:
@@ -66,14 +91,15 @@ def _status_of(component: str, status: dict[str, Any]) -> Condition:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its two largest units."""
+    """A duration in its two largest units, the smaller one left out where it is 0."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     for size_of_unit, unit, smaller, below in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if seconds >= size_of_unit:
-            return f"{seconds // size_of_unit:.0f} {unit} {seconds % size_of_unit // smaller:.0f} {below}"
+            rest = int(seconds % size_of_unit // smaller)
+            return f"{seconds // size_of_unit:.0f} {unit}" + (f" {rest} {below}" if rest else "")
     return f"{seconds:.0f} s"
 
 

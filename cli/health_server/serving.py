@@ -11,8 +11,11 @@ from functools import partial
 from cli.health_server.application import application
 from cli.health_server.history import History
 from cli.health_server.live import LiveComponents
+from cli.health_server.metrics import HealthMetrics
 from cli.health_server.page import StatusPage
+from cli.health_server.trace_page import Tracing
 from shared import http_server
+from shared.health.assessment import report_status
 from shared.health_monitor import LOOK_EVERY_SECONDS, HealthMonitor
 from shared.heartbeat import withdraw
 from shared.process_usage import ProcessUsage
@@ -32,9 +35,11 @@ class HealthPortTaken(Exception):
 
 
 @asynccontextmanager
-async def serving(settings: DaemonSettings, live: LiveComponents, parts: Supervisor) -> AsyncIterator[None]:
+async def serving(
+    settings: DaemonSettings, live: LiveComponents, parts: Supervisor, trace: Tracing | None = None
+) -> AsyncIterator[None]:
     """Serve within the block, on DAEMON_HEALTH_HOST and DAEMON_HEALTH_PORT; tell others how what runs here is. `parts`
-    are the daemon's.
+    are the daemon's. With `trace` the inbox's links lead somewhere, too.
 
     Raises:
         HealthPortTaken: with a message for the operator.
@@ -56,6 +61,7 @@ async def serving(settings: DaemonSettings, live: LiveComponents, parts: Supervi
             own_reports=live.reports,
             heartbeats=live.heartbeats,
             failing=parts.failing,
+            expected=settings.listed_enterprise_ids or (),
         )
         # After the last look, which could publish them once more.
         withdrawing = partial(withdraw, live.component_ids, SupabaseHeartbeatStore(supabase))
@@ -64,7 +70,8 @@ async def serving(settings: DaemonSettings, live: LiveComponents, parts: Supervi
             serving_at(
                 listening,
                 monitor,
-                StatusPage(settings.temporal_ui_url, settings.temporal_namespace),
+                StatusPage(settings.temporal_ui_url, settings.temporal_namespace, settings.inbox_url),
+                trace=trace,
                 host_names=(settings.daemon_health_host, *settings.daemon_health_allowed_hosts),
                 parts=parts,
             )
@@ -82,17 +89,23 @@ async def serving_at(
     host_names: Collection[str] = (),
     look_every_seconds: float = LOOK_EVERY_SECONDS,
     parts: Supervisor | None = None,
+    trace: Tracing | None = None,
 ) -> AsyncIterator[None]:
-    """Serve what this monitor observes, within the block; `parts` keeps the monitor and the server."""
+    """Serve what this monitor observes, within the block; `parts` keeps the monitor and the server. With `trace` it is
+    told what became of one notification, too.
+    """
     history = History() if history is None else history
     parts = parts or Supervisor()
+    measured = HealthMetrics()
 
     def note() -> None:
-        history.note(monitor.observations(), datetime.now(UTC))
+        now = datetime.now(UTC)
+        history.note(monitor.database, now)
+        measured.note(report_status(monitor.observations(), now))
 
     looking = parts.keep("health monitor", partial(monitor.run, look_every_seconds, note))
     watching = asyncio.create_task(looking, name="health monitor")
-    answers = application(monitor, history, page, host_names=host_names)
+    answers = application(monitor, history, page, host_names=host_names, trace=trace)
     try:
         async with http_server.serving(answers, listening, parts, "health server"):
             host, port = listening.getsockname()[:2]

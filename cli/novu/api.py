@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from cli import patience
 from shared.bounded_answers import bound_answers
 from shared.novu.rates import UNMETERED
 from shared.novu.retry_after import retry_after_seconds
@@ -48,10 +49,13 @@ Result = TypeVar("Result")
 Category = Literal["configuration", "global"]
 
 
+NO_ANSWER_HINT = "is NOVU_API_URL right? xnovu doctor novu says more; else try again later."
+
+
 class NovuFailed(Exception):
     """Novu refused, or did not answer. `status` is None without an answer; `hint` says what to do."""
 
-    def __init__(self, message: str, *, status: int | None = None, hint: str = "try again later.", pause: float = 0):
+    def __init__(self, message: str, *, status: int | None = None, hint: str = NO_ANSWER_HINT, pause: float = 0):
         super().__init__(message)
         self.status = status
         self.hint = hint
@@ -87,11 +91,17 @@ class ListedWorkflow:
 
 
 class NovuApi:
-    """Every method raises NovuFailed."""
+    """Every method raises NovuFailed. Until Novu has answered once, a request without an answer is not repeated, and
+    has little time: whoever waits for the command is told soon.
+    """
 
     def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
         self._client = client
         self._rates = rates
+        self._has_answered = False
+
+    def _is_to_be_repeated(self, error: BaseException) -> bool:
+        return isinstance(error, NovuFailed) and error.is_passing and self._has_answered
 
     async def my_environment(self) -> NovuEnvironment:
         """The key's own."""
@@ -163,7 +173,7 @@ class NovuApi:
 
     async def _request(self, method: str, path: str, category: Category, **how: Any) -> httpx.Response:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, NovuFailed) and error.is_passing),
+            retry=retry_if_exception(self._is_to_be_repeated),
             wait=_pause_seconds,
             stop=stop_after_delay(REPEATED_FOR_SECONDS),
             reraise=True,
@@ -172,7 +182,9 @@ class NovuApi:
                 if put_off := await self._rates.take(category, "workflows", within_seconds=TOKEN_WITHIN_SECONDS):
                     raise _put_off(method, path, put_off)
                 try:
-                    response = await self._client.request(method, path, **how)
+                    timeout = self._client.timeout if self._has_answered else patience.ANSWERS_WITHIN_SECONDS
+                    response = await self._client.request(method, path, timeout=timeout, **how)
+                    self._has_answered = True
                 except httpx.RequestError as error:
                     raise NovuFailed(f"{method} {path}: no answer ({type(error).__name__})") from None
                 await self._rates.heed(category, response.status_code, response.headers)

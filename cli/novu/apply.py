@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from cli.action import Action
 from cli.novu.api import NovuApi, NovuFailed, at_once
 from cli.novu.desired import TAG, Desired, channels_of_types
 from cli.novu.diff import differences, put_body
 from cli.novu.findings import Finding, find_in_document
-from cli.novu.plan import Action, Plan, Step, Wish
+from cli.novu.plan import Plan, Step, Wish
 from cli.novu.rows import Noted, WorkflowRows
 
 NOTE_EVERY = 50

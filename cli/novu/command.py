@@ -1,7 +1,6 @@
 """`xnovu novu plan | apply | publish | check`."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -9,12 +8,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli.action import EXIT_SOMETHING_TO_DO, Action
+from cli.asking import ask
+from cli.commands import USAGE_ERROR
 from cli.failure import exit_with_hint
 from cli.novu.api import NovuEnvironment, NovuFailed
 from cli.novu.apply import Applied, Applying, Done
 from cli.novu.check import check_workflows
 from cli.novu.findings import Finding
-from cli.novu.plan import Action, Plan, Wish, make_plan
+from cli.novu.plan import Plan, Wish, make_plan
 from cli.novu.publish import Publication, compare
 from cli.novu.publish import publish as carry_out
 from cli.novu.rows import Scope
@@ -31,13 +33,7 @@ from cli.novu.show import (
     show_publication,
     silent,
 )
-from cli.terminal import say, say_line
-
-EXIT_SOMETHING_TO_DO = 2
-
-
-_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""Click's; which copy of Click it is, is Typer's affair."""
+from cli.terminal import say_line
 
 
 class _NovuGroup(TyperGroup):
@@ -46,8 +42,8 @@ class _NovuGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except _USAGE_ERROR as error:
-            error.exit_code = EXIT_FAILED  # type: ignore[attr-defined]
+        except USAGE_ERROR as error:
+            error.exit_code = EXIT_FAILED
             raise
 
 
@@ -112,7 +108,7 @@ def apply(
     if not as_json:
         show_plan(planned)
     if planned.todo:
-        _ask(f"Change {len(planned.todo)} workflows in {planned.environment.name}?", yes, as_json)
+        ask(f"Change {len(planned.todo)} workflows in {planned.environment.name}?", yes=yes, as_json=as_json)
     with failures_told():
         applied = asyncio.run(_apply(planned, wish, silent if as_json else show_done))
     if as_json:
@@ -152,9 +148,9 @@ def publish(
         if as_json:
             say_json(answer)
         raise typer.Exit(EXIT_SOMETHING_TO_DO if found.keys else 0)
-    _ask(f"Publish {len(found.keys)} workflows to {found.target.name}?", yes, as_json)
+    ask(f"Publish {len(found.keys)} workflows to {found.target.name}?", yes=yes, as_json=as_json)
     with failures_told():
-        failed = asyncio.run(_publish(found))
+        failed = asyncio.run(_publish(found, scope))
     if as_json:
         say_json({**answer, "failed": failures_json(failed)})
     else:
@@ -191,37 +187,26 @@ def _wish(enterprise: Sequence[str] | None, static: bool, adopt: Sequence[str] |
     return Wish(Scope(tuple(enterprise) if enterprise else None, static), frozenset(adopt or ()), prune, full)
 
 
-def _ask(question: str, yes: bool, as_json: bool) -> None:
-    """Go on only if it is wanted."""
-    if yes:
-        return
-    if as_json or not sys.stdin.isatty():
-        exit_with_hint("Nothing was changed: nobody can be asked.", "--yes does it without asking.", EXIT_FAILED)
-    if not typer.confirm(question):
-        say("Nothing was changed.")
-        raise typer.Exit(EXIT_FAILED)
-
-
 async def _plan(wish: Wish) -> Plan:
-    async with configured_session() as (api, rows):
+    async with configured_session(wish.scope.enterprise_ids) as (api, rows):
         return await make_plan(api, rows, wish)
 
 
 async def _apply(planned: Plan, wish: Wish, done: Done) -> Applied:
-    async with configured_session() as (api, rows):
+    async with configured_session(wish.scope.enterprise_ids) as (api, rows):
         return await Applying(api, rows, planned, wish, done=done).run()
 
 
 async def _compare(to: str, scope: Scope) -> Publication:
-    async with configured_session() as (api, rows):
+    async with configured_session(scope.enterprise_ids) as (api, rows):
         return await compare(api, rows, to, scope)
 
 
-async def _publish(found: Publication) -> dict[str, NovuFailed]:
-    async with configured_session() as (api, rows):
+async def _publish(found: Publication, scope: Scope) -> dict[str, NovuFailed]:
+    async with configured_session(scope.enterprise_ids) as (api, rows):
         return await carry_out(api, rows, found)
 
 
 async def _check(scope: Scope) -> tuple[NovuEnvironment, list[Finding]]:
-    async with configured_session() as (api, rows):
+    async with configured_session(scope.enterprise_ids) as (api, rows):
         return await check_workflows(api, rows, scope)

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from cli.action import Action
 from cli.novu.api import ListedWorkflow, NovuApi, NovuEnvironment, at_once
 from cli.novu.desired import TAG, Desired, desired_workflow, united
 from cli.novu.diff import Change, differences
@@ -21,19 +21,6 @@ NOVU_CLOUD = "novu-cloud"
 
 MOST_READ_FOR_ISSUES = 20
 """Unchanged workflows in which Novu finds issues are read for them, so many at most."""
-
-
-class Action(StrEnum):
-    """What is to be done with one workflow."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    REFUSED = "refused"
-    """Nothing can be done before a person decides; `reason` says what."""
-    LEFT = "left"
-    """Ours at Novu, of no row any more."""
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)

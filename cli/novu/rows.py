@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.models import Channel, WorkflowType
 from shared.supabase.decoding import Unreadable, read_label, read_labels
@@ -52,7 +52,7 @@ class Scope:
 class WorkflowRows:
     """Every method raises StoreUnavailable."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def read(self, environment_id: str, scope: Scope) -> AsyncIterator[WorkflowRow]:

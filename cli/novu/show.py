@@ -5,39 +5,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cli.action import MARKS, PAST, Action, counts, short
 from cli.novu.api import NovuEnvironment, NovuFailed
 from cli.novu.apply import Applied
 from cli.novu.diff import Change
 from cli.novu.findings import Finding
-from cli.novu.plan import Action, Plan, Step
+from cli.novu.plan import Plan, Step
 from cli.novu.publish import Publication
 from cli.terminal import say, say_line
-
-LONGEST_VALUE = 60
-
-_MARKS = {
-    Action.CREATE: ("+", "green"),
-    Action.UPDATE: ("~", "yellow"),
-    Action.DELETE: ("-", "red"),
-    Action.REFUSED: ("!", "red"),
-    Action.LEFT: ("?", None),
-}
-
-_PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted"}
 
 
 def show_plan(plan: Plan) -> None:
     """Every step that is something, every finding, and the counts."""
     say_line(f"Novu's environment {plan.environment.name} ({plan.environment.kind})")
     for step in plan.steps:
-        if step.action in _MARKS:
+        if step.action in MARKS:
             show_step(step)
     show_findings(plan.findings)
     say_line(f"Plan: {', '.join(_counts(plan))}.")
 
 
 def show_step(step: Step) -> None:
-    mark, colour = _MARKS[step.action]
+    mark, colour = MARKS[step.action]
     detail = step.reason or (", ".join(step.desired.channels) if step.desired and not step.changes else "")
     say_line(f"  {mark} {step.key}{': ' if detail else ''}{detail}", colour=colour)
     for change in step.changes:
@@ -46,7 +35,7 @@ def show_step(step: Step) -> None:
 
 def show_done(step: Step) -> None:
     """One step that was carried out just now."""
-    say_line(f"  {_PAST[step.action]} {step.key}")
+    say_line(f"  {PAST[step.action]} {step.key}")
 
 
 def silent(_: Step) -> None:
@@ -113,17 +102,7 @@ def _step_json(step: Step) -> dict[str, Any]:
 
 
 def _counts(plan: Plan) -> Iterator[str]:
-    for action, words in (
-        (Action.CREATE, "to create"),
-        (Action.UPDATE, "to update"),
-        (Action.DELETE, "to delete"),
-        (Action.UNCHANGED, "unchanged"),
-    ):
-        yield f"{len(plan.of(action))} {words}"
-    if refused := plan.of(Action.REFUSED):
-        yield f"{len(refused)} refused"
-    if left := plan.of(Action.LEFT):
-        yield f"{len(left)} left behind"
+    yield from counts(lambda action: len(plan.of(action)))
     if plan.elsewhere:
         yield f"{plan.elsewhere} kept from elsewhere"
 
@@ -133,9 +112,4 @@ def _change(change: Change) -> str:
         return f"+ {change.path} ({change.after})"
     if change.after is None and change.path.count(".") == 1:
         return f"- {change.path} ({change.before})"
-    return f"{change.path}: {_short(change.before)} -> {_short(change.after)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+    return f"{change.path}: {short(change.before)} -> {short(change.after)}"

@@ -17,6 +17,7 @@ from cli.terminal import say, say_line
 from cli.trace.delivery import delivery_lines
 from cli.trace.processing import TemporalView, look
 from cli.trace.standing import Standing, stand, transaction_ids, waits_to_be_taken_up
+from shared.notification.transaction_id import parse_transaction_id
 from shared.settings import Settings
 
 EXIT_NO_SUCH_ROW = 1
@@ -52,6 +53,19 @@ def trace(
     else:
         for line in _lines(story):
             say_line(line)
+
+
+async def trace_lines(settings: Settings, wanted: str) -> list[str] | None:
+    """What the command says of the notification with this id, or with this transaction id; None if there is none.
+
+    Raises StoreUnavailable: the database cannot be asked.
+    """
+    notification_id = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+    if parsed := parse_transaction_id(wanted):
+        async with supabase_session(settings) as client:
+            notification_id = await OperatorStore(client).id_of(parsed.delivery_key)
+    story = None if notification_id is None else await _tell(settings, notification_id)
+    return None if story is None else list(_lines(story))
 
 
 async def _tell(settings: Settings, notification_id: int) -> Story | None:

@@ -9,12 +9,14 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from cli import patience
 from cli.operator_store import NotificationTrace
 from shared.settings import TemporalSettings, temporal_connect_config
 from shared.temporal.client import connect_once
 from shared.temporal.names import notification_processing_id
+from shared.temporal.reason import temporal_reason
 
-CALL_TIMEOUT = timedelta(seconds=3)
+CALL_TIMEOUT = timedelta(seconds=patience.ANSWERS_WITHIN_SECONDS)
 _LONGEST_FAILURE = 300
 
 
@@ -62,8 +64,7 @@ async def look(settings: TemporalSettings, row: NotificationTrace) -> TemporalVi
             await _describe(client, row.claim_owner or notification_processing_id(row.enterprise_id, [row.id]))
         )
     except (RPCError, RuntimeError) as error:
-        reason = error.message if isinstance(error, RPCError) else str(error)
-        return TemporalView(unreachable=f"Temporal at {settings.temporal_address}: {reason}")
+        return TemporalView(unreachable=f"Temporal at {settings.temporal_address}: {temporal_reason(error)}")
 
 
 async def _describe(client: Client, workflow_id: str) -> Processing | None:

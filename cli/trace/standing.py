@@ -10,6 +10,7 @@ from cli.trace.processing import PendingAttempt, TemporalView
 from shared.notification.delivery import DeliveryState
 from shared.notification.outcomes import RefusalCode
 from shared.notification.transaction_id import transaction_ids as notification_transaction_ids
+from shared.shards import shard_of, shared_scheduler
 
 RECIPIENTS_PER_TRANSACTION = 100
 
@@ -85,9 +86,8 @@ def _sent(row: NotificationTrace) -> Standing:
 def _failed(row: NotificationTrace) -> Standing:
     code = row.error_details.get("code")
     message = row.error_details.get("message", "the row does not say why")
-    replay = f"Mend the cause, then: xnovu replay --enterprise {row.enterprise_id}" + (
-        f" --code {code}" if code else ""
-    )
+    chosen = f"--enterprise {row.enterprise_id}" + (f" --code {code}" if code else "")
+    replay = _before_a_replay(row) or f"Mend the cause, then: xnovu replay {chosen}"
     if code not in {known.value for known in RefusalCode}:
         return Standing("failed", f"It failed before XNovu could decide on it: {message}", replay, needs_attention=True)
     details = ", ".join(
@@ -101,6 +101,16 @@ def _failed(row: NotificationTrace) -> Standing:
         f"What to do about {code} is in docs/error_codes.md. {replay}",
         needs_attention=True,
     )
+
+
+def _before_a_replay(row: NotificationTrace) -> str:
+    """What to do first where the row itself keeps a replay from choosing it; empty if nothing does."""
+    then = f"Then: xnovu replay --id {row.id}"
+    if not row.is_active:
+        return f"A replay leaves out what is unpublished or deactivated: publish it first. {then}"
+    if row.deliver_before is not None and row.deliver_before <= row.now:
+        return f"A replay leaves out what is past its deliver_before: move that first, or set it to null. {then}"
+    return ""
 
 
 def _retracted(row: NotificationTrace) -> Standing:
@@ -212,7 +222,7 @@ def _not_taken_up(
         scheduler.workflow_id.partition("/")[2]
         for scheduler in (orchestration.observed.schedulers if orchestration.observed else ())
     }
-    if row.enterprise_id not in served:
+    if row.enterprise_id not in served and shared_scheduler(shard_of(row.enterprise_id or "")) not in served:
         return Standing(
             "not_served",
             f"{due}: no daemon is configured for enterprise {row.enterprise_id}.",

@@ -1,1 +1,1 @@
-"""How many workers there should be: read, decided, done, once a minute."""
+"""How many workers there should be: read, decided, done, look by look."""

@@ -166,7 +166,7 @@ class Autoscaler:
 
     def _note(self, tick: Tick, before: Memory | None) -> None:
         """One line for each decision, with all that it was made of; and the metrics."""
-        metrics.note(tick.verdict, tick.reason, tick.decision, tick.seen)
+        metrics.note(self._pool_name, tick.verdict, tick.reason, tick.decision, tick.seen)
         known = tick.decision.memory if tick.decision is not None else before
         log.info(
             "scaling_decided",

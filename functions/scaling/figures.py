@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 
 from functions.scaling.model import QueueFigures
 from shared.health.observations import TaskQueueObservation
 from shared.temporal.open_work import count_running_deliveries
-from shared.temporal.task_queues import read_task_queues
+from shared.temporal.task_queues import read_build_queues, read_task_queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,11 @@ class Figures:
     running: int
 
 
-async def read_figures(client: Client, task_queue: str) -> Figures:
-    """Ask for all of it at once. Raises RPCError."""
+async def read_figures(client: Client, task_queue: str, build: WorkerDeploymentVersion | None) -> Figures:
+    """Ask for all of it at once: of all workers, or of a build and its workers. Raises RPCError."""
     queues, running = await asyncio.gather(
-        read_task_queues(client, task_queue), count_running_deliveries(client, task_queue)
+        read_task_queues(client, task_queue) if build is None else read_build_queues(client, task_queue, build),
+        count_running_deliveries(client, task_queue, build),
     )
     return Figures(_figures(queues["workflow"]), _figures(queues["activity"]), running)
 

@@ -7,10 +7,13 @@ from functions.scaling.model import Decision, HoldReason, Observation, Verdict
 from shared.telemetry.metric import Kind, Metric, counter, observe_value
 
 INSTANCES = Metric(
-    "xnovu.scaler.instances", Kind.GAUGE, "{instance}", "Workers that there are to be by the latest decision."
+    "xnovu.scaler.instances", Kind.GAUGE, "{instance}", "Workers that there are to be by the latest decisions."
 )
 CURRENT = Metric(
-    "xnovu.scaler.current", Kind.GAUGE, "{instance}", "Workers that there were to be when the latest decision was made."
+    "xnovu.scaler.current",
+    Kind.GAUGE,
+    "{instance}",
+    "Workers that there were to be when the latest decisions were made.",
 )
 TICKS = Metric(
     "xnovu.scaler.ticks",
@@ -43,34 +46,36 @@ class _Shown:
     current: int
 
 
-_shown: _Shown | None = None
+_shown: dict[str, _Shown] = {}
+"""By pool."""
 
 _ticks = counter(TICKS)
 _hold = counter(HOLD)
 
 
-def note(verdict: Verdict, reason: HoldReason | None, decision: Decision | None, seen: Observation | None) -> None:
+def note(
+    pool: str, verdict: Verdict, reason: HoldReason | None, decision: Decision | None, seen: Observation | None
+) -> None:
     """Count the tick, and show what it decided if it came to that."""
-    global _shown
     _ticks.add(1, {"xnovu.verdict": verdict})
     if reason is not None:
         _hold.add(1, {"xnovu.reason": reason})
     if decision is not None and seen is not None:
-        _shown = _Shown(time.monotonic(), decision.instances, seen.current)
+        _shown[pool] = _Shown(time.monotonic(), decision.instances, seen.current)
 
 
-def _latest() -> _Shown | None:
-    return _shown if _shown is not None and time.monotonic() - _shown.decided_at <= SHOWN_SECONDS else None
+def _latest() -> list[_Shown]:
+    return [shown for shown in _shown.values() if time.monotonic() - shown.decided_at <= SHOWN_SECONDS]
 
 
 def _read_instances() -> float | None:
     shown = _latest()
-    return None if shown is None else shown.instances
+    return sum(each.instances for each in shown) if shown else None
 
 
 def _read_current() -> float | None:
     shown = _latest()
-    return None if shown is None else shown.current
+    return sum(each.current for each in shown) if shown else None
 
 
 observe_value(INSTANCES, _read_instances)

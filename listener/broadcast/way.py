@@ -6,7 +6,6 @@ from typing import Any
 from realtime import AsyncRealtimeChannel
 from realtime.types import BroadcastPayload
 
-from listener.doorbell.shards import shards_of
 from listener.doorbell.way import Hearer, SeatRequest
 from shared.ports import FeedWay
 
@@ -18,10 +17,10 @@ class Broadcast:
 
     name = FeedWay.BROADCAST
 
-    def seats(self, listener_id: str, enterprise_ids: Collection[str]) -> Sequence[SeatRequest]:
+    def seats(self, listener_id: str, shards: Collection[int]) -> Sequence[SeatRequest]:
         """Beats first. A topic is one channel, and several listeners may sit on it."""
         beats = _request(f"xnovu:beat:{listener_id}", _attach_beats)
-        return [beats, *(_request(f"xnovu:ring:{shard}", _attach_rings) for shard in shards_of(enterprise_ids))]
+        return [beats, *(_request(f"xnovu:ring:{shard}", _attach_rings) for shard in sorted(shards))]
 
 
 def _request(topic: str, attach: Callable[[AsyncRealtimeChannel, Hearer], None]) -> SeatRequest:

@@ -1,7 +1,7 @@
 """Hears rings one way, through one socket, for as long as it runs."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from listener.doorbell.access_key import warn_before_expiry
@@ -13,6 +13,7 @@ from listener.doorbell.reader_callbacks import ReaderCallbacks
 from listener.doorbell.socket_supervisor import DEFECT, SocketSupervisor
 from listener.doorbell.timing import FeedTiming
 from listener.doorbell.way import Way
+from listener.roster import Roster
 from shared.ports import FeedStatus, NotificationStore
 from shared.supervision import Supervisor
 
@@ -28,7 +29,7 @@ class Ear:
         self,
         supabase_url: str,
         key: str,
-        enterprise_ids: Sequence[str],
+        enterprises: Roster,
         store: NotificationStore,
         way: Way,
         outbox: Outbox,
@@ -41,19 +42,18 @@ class Ear:
         """`store` rings the canary's beats; after `max_retries` failures in a row the state is FAILED. While it
         `is_covered`, somebody else hears the same: what comes late is no reason to look for oneself.
         """
-        self._observer = FeedObserver(way.name, enterprise_ids, max_retries=max_retries)
+        self._observer = FeedObserver(way.name, enterprises, max_retries=max_retries)
         self._key = key
-        self._enterprise_ids = enterprise_ids
         self._parts = parts
-        self.pulse = Pulse(enterprise_ids, outbox, self._observer, is_covered=is_covered)
+        self.pulse = Pulse(enterprises, outbox, self._observer, is_covered=is_covered)
         canary = Canary(LISTENER_ID, way.name, store, self.pulse, timing=timing)
         self._socket = SocketSupervisor(
             f"{supabase_url}{PATH}",
             key,
-            seats=partial(way.seats, LISTENER_ID, enterprise_ids),
+            seats=partial(way.seats, LISTENER_ID, enterprises.shards),
             pulse=self.pulse,
             canary=canary,
-            callbacks=ReaderCallbacks(enterprise_ids, outbox, self._observer, canary),
+            callbacks=ReaderCallbacks(enterprises, outbox, self._observer, canary),
             observer=self._observer,
             timing=timing,
             parts=parts,
@@ -74,4 +74,4 @@ class Ear:
 
     def note_fault(self) -> None:
         """`run` has ended by what nobody foresaw; it is begun anew."""
-        self._observer.lost(self._enterprise_ids, DEFECT, failures=1)
+        self._observer.lost(DEFECT, failures=1)

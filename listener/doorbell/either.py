@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from listener.doorbell.ear import Ear
 from listener.doorbell.timing import FeedTiming
@@ -46,18 +47,9 @@ class Either:
     def status(self) -> FeedStatus:
         """That of the way which is relied upon, with the counts of all."""
         used = self._used()
-        counted = (self._former, self._first.status, self._second.status)
-        proofs = [each.last_proof_of_life for each in counted if each.last_proof_of_life is not None]
-        return FeedStatus(
-            way=used.status.way,
-            states=used.status.states,
-            changes_received=sum(each.changes_received for each in counted),
-            changes_malformed=sum(each.changes_malformed for each in counted),
-            callbacks_failed=sum(each.callbacks_failed for each in counted),
-            reconnects=sum(each.reconnects for each in counted),
-            last_proof_of_life=max(proofs, default=None),
-            last_error=used.status.last_error or self._first.status.last_error,
-        )
+        unused = self._second if used is self._first else self._first
+        counted = used.status.after(unused.status).after(self._former)
+        return replace(counted, last_error=used.status.last_error or self._first.status.last_error)
 
     def note_fault(self) -> None:
         """`run` has ended by what nobody foresaw."""
@@ -105,11 +97,7 @@ class Either:
         opened, self._opened = self._opened, None
         opened.cancel()
         await asyncio.wait({opened})
-        former = self._second.status
-        self._former.changes_received += former.changes_received
-        self._former.changes_malformed += former.changes_malformed
-        self._former.callbacks_failed += former.callbacks_failed
-        self._former.reconnects += former.reconnects
+        self._former = self._second.status.after(self._former)
         self._second = self._make_second()
 
     def _is_covered(self) -> bool:

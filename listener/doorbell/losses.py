@@ -8,6 +8,9 @@ from shared.exception_text import describe
 
 RATE_LIMIT_SECONDS = 30.0
 
+CONFIGURATION_SECONDS = 5.0
+"""Where only a person can mend it: soon enough for health to see within 15 s that somebody has (decision 86)."""
+
 _CONFIGURATION_MARKS = ('"extension": "system"', "JWT", "JwtSignatureError", "Unable to subscribe to changes")
 _FULL = "ChannelRateLimitReached"
 
@@ -63,9 +66,10 @@ def refused_handshake(error: InvalidStatus) -> SocketLost:
     status = error.response.status_code
     reason = f"handshake refused: HTTP {status} {_error_text(error.response.body)}".rstrip()
     is_configuration = status in (401, 403, 404)
+    at_least = RATE_LIMIT_SECONDS if status == 429 else CONFIGURATION_SECONDS if is_configuration else 0.0
     return SocketLost(
         reason,
-        wait_at_least_seconds=RATE_LIMIT_SECONDS if is_configuration or status == 429 else 0.0,
+        wait_at_least_seconds=at_least,
         is_configuration=is_configuration,
         http_status=status,
     )

@@ -1,6 +1,6 @@
 """What the canary has proven of the enterprises that are heard through one socket."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 from listener.doorbell.observer import FeedObserver
 from listener.doorbell.outbox import Outbox
@@ -14,14 +14,14 @@ class Pulse:
 
     def __init__(
         self,
-        enterprise_ids: Sequence[str],
+        enterprise_ids: Collection[str],
         outbox: Outbox,
         observer: FeedObserver,
         *,
         is_covered: Callable[[], bool] = lambda: False,
     ) -> None:
-        """While it `is_covered`, somebody else hears the same."""
-        self.enterprise_ids = tuple(enterprise_ids)
+        """`enterprise_ids` are those of the moment. While it `is_covered`, somebody else hears the same."""
+        self._enterprise_ids = enterprise_ids
         self._outbox = outbox
         self._observer = observer
         self._is_covered = is_covered
@@ -35,8 +35,8 @@ class Pulse:
         will be written after this.
         """
         self._doubt(next_beat)
-        self._observer.unproven(self.enterprise_ids)
-        self._outbox.put_gap(self.enterprise_ids, "subscribed")
+        self._observer.unproven()
+        self._outbox.put_gap(self._enterprise_ids, "subscribed")
 
     def left(self) -> None:
         """The seats are lost."""
@@ -45,17 +45,17 @@ class Pulse:
     def late(self) -> None:
         """A beat should have come back, and has not: rings are not worth waiting for."""
         if not self._is_covered():
-            self._outbox.put_late(self.enterprise_ids)
+            self._outbox.put_late(self._enterprise_ids)
 
     def skipped(self, beats: int) -> None:
         """A beat came back, and so many before it did not: what was committed beside them is missing too."""
-        self._outbox.put_gap(self.enterprise_ids, f"{beats} beats of the canary were lost")
+        self._outbox.put_gap(self._enterprise_ids, f"{beats} beats of the canary were lost")
 
     def doubted(self, reason: str, *, next_beat: int) -> None:
         """Nothing comes, as far as anybody knows."""
         self._doubt(next_beat)
-        self._observer.unproven(self.enterprise_ids, reason)
-        self._outbox.put_gap(self.enterprise_ids, reason)
+        self._observer.unproven(reason)
+        self._outbox.put_gap(self._enterprise_ids, reason)
 
     def came_back(self, beat: int) -> None:
         """This beat came back: if it was waited for, what was committed until then has to be read."""
@@ -64,8 +64,8 @@ class Pulse:
         if self._wanted_beat is None or beat < self._wanted_beat:
             return
         self._wanted_beat, self.is_proven = None, True
-        self._observer.subscribed(self.enterprise_ids)
-        self._outbox.put_gap(self.enterprise_ids, "changes flow")
+        self._observer.subscribed()
+        self._outbox.put_gap(self._enterprise_ids, "changes flow")
 
     def _doubt(self, next_beat: int) -> None:
         self._wanted_beat, self.is_proven = next_beat, False

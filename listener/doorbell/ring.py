@@ -1,6 +1,7 @@
 """Reads one ring: which rows of which enterprises a statement made work of. A payload never comes this way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,6 +11,14 @@ from shared.notification.priority import read_priority
 from shared.ports import ChangeType, FeedLate, RowChange, RowRetracted, RowScheduled, RuleChanged
 
 Change = RowChange | RowScheduled | RowRetracted | RuleChanged
+
+
+@dataclass(frozen=True, slots=True)
+class HeardOf:
+    """These are rung for, and not known to be served; `changed`: whether somebody is served has changed."""
+
+    enterprise_ids: frozenset[str]
+    changed: bool
 
 
 class MalformedRing(Exception):
@@ -25,13 +34,16 @@ class _Model(BaseModel):
 
 
 class _Entry(_Model):
-    """What a statement did to one enterprise. `due` has ids by priority; `more`: there were too many to name."""
+    """What a statement did to one enterprise. `due` has ids by priority; `more`: there were too many to name. `served`:
+    it is to be, or not any more.
+    """
 
     enterprise_id: StrictStr
     due: tuple[tuple[StrictInt, tuple[StrictInt, ...]], ...] = ()
     scheduled_for: AwareDatetime | None = None
     retracted: tuple[StrictInt, ...] = ()
     rules: StrictBool = False
+    served: StrictBool | None = None
     more: StrictBool = False
 
 
@@ -45,9 +57,9 @@ class _Ring(_Model):
 
 
 def read_ring(
-    ring: Any, enterprise_ids: frozenset[str], *, committed_at: datetime | None = None
-) -> Iterator[Change | FeedLate]:
-    """What a ring tells of these enterprises; of others it is silent. FeedLate names those of whom the tables tell
+    ring: Any, enterprise_ids: Set[str], *, committed_at: datetime | None = None
+) -> Iterator[Change | FeedLate | HeardOf]:
+    """What a ring tells of these enterprises; of others only who they are. FeedLate names those of whom the tables tell
     more. Without `committed_at` the time of the ring stands for it.
 
     Raises:
@@ -61,8 +73,12 @@ def read_ring(
     for entry in read.entries:
         if entry.enterprise_id in enterprise_ids:
             yield from _changes(entry, change, committed_at or read.at)
+    strangers = frozenset(each.enterprise_id for each in read.entries if each.enterprise_id not in enterprise_ids)
+    changed = read.more or any(entry.served is not None for entry in read.entries)
+    if strangers or changed:
+        yield HeardOf(strangers, changed)
     if read.more:
-        yield FeedLate(enterprise_ids)
+        yield FeedLate(frozenset(enterprise_ids))
 
 
 def _changes(entry: _Entry, change: ChangeType, committed_at: datetime) -> Iterator[Change | FeedLate]:

@@ -79,7 +79,7 @@ class SocketSupervisor:
 
     def _lose_all(self, reason: str, *, failures: int) -> None:
         self._pulse.left()
-        self._observer.lost(self._pulse.enterprise_ids, reason, failures=failures)
+        self._observer.lost(reason, failures=failures)
 
     async def _hold_socket(self) -> None:
         client = AsyncRealtimeClient(

@@ -13,7 +13,8 @@ class FeedTiming:
     """
 
     reconnect_delay: float = 1.0
-    reconnect_cap: float = 30.0
+    reconnect_cap: float = 6.0
+    """So that a server that is well again is heard, and health says so, within 15 s (decision 86)."""
     handshake_timeout: float = 10.0
     confirm_timeout: float = 10.0
     """The server's first subscription after a cold start takes up to 3 s."""

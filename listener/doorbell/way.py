@@ -44,6 +44,6 @@ class Way(Protocol):
 
     name: FeedWay
 
-    def seats(self, listener_id: str, enterprise_ids: Collection[str]) -> Sequence[SeatRequest]:
-        """All that is to be joined to hear rings for these enterprises, and the beats of this listener."""
+    def seats(self, listener_id: str, shards: Collection[int]) -> Sequence[SeatRequest]:
+        """All that is to be joined to hear rings in these shards, and the beats of this listener."""
         ...

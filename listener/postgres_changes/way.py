@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from realtime import AsyncRealtimeChannel, RealtimePostgresChangesListenEvent
 from realtime.types import PostgresChangesPayload
 
-from listener.doorbell.shards import shards_of
 from listener.doorbell.way import Hearer, SeatRequest
 from shared.ports import FeedWay
 
@@ -25,18 +24,18 @@ class PostgresChanges:
 
     name = FeedWay.POSTGRES_CHANGES
 
-    def seats(self, listener_id: str, enterprise_ids: Collection[str]) -> Sequence[SeatRequest]:
+    def seats(self, listener_id: str, shards: Collection[int]) -> Sequence[SeatRequest]:
         """One seat, under a name never used before: no late answer to an earlier one can reach it.
 
         Subscriptions are the server's dearest good: each changed row is matched against all of them.
         """
-        shards = ",".join(map(str, shards_of(enterprise_ids)))
+        rung = ",".join(map(str, sorted(shards)))
 
         def attach(channel: AsyncRealtimeChannel, hearer: Hearer) -> None:
             def on_event(payload: PostgresChangesPayload) -> None:
                 _hand_on(payload["data"], hearer)
 
-            for wanted in (f"shard=in.({shards})", f"listener_id=eq.{listener_id}"):
+            for wanted in (f"shard=in.({rung})", f"listener_id=eq.{listener_id}"):
                 channel.on_postgres_changes(
                     RealtimePostgresChangesListenEvent.Insert,
                     on_event,

@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import partial
 
 from listener.counters import ListenerCounters
-from listener.doorbell.shards import shard_of, shards_of
 from listener.listener import Listener
+from listener.roster import Roster
 from listener.sharing.division import divide
 from listener.sharing.term import Term
 from shared.ports import FeedFlaw, FeedState, FeedStatus, ShareStore, StoreUnavailable
+from shared.shards import shard_of
 from shared.supervision import Supervisor
 
 log = logging.getLogger("EnhancedSubscriptionManager")
@@ -39,7 +40,7 @@ class Shares:
         store: ShareStore,
         listener_id: str,
         enterprise_ids: Collection[str],
-        make: Callable[[Collection[str]], Listener],
+        make: Callable[[Roster], Listener],
         *,
         counters: ListenerCounters,
         parts: Supervisor,
@@ -48,8 +49,8 @@ class Shares:
         self.counters = counters
         self._store = store
         self._listener_id = listener_id
-        self._enterprise_ids = frozenset(enterprise_ids)
-        self._all_shards = frozenset(shards_of(enterprise_ids))
+        self._enterprises = Roster.of(enterprise_ids)
+        self._all_shards = self._enterprises.shards
         self._make = make
         self._parts = parts
         self._current = self._term(self._all_shards)
@@ -85,13 +86,13 @@ class Shares:
     def feed_status(self) -> FeedStatus:
         """Of the present listener's feed, with the counts of its predecessors here."""
         listener = self._current.listener
-        return _with_counts_of(self._former, listener.feed_status if listener else FeedStatus())
+        return (listener.feed_status if listener else FeedStatus()).after(self._former)
 
     def states(self) -> dict[str, FeedState]:
         """Those of the enterprises in its own shards; and of those that nobody hears, so that somebody tells."""
         heard = self._current.shards.union(*self._heard_by.values())
         unheard = dict.fromkeys(
-            (each for each in self._enterprise_ids if shard_of(each) not in heard), FeedState.RECONNECTING
+            (each for each in self._enterprises if shard_of(each) not in heard), FeedState.RECONNECTING
         )
         listener = self._current.listener
         return unheard | (listener.states() if listener else {})
@@ -151,7 +152,7 @@ class Shares:
     def _hand_over(self, to: Term) -> None:
         former, self._current, self._next = self._current, to, None
         if former.listener is not None:
-            self._former = _with_counts_of(self._former, former.listener.feed_status)
+            self._former = former.listener.feed_status.after(self._former)
         former.stop.set()
 
     async def _leave(self) -> None:
@@ -163,17 +164,4 @@ class Shares:
             log.info("shares_not_left")
 
     def _term(self, shards: frozenset[int]) -> Term:
-        return Term.of(shards, self._enterprise_ids, self._make)
-
-
-def _with_counts_of(former: FeedStatus, now: FeedStatus) -> FeedStatus:
-    return FeedStatus(
-        way=now.way,
-        states=now.states,
-        changes_received=former.changes_received + now.changes_received,
-        changes_malformed=former.changes_malformed + now.changes_malformed,
-        callbacks_failed=former.callbacks_failed + now.callbacks_failed,
-        reconnects=former.reconnects + now.reconnects,
-        last_proof_of_life=now.last_proof_of_life or former.last_proof_of_life,
-        last_error=now.last_error,
-    )
+        return Term.of(shards, self._enterprises, self._make)

@@ -1,12 +1,11 @@
 """A listener for some of the shards, from when it is opened until another one with other shards has taken over."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from listener.doorbell.shards import shard_of
 from listener.listener import Listener
-from shared.ports import FeedState
+from listener.roster import Roster
 from shared.supervision import Supervisor
 
 SETTLED_WITHIN_SECONDS = 30.0
@@ -24,12 +23,9 @@ class Term:
     is_settled: bool = False
 
     @classmethod
-    def of(
-        cls, shards: frozenset[int], enterprise_ids: Collection[str], make: Callable[[Collection[str]], Listener]
-    ) -> "Term":
+    def of(cls, shards: frozenset[int], enterprises: Roster, make: Callable[[Roster], Listener]) -> "Term":
         """For those of the enterprises that are in these shards."""
-        ours = [each for each in enterprise_ids if shard_of(each) in shards]
-        return cls(shards, make(ours) if ours else None)
+        return cls(shards, make(enterprises.within(shards)) if shards else None)
 
     async def run(self, parts: Supervisor, on_settled: Callable[[], None]) -> None:
         """Until `stop` is set; what is held is handed over at the end. `on_settled` is called once it `is_settled`:
@@ -50,4 +46,4 @@ class Term:
         self.is_settled = True
 
     def _is_heard(self) -> bool:
-        return self.listener is None or set(self.listener.states().values()) == {FeedState.SUBSCRIBED}
+        return self.listener is None or self.listener.is_heard

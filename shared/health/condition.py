@@ -30,11 +30,16 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not as it should be, in words for an operator: no payload, no recipient, no secret."""
+    """One thing that is not as it should be, in words for an operator: no payload, no recipient, no secret.
+
+    `do` is what to do about it; `because_of` the part whose trouble brings it about, None for a cause.
+    """
 
     part: Part
     condition: Condition
     reason: str
+    do: str = ""
+    because_of: Part | None = None
 
 
 def worst(conditions: Iterable[Condition]) -> Condition:

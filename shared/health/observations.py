@@ -10,12 +10,18 @@ from enum import StrEnum
 
 
 class SubscriptionState(StrEnum):
-    """An enterprise's place on the feed; CATCHING_UP is subscribed, with a sweep of what was missed still to come."""
+    """An enterprise's place on the feed; CATCHING_UP is subscribed, with a sweep of what was missed still to come.
+
+    A listener says one of the first four of its own. UNHEARD: no living listener has it. UNKNOWN: some listener had it
+    when the database, through which it tells, last answered.
+    """
 
     SUBSCRIBED = "subscribed"
     CATCHING_UP = "catching_up"
     RECONNECTING = "reconnecting"
     FAILED = "failed"
+    UNHEARD = "unheard"
+    UNKNOWN = "unknown"
 
 
 class Component(StrEnum):
@@ -54,7 +60,9 @@ class EnterpriseObservation:
 class ListenerObservation:
     """A listener: its enterprises, and whether Temporal answered its latest workflow start.
 
-    `shards`: those of the deployment's that it hears; each enterprise is in one.
+    `shards`: those of the deployment's that it hears; each enterprise is in one. `serves_everybody`: in these whoever
+    the database says is served. Of thousands `enterprises` names only those whose state is another than that of their
+    shard in `shard_states`.
     `way`: how rings for row changes reach it. `last_proof_of_life`: when one of its own last came back.
     `unread_rules`: by enterprise, since when its scheduler was told in vain that rules have changed. `flaws` keep row
     changes from it, each with its remedy.
@@ -62,6 +70,8 @@ class ListenerObservation:
 
     enterprises: Mapping[str, EnterpriseObservation]
     shards: tuple[int, ...] = ()
+    serves_everybody: bool = False
+    shard_states: Mapping[int, SubscriptionState] = field(default_factory=dict)
     temporal_available: bool = True
     way: str | None = None
     last_proof_of_life: datetime | None = None
@@ -73,7 +83,12 @@ class ListenerObservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NovuObservation:
-    """Novu's answers, by event. `failing_since` is set while the latest calls brought nothing but faults."""
+    """Novu's answers, by event. `failing_since` is set while the latest calls brought nothing but faults, `well_since`
+    from the first answer after such a time, or at all.
+
+    `unanswered_since`: when the oldest call began that is still without an answer. `slow_seconds`: how long the slowest
+    of the latest answers took. `lacking_keys`: variables with enterprises' own keys that the worker needs and lacks.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -81,13 +96,21 @@ class NovuObservation:
     last_call_at: datetime | None = None
     failing_since: datetime | None = None
     last_fault: str | None = None
+    well_since: datetime | None = None
+    unanswered_since: datetime | None = None
+    slow_seconds: float = 0.0
+    lacking_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerObservation:
-    """A worker: whether it polls its task queue, and the outcomes that it wrote to rows since it started."""
+    """A worker: whether it polls its task queue, and the outcomes that it wrote to rows since it started.
+
+    `enterprise_ids`: those that it works for; None: for all.
+    """
 
     polling: bool
+    enterprise_ids: tuple[str, ...] | None = None
     sent: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     novu: NovuObservation = field(default_factory=NovuObservation)
@@ -158,7 +181,7 @@ class TemporalObservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRows:
-    """An enterprise's rows that are due and in nobody's hands; `rows` is counted up to a thousand."""
+    """An enterprise's rows that are due and in nobody's hands, or in somebody's; `rows` is counted up to a thousand."""
 
     rows: int
     oldest_age_seconds: float
@@ -198,12 +221,13 @@ class DeliveryStates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedNotification:
-    """A row that is FAILED, and the code of its refusal (docs/error_codes.md)."""
+    """A row that is FAILED, the code of its refusal (docs/error_codes.md), and the key of the template that refused."""
 
     notification_id: int
     enterprise_id: str
     code: str
     failed_at: datetime
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,11 +243,52 @@ class RetriedDeliveries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostComponent:
+    """A listener or worker that was heard of and has not said that it ends: killed, frozen, or cut off.
+
+    `enterprise_ids`: those that it heard, of a listener; `shards`: those in which it heard everybody.
+    """
+
+    component_id: str
+    component: Component
+    host: str
+    pid: int | None
+    reported_at: datetime
+    silent_seconds: float
+    enterprise_ids: tuple[str, ...] = ()
+    shards: tuple[int, ...] = ()
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleErrors:
+    """An enterprise's active rules that cannot fire, counted up to a thousand; `error` is that of `rule_id`."""
+
+    enterprise_id: str
+    rules: int
+    rule_id: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseObservation:
-    """The latest answer of the database, and `error` if the latest call had none."""
+    """The latest answer of the database, and `error` if the latest call had none; `error_code` is PostgreSQL's,
+    PostgREST's or HTTP's.
+
+    `in_hands`: rows that a worker holds, their age since the claim or the first fault. `paused`: enterprises that are
+    not to be served. `served`: whom listeners of everybody are to hear, if one reports. `latest_faults`: by code, when
+    a delivery that is tried again last met one.
+    """
 
     answered_at: datetime | None = None
     error: str | None = None
+    error_code: str | None = None
+    lost: tuple[LostComponent, ...] = ()
+    paused: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
+    in_hands: Mapping[str, DueRows] = field(default_factory=dict)
+    rule_errors: tuple[RuleErrors, ...] = ()
+    latest_faults: Mapping[str, datetime] = field(default_factory=dict)
     due: Mapping[str, DueRows] = field(default_factory=dict)
     passes: tuple[SchedulerPassObservation, ...] = ()
     recent: RecentDeliveries = field(default_factory=lambda: RecentDeliveries(seconds=0.0))
@@ -235,7 +300,7 @@ class DatabaseObservation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """All that one look sees. `observer` is the process that looks, `failing` are parts of its own; `components` have
-    reported lately.
+    reported lately, those with `own_ids` run in it. `expected`: the enterprises that its settings name.
     """
 
     observer: ProcessObservation
@@ -243,6 +308,8 @@ class Observations:
     temporal: TemporalObservation
     database: DatabaseObservation
     failing: tuple[FailingPart, ...] = ()
+    own_ids: frozenset[str] = frozenset()
+    expected: tuple[str, ...] = ()
 
     @property
     def listeners(self) -> tuple[ListenerObservation, ...]:

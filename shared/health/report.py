@@ -1,7 +1,7 @@
 """The answers of /health and /status, field by field as callers know them (docs/health.md)."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -14,11 +14,16 @@ from shared.health.observations import (
     ProcessObservation,
     SubscriptionState,
 )
+from shared.health.shown import MOST_SHOWN, Wanted, by_trouble, choose
+from shared.health.thresholds import Thresholds
+from shared.health.unfinished import UNKNOWN, Unfinished
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCounts:
-    """Enterprises by state; those that are catching up are not active yet, and count as reconnecting."""
+    """Enterprises by state; those that are catching up are not active yet, and count as reconnecting, as do those of
+    which nobody knows. Those that no listener has count as failed.
+    """
 
     total: int
     active: int
@@ -32,20 +37,35 @@ class SubscriptionCounts:
         return cls(
             total=counts.total(),
             active=counts[SubscriptionState.SUBSCRIBED],
-            failed=counts[SubscriptionState.FAILED],
-            reconnecting=counts[SubscriptionState.RECONNECTING] + counts[SubscriptionState.CATCHING_UP],
+            failed=counts[SubscriptionState.FAILED] + counts[SubscriptionState.UNHEARD],
+            reconnecting=counts[SubscriptionState.RECONNECTING]
+            + counts[SubscriptionState.CATCHING_UP]
+            + counts[SubscriptionState.UNKNOWN],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """GET /health. `problems` are why it is not healthy; they are told in /status."""
+    """GET /health. `problems` are why it is not healthy; they are told with the rows that are `unfinished`: None where
+    nobody knows.
+    """
 
     uptime_seconds: int
     subscriptions: SubscriptionCounts
     enterprise_status: Mapping[str, SubscriptionState]
     orchestration: str
     problems: tuple[Problem, ...]
+    unfinished: Unfinished | None
+
+    @property
+    def summary(self) -> str:
+        """For people, on one line: the cause, what it holds up, and what to do."""
+        if not self.problems:
+            return "all is well"
+        cause = self.problems[0]
+        rows = UNKNOWN if self.unfinished is None else self.unfinished.sentence()
+        told = f"{cause.part}: {cause.reason.rstrip('. ')}."
+        return " ".join(each for each in (told, rows, f"Hint: {cause.do}") if each)
 
     @property
     def status(self) -> Condition:
@@ -74,8 +94,36 @@ class HealthReport:
                 "queue": self.condition_of(Part.QUEUE, Part.SUPABASE, Part.NOVU, Part.PROCESSES),
                 "temporal": temporal,
             },
-            "enterprise_status": dict(self.enterprise_status),
+            **self._enterprises(),
             "temporal_status": {"status": temporal, "orchestrationWorkflow": self.orchestration},
+            **(self.told() if self.problems else {}),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """Why it is as it is, causes first; the same in /health, as long as something is wrong, as in /status."""
+        return {
+            "summary": self.summary,
+            "problems": [
+                {
+                    "component": problem.part,
+                    "status": problem.condition,
+                    "reason": problem.reason,
+                    "do": problem.do,
+                    "because_of": problem.because_of,
+                }
+                for problem in self.problems
+            ],
+            "unfinished": _unfinished(self.unfinished),
+        }
+
+    def _enterprises(self) -> dict[str, Any]:
+        """All of them, as long as they are few; of more those in trouble first, and how many are left out."""
+        if len(self.enterprise_status) <= MOST_SHOWN:
+            return {"enterprise_status": dict(self.enterprise_status)}
+        chosen = sorted(self.enterprise_status, key=by_trouble(self.enterprise_status, {}))[:MOST_SHOWN]
+        return {
+            "enterprise_status": {each: self.enterprise_status[each] for each in chosen},
+            "enterprises_left_out": len(self.enterprise_status) - len(chosen),
         }
 
 
@@ -87,9 +135,14 @@ class StatusReport:
     observations: Observations
     observed_at: datetime
 
-    def to_json(self) -> dict[str, Any]:
-        """The body of GET /status: all of /health and more. Times are RFC 3339 in UTC."""
+    def to_json(self, wanted: Wanted | None = None) -> dict[str, Any]:
+        """The body of GET /status: all of /health and more, with the enterprises that are `wanted`. Times are RFC 3339
+        in UTC.
+        """
         seen = self.observations
+        due = seen.database.due
+        states = self.health.enterprise_status
+        shown = choose({*states, *due}, states, due, wanted or Wanted(), self._troubled())
         process = seen.observer
         return {
             **self.health.to_json(),
@@ -97,10 +150,7 @@ class StatusReport:
             "version": process.version,
             "build": process.build,
             "process": _process(process),
-            "problems": [
-                {"component": problem.part, "status": problem.condition, "reason": problem.reason}
-                for problem in self.health.problems
-            ],
+            **self.health.told(),
             "dependencies": {
                 "supabase": {
                     "status": self.health.condition_of(Part.SUPABASE),
@@ -113,7 +163,9 @@ class StatusReport:
                 "novu": {"status": self.health.condition_of(Part.NOVU), **self._novu()},
             },
             "feed": self._feed(),
-            "enterprises": {enterprise_id: self._enterprise(enterprise_id) for enterprise_id in self._enterprise_ids()},
+            "enterprises": self._enterprises(shown.enterprise_ids),
+            "enterprises_shown": shown.to_json(),
+            "waiting_rows": self.health.unfinished and self.health.unfinished.waiting,
             "task_queue": seen.temporal.task_queue,
             "task_queues": {
                 kind: {**asdict(queue), "last_poll_at": _text(queue.last_poll_at)}
@@ -129,6 +181,7 @@ class StatusReport:
                     "enterprise_id": failure.enterprise_id,
                     "code": failure.code,
                     "at": _text(failure.failed_at),
+                    **({"template": failure.template} if failure.template else {}),
                 }
                 for failure in seen.database.failures
             ],
@@ -144,24 +197,39 @@ class StatusReport:
                 for report in seen.components
             ],
             "failing": [_failing(part) for part in seen.failing],
+            "lost_processes": [
+                {
+                    "component": lost.component,
+                    "id": lost.component_id,
+                    "host": lost.host,
+                    "pid": lost.pid,
+                    "reported_at": _text(lost.reported_at),
+                }
+                for lost in seen.database.lost
+            ],
+            "rule_errors": [asdict(each) for each in seen.database.rule_errors],
         }
 
-    def _enterprise_ids(self) -> list[str]:
-        return sorted({*self.health.enterprise_status, *self.observations.database.due})
+    def _troubled(self) -> frozenset[str]:
+        """Enterprises with rules that cannot fire, or with rows that have been tried again for too long."""
+        database, limit = self.observations.database, Thresholds().waiting_degraded
+        late = {each.enterprise_id for each in database.retried if each.oldest_age_seconds >= limit}
+        return frozenset(late.union(each.enterprise_id for each in database.rule_errors))
 
-    def _enterprise(self, enterprise_id: str) -> dict[str, Any]:
-        """Of several listeners that serve the enterprise: sums, and the latest times."""
+    def _enterprises(self, enterprise_ids: Collection[str]) -> dict[str, Any]:
+        passes: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
+        for each in self.observations.database.passes:
+            passes[each.enterprise_id][f"{each.scheduler}_last_pass_at"] = _text(each.last_pass_at)
+        return {each: self._enterprise(each, passes[each]) for each in enterprise_ids}
+
+    def _enterprise(self, enterprise_id: str, passes: Mapping[str, str | None]) -> dict[str, Any]:
+        """Of several listeners that serve the enterprise: sums, and the latest times; null where none names it."""
         seen = [
             listener.enterprises[enterprise_id]
             for listener in self.observations.listeners
             if enterprise_id in listener.enterprises
         ]
         due = self.observations.database.due.get(enterprise_id)
-        passes = {
-            f"{each.scheduler}_last_pass_at": _text(each.last_pass_at)
-            for each in self.observations.database.passes
-            if each.enterprise_id == enterprise_id
-        }
         return {
             "status": self.health.enterprise_status.get(enterprise_id),
             "last_event_at": _text(_latest(each.last_event_at for each in seen)),
@@ -207,12 +275,9 @@ class StatusReport:
         }
 
 
-def _sums(seen: Iterable[EnterpriseObservation]) -> dict[str, int]:
-    totals = {"recovered_by_sweep": 0, "events_seen": 0, "workflows_started": 0}
-    for each in seen:
-        for name in totals:
-            totals[name] += getattr(each, name)
-    return totals
+def _sums(seen: Collection[EnterpriseObservation]) -> dict[str, int | None]:
+    names = ("recovered_by_sweep", "events_seen", "workflows_started")
+    return {name: sum(getattr(each, name) for each in seen) if seen else None for name in names}
 
 
 def _process(process: ProcessObservation) -> dict[str, Any]:
@@ -227,6 +292,10 @@ def _process(process: ProcessObservation) -> dict[str, Any]:
 
 def _failing(part: FailingPart) -> dict[str, Any]:
     return {**asdict(part), "failing_since": _text(part.failing_since)}
+
+
+def _unfinished(unfinished: Unfinished | None) -> dict[str, Any] | None:
+    return None if unfinished is None else {"rows": unfinished.rows, **asdict(unfinished)}
 
 
 def _latest(instants: Iterable[datetime | None]) -> datetime | None:

@@ -11,6 +11,11 @@ _TAKEN = re.compile(PATTERN)
 
 _MOST_NAMED = 20
 
+ERASED = "00000000-0000-0000-0000-"
+"""Begins what stands in a row's recipients at the place of somebody who was erased (`xnovu erase`): nobody's id, and a
+uuid with the place behind it, so that the others keep their places.
+"""
+
 
 def not_taken(recipients: Sequence[object], *, any_id: bool = False) -> list[int]:
     """The places, from 0, of those that are no subscriber ids; the first twenty. `any_id`: only of blank ones."""
@@ -25,3 +30,8 @@ def _is_said(recipient: object) -> bool:
 
 def _is_taken(recipient: object) -> bool:
     return isinstance(recipient, str) and _TAKEN.fullmatch(recipient) is not None
+
+
+def is_erased(recipient: str) -> bool:
+    """Whether it only keeps the place of somebody who was erased."""
+    return recipient.startswith(ERASED)

@@ -122,13 +122,13 @@ def _answer(response: httpx.Response) -> TriggerResult:
 
 @asynccontextmanager
 async def open_subscribers(
-    api_url: str, secret_key: str, rates: NovuRates = UNMETERED
+    api_url: str, secret_key: str, rates: NovuRates = UNMETERED, *, bounds: httpx.Timeout = REQUEST_TIMEOUT
 ) -> AsyncIterator[NovuSubscribers]:
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
-        timeout=REQUEST_TIMEOUT,
+        timeout=bounds,
         limits=httpx.Limits(max_connections=10, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)

@@ -19,13 +19,14 @@ from shared.supabase.recipients import read_recipients
 NAME_CHARACTERS = 500
 """Of a workflow's key, or a reference to a template: one more is sent of those that are longer."""
 
-_TEMPLATE_REFERENCE = {
+TEMPLATE_REFERENCES = {
     Channel.EMAIL: "emailTemplateId",
     Channel.IN_APP: "inAppTemplateId",
     Channel.SMS: "smsTemplateId",
     Channel.PUSH: "pushTemplateId",
     Channel.CHAT: "chatTemplateId",
 }
+"""Which member of a workflow's `template_overrides` names the channel's template."""
 
 _UNSENT = {
     "payload": (RefusalCode.PAYLOAD_TOO_LARGE, "payload is larger than an event of Novu's can be"),
@@ -122,7 +123,7 @@ def read_workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None = 
 
 def _workflow(row: Mapping[str, Any], novu_channels: Sequence[str] | None) -> NovuWorkflow:
     references = {
-        channel: row["templates"][name] for channel, name in _TEMPLATE_REFERENCE.items() if name in row["templates"]
+        channel: row["templates"][name] for channel, name in TEMPLATE_REFERENCES.items() if name in row["templates"]
     }
     return NovuWorkflow(
         key=_name("workflow.workflow_key", row["workflow_key"]),

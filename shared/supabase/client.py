@@ -3,8 +3,9 @@
 from typing import Any
 
 import httpx
+from postgrest import AsyncPostgrestClient
 from pydantic_core import from_json
-from supabase import AsyncClient, AsyncClientOptions, create_async_client
+from supabase import AsyncClientOptions, create_async_client
 
 from shared.bounded_answers import bound_answers
 
@@ -18,15 +19,17 @@ HEAVIEST_ANSWER_BYTES = 60 * 1024 * 1024
 """Of memory, once it is read: as one of that length in which a few characters are of another script."""
 
 
-async def connect(url: str, service_role_key: str) -> tuple[AsyncClient, httpx.AsyncClient]:
-    """A client and the HTTP pool beneath it, which the caller closes. Nothing is sent yet."""
+async def connect(url: str, service_role_key: str) -> tuple[AsyncPostgrestClient, httpx.AsyncClient]:
+    """What supabase-py calls the database with, and the HTTP pool beneath it, which the caller closes. Nothing is sent
+    yet.
+    """
     http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT, limits=httpx.Limits(max_connections=50, keepalive_expiry=30.0))
     bound_answers(http, LONGEST_ANSWER_BYTES, weight_bytes=HEAVIEST_ANSWER_BYTES)
     http.event_hooks["response"].append(_read_json_from_bytes)
     client = await create_async_client(
         url, service_role_key, options=AsyncClientOptions(schema="notify", httpx_client=http)
     )
-    return client, http
+    return client.postgrest, http
 
 
 async def _read_json_from_bytes(response: httpx.Response) -> None:

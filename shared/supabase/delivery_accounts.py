@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.delivery import DeliveryFact
 from shared.ports import DeliveryLook, LookedAt, RecordedDelivery, TakenLooks
@@ -13,7 +13,7 @@ from shared.supabase.sql_function import call_function
 class SupabaseDeliveryAccounts:
     """The port DeliveryAccounts, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def record(self, facts: Sequence[DeliveryFact], looks: Sequence[LookedAt] = ()) -> RecordedDelivery:

@@ -1,6 +1,6 @@
 """HeartbeatStore on Supabase."""
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.health.observations import ComponentReport
 from shared.supabase.component_reports import dump_report
@@ -10,7 +10,7 @@ from shared.supabase.sql_function import call_function
 class SupabaseHeartbeatStore:
     """The port HeartbeatStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def publish(self, report: ComponentReport) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
@@ -20,7 +20,7 @@ class SupabaseNotificationStore:
     """The port NotificationStore, over PostgREST."""
 
     def __init__(
-        self, client: AsyncClient, *, look_after_seconds: float | None = None, call: CallFunction | None = None
+        self, client: AsyncPostgrestClient, *, look_after_seconds: float | None = None, call: CallFunction | None = None
     ) -> None:
         """`look_after_seconds`: account is kept of what becomes of sent rows, and Novu asked so much later. `call` is
         how functions are called, unless each by itself.

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import SchedulerPass, Unaccounted
 from shared.supabase.decoding import read_instant
@@ -13,7 +13,7 @@ from shared.supabase.sql_function import call_function
 class SupabaseOrchestrationStore:
     """The port OrchestrationStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def unaccounted(self, enterprise_ids: Collection[str], *, older_than_seconds: int) -> Unaccounted:
@@ -22,6 +22,12 @@ class SupabaseOrchestrationStore:
             "unaccounted",
             p_enterprise_ids=sorted(enterprise_ids),
             p_older_than_seconds=older_than_seconds,
+        )
+        return Unaccounted(rows=answer["rows"], oldest_age_seconds=float(answer["oldest_age_seconds"]))
+
+    async def unaccounted_in(self, shards: Collection[int], *, older_than_seconds: int) -> Unaccounted:
+        answer = await call_function(
+            self._client, "unaccounted_in", p_shards=sorted(shards), p_older_than_seconds=older_than_seconds
         )
         return Unaccounted(rows=answer["rows"], oldest_age_seconds=float(answer["oldest_age_seconds"]))
 

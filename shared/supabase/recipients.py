@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.recipient import KnownRecipients, ProviderCredentials, Recipient
 from shared.supabase.decoding import Unreadable, read_json
@@ -32,7 +32,7 @@ _LONGEST_LIST = 100
 class SupabaseRecipientStore:
     """The port RecipientStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def find(self, enterprise_id: str, subscriber_ids: Iterable[str]) -> KnownRecipients:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import RetractedNotification
 from shared.supabase.sql_function import call_function
@@ -12,7 +12,7 @@ from shared.supabase.sql_function import call_function
 class SupabaseRetractionStore:
     """The port RetractionStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def retractions_to_cancel(

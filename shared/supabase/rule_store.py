@@ -2,31 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import CronRule, CronRules, FiredRules, RuleFirings
-from shared.supabase.sql_function import call_function
+from shared.supabase.sql_function import CallFunction, call_function
 
 
 class SupabaseRuleStore:
     """The port RuleStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: AsyncPostgrestClient, *, call: CallFunction | None = None) -> None:
+        """`call` is another way to call a function."""
+        self._call: CallFunction = call or partial(call_function, client)
 
     async def cron_rules(self, enterprise_id: str) -> CronRules:
-        answer = await call_function(self._client, "read_cron_rules", p_enterprise_id=enterprise_id)
+        answer = await self._call("read_cron_rules", p_enterprise_id=enterprise_id)
         return CronRules(
-            now=datetime.fromisoformat(answer["now"]), rules=tuple(_cron_rule(row) for row in answer["rules"])
+            now=datetime.fromisoformat(answer["now"]),
+            rules=tuple(_cron_rule(row) for row in answer["rules"]),
+            time_zone=answer.get("time_zone"),
         )
 
     async def fire_rules(
         self, enterprise_id: str, firings: Sequence[RuleFirings], *, next_due_at: datetime | None
     ) -> FiredRules:
-        answer = await call_function(
-            self._client,
+        answer = await self._call(
             "fire_rules",
             p_enterprise_id=enterprise_id,
             p_firings=[_firing(firing) for firing in firings],

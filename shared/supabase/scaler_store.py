@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import ScalerTick
 from shared.supabase.sql_function import call_function
@@ -13,7 +13,7 @@ from shared.supabase.sql_function import call_function
 class SupabaseScalerMemory:
     """The port ScalerMemory, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def begin_tick(self, pool: str, *, hold_seconds: float) -> ScalerTick | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import ShareOut
 from shared.supabase.sql_function import call_function
@@ -15,7 +15,7 @@ class SupabaseShareStore:
     `alive_seconds` is dead.
     """
 
-    client: AsyncClient
+    client: AsyncPostgrestClient
     deployment: str
     alive_seconds: float
 

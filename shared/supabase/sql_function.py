@@ -3,8 +3,8 @@
 from typing import Any, Protocol
 
 import httpx
+from postgrest import AsyncPostgrestClient
 from postgrest.exceptions import APIError
-from supabase import AsyncClient
 
 from shared.bounded_answers import AnswerTooLarge
 from shared.ports import StoreAnswerTooLarge, StoreUnavailable
@@ -17,7 +17,7 @@ class CallFunction(Protocol):
     async def __call__(self, function: str, **arguments: Any) -> Any: ...
 
 
-async def call_function(client: AsyncClient, function: str, **arguments: Any) -> Any:
+async def call_function(client: AsyncPostgrestClient, function: str, **arguments: Any) -> Any:
     """The answer. Raises StoreUnavailable (StoreAnswerTooLarge too), which quotes neither arguments nor rows."""
     try:
         response = await client.rpc(function, arguments).execute()

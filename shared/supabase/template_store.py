@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.models import NovuWorkflow, Template
 from shared.notification.outcomes import Refusal
@@ -28,7 +28,7 @@ class WorkflowTemplates:
 class SupabaseTemplateStore:
     """Reads, and writes nothing."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def read(self, enterprise_id: str, workflow_key: str) -> WorkflowTemplates:

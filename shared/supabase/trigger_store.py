@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.ports import (
     CreatedNotification,
@@ -19,16 +19,16 @@ from shared.supabase.sql_function import call_function
 class SupabaseTriggerStore:
     """The port TriggerStore, over PostgREST."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncPostgrestClient) -> None:
         self._client = client
 
     async def find(
-        self, enterprise_ids: Collection[str], notification_ids: Collection[int]
+        self, enterprise_ids: Collection[str] | None, notification_ids: Collection[int]
     ) -> list[TriggerableNotification]:
         rows = await call_function(
             self._client,
             "notifications_to_trigger",
-            p_enterprise_ids=sorted(enterprise_ids),
+            p_enterprise_ids=None if enterprise_ids is None else sorted(enterprise_ids),
             p_notification_ids=sorted(notification_ids),
         )
         return [
@@ -39,6 +39,7 @@ class SupabaseTriggerStore:
                 active=row["active"],
                 due=row["due"],
                 scheduled_for=read_instant(row["scheduled_for"]),
+                served=row["served"],
             )
             for row in rows
         ]
@@ -49,7 +50,7 @@ class SupabaseTriggerStore:
         scheduled_for = notification.scheduled_for
         answer = await call_function(
             self._client,
-            "create_notification",
+            "create_served_notification",
             p_enterprise_id=notification.enterprise_id,
             p_workflow_key=notification.workflow_key,
             p_recipients=list(notification.recipients),

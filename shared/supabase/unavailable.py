@@ -33,12 +33,29 @@ _CLASSES = {
 """What the first two characters of an SQLSTATE say (PostgreSQL's documentation, appendix A)."""
 
 
+_WITHOUT_AN_ANSWER = (
+    (httpx.ConnectTimeout, "no connection in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.PoolTimeout, "none of our own connections became free in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.NetworkError, "the connection broke"),
+    (httpx.RemoteProtocolError, "the connection ended before there was an answer"),
+)
+"""What came instead of an answer, the first that fits; the exception's name follows for whoever looks it up."""
+
+_REFUSED_KEY = ("Invalid API key", "No API key found in request")
+"""The gateway before PostgREST says so, with 401 and no code."""
+
+
 def store_unavailable(call: str, error: APIError | httpx.HTTPError) -> StoreUnavailable:
     """The failure of `call`, a function's or table's name, to be raised `from None`: the cause quotes what it met."""
-    code = _code(error.code) if isinstance(error, APIError) else None
+    if not isinstance(error, APIError):
+        kind = type(error).__name__
+        words = next((f"{words} ({kind})" for each, words in _WITHOUT_AN_ANSWER if isinstance(error, each)), kind)
+        return StoreUnavailable(f"{call}: {words}")
+    code = "401" if error.message in _REFUSED_KEY else _code(error.code)
     if code is None:
-        what = "an answer that is none of PostgREST's" if isinstance(error, APIError) else type(error).__name__
-        return StoreUnavailable(f"{call}: {what}")
+        return StoreUnavailable(f"{call}: an answer that is none of PostgREST's")
     if _HTTP_STATUS.fullmatch(code):
         return StoreUnavailable(f"{call}: HTTP {code}", code=code)
     meaning = _CLASSES.get(code[:2], "PostgREST refused")

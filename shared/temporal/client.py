@@ -37,11 +37,18 @@ async def connect_at_first_call(address: str, namespace: str, connect_config: di
 
 
 async def connect_once(address: str, namespace: str, connect_config: dict[str, Any], *, within: timedelta) -> Client:
-    """For a command: a client that connects now, or raises RuntimeError or RPCError."""
-    return await Client.connect(
-        **{**connect_config, "target_host": address, "namespace": namespace, "data_converter": DATA_CONVERTER},
-        connect_timeout=within,
-    )
+    """For a command: a client that connects now, or raises RuntimeError or RPCError.
+
+    The library's own time limit ends before the server's first answer, which it asks for while it connects.
+    """
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            return await Client.connect(
+                **{**connect_config, "target_host": address, "namespace": namespace, "data_converter": DATA_CONVERTER},
+                connect_timeout=within,
+            )
+    except TimeoutError:
+        raise RuntimeError(f"no answer within {within.total_seconds():g} s") from None
 
 
 def _config(address: str, namespace: str, connect_config: dict[str, Any]) -> dict[str, Any]:

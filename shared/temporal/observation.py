@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from shared.health.observations import TemporalObservation
 from shared.temporal.names import CRON_SCHEDULING_WORKFLOW, MASTER_ORCHESTRATION_ID, SCHEDULED_NOTIFICATION_WORKFLOW
+from shared.temporal.reason import temporal_reason
 from shared.temporal.task_queues import read_task_queues
 
 ANSWER_WITHIN = timedelta(seconds=3)
@@ -68,8 +69,10 @@ def _reason(error: Exception) -> str:
     """In words for an operator, bounded."""
     match error:
         case RPCError():
-            return f"Temporal: {error.status.name}: {error.message}"[:300]
+            return f"Temporal: {error.status.name}: {temporal_reason(error)}"[:300]
         case TimeoutError():
             return f"Temporal does not answer within {ANSWER_WITHIN.total_seconds():g} s"
+        case RuntimeError():
+            return f"Temporal cannot be reached: {temporal_reason(error)}"[:300]
         case _:
-            return f"Temporal cannot be reached: {error}"[:300]
+            return f"Temporal cannot be reached ({type(error).__name__})"

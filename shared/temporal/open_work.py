@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, NOTIFICATION_RETRACTION_WORKFLOW
 
@@ -11,10 +12,16 @@ RPC_TIMEOUT = timedelta(seconds=3)
 _TYPES = f"('{NOTIFICATION_PROCESSING_WORKFLOW}', '{NOTIFICATION_RETRACTION_WORKFLOW}')"
 
 
-async def count_running_deliveries(client: Client, task_queue: str) -> int:
-    """Deliveries and retractions of this task queue that run; schedulers, which run for ever, are none of them.
+async def count_running_deliveries(
+    client: Client, task_queue: str, build: WorkerDeploymentVersion | None = None
+) -> int:
+    """Deliveries and retractions of this task queue that run, or those of them that a build has begun.
+
+    Schedulers, which run for ever, are none of them.
 
     Costs no Temporal action. Raises RPCError.
     """
     query = f"WorkflowType IN {_TYPES} AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+    if build is not None:
+        query += f" AND TemporalWorkerDeploymentVersion = '{build.deployment_name}:{build.build_id}'"
     return (await client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count

@@ -1,12 +1,14 @@
 """Starting the workflows that work on rows: the same rows are never worked on twice at once."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from shared.notification.priority import NORMAL
 from shared.temporal.messages import NotificationProcessingInput, NotificationRetractionInput, Portion
@@ -20,6 +22,9 @@ from shared.temporal.names import (
 
 SHARED_TURN = "//"
 """The fairness key of batches that several enterprises share: no enterprise's id."""
+
+MOST_WEIGHT = 1000
+"""Of a fairness key, as Temporal takes it (`temporalio.common.Priority`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,12 @@ class _RowWorkflowStarter:
         assert run_id is not None, "the server names the run in both answers"
         return StartedRun(self._workflow_id(enterprise_id, notification_ids), run_id)
 
+    async def wait(self, enterprise_id: str, notification_ids: Sequence[int]) -> None:
+        """Return when the latest run that works on these ids has ended, however, or nobody can tell."""
+        handle = self._client.get_workflow_handle(self._workflow_id(enterprise_id, notification_ids))
+        with suppress(WorkflowFailureError, RPCError):
+            await handle.result()
+
     async def _start(
         self,
         enterprise_id: str,
@@ -113,7 +124,12 @@ class _RowWorkflowStarter:
             task_queue=self._task_queue,
             id_reuse_policy=id_reuse_policy,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            priority=Priority(priority_key=priority, fairness_key=SHARED_TURN if others else enterprise_id),
+            priority=Priority(
+                priority_key=priority,
+                fairness_key=SHARED_TURN if others else enterprise_id,
+                # As many turns as there are enterprises in it.
+                fairness_weight=float(min(1 + len(others), MOST_WEIGHT)),
+            ),
             memo=memo,
             request_eager_start=True,
         )

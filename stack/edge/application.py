@@ -16,6 +16,7 @@ from stack.edge.realtime.service import RealtimeService
 from stack.edge.realtime.settings import RealtimeSettings
 from stack.edge.rest.application import RestApplication
 from stack.edge.rest.database import Database
+from stack.edge.rest_faults import RestFaults
 
 EXPOSED_SCHEMAS = ("public", "notify")
 REST_PATH = "/rest/v1"
@@ -41,7 +42,7 @@ def create_application(database_url: str, jwt_secret: str, realtime_settings: Re
 
     routes = [
         Route("/health", health),
-        Mount(REST_PATH, rest),
+        Mount(REST_PATH, RestFaults(rest, lambda: realtime.hub.disturbances)),
         *realtime_routes(realtime),
         *fault_routes(realtime),
     ]

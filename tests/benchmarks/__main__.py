@@ -31,7 +31,7 @@ async def measure(system: System) -> dict[str, float]:
     one = await single.measure(system)
     cpu_ms_single = 1000 * (cpu_seconds(system) - cpu_before) / len(one.notification_ids)
     cpu_before, log_before = cpu_seconds(system), log_bytes(system)
-    many = await burst.measure(system)
+    many = await burst.measure_several(system)
     cpu_ms_per_row = 1000 * (cpu_seconds(system) - cpu_before) / many.rows
     log_bytes_per_row = (log_bytes(system) - log_before) / many.rows
     trace.write(await trace.record(system.temporal, traced_since))

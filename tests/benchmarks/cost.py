@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks.cost`: what a deployment costs, by the figures of build/bench.json, as Markdown tables.
 
-Prices and measures are prices.yaml's. Nothing here asks anybody.
+Prices and measures are prices.yaml's. Nothing here asks anybody. With `--keep` the figures and the tables become those
+of the documents (docs/bench.json, docs/deploy.md).
 """
 
 import json
@@ -14,6 +15,8 @@ import yaml
 
 MILLION = 1_000_000
 _FILE = Path(__file__).with_name("prices.yaml")
+_DOCS = Path(__file__).parents[2] / "docs"
+_BEGIN, _END = "<!-- made by python -m tests.benchmarks.cost docs/bench.json -->\n", "\n<!-- until here -->"
 _ALERTS = Path(__file__).parents[2] / "infra" / "terraform" / "modules" / "observability" / "alerts.yaml"
 
 
@@ -45,14 +48,20 @@ def cost(figures: Mapping[str, float], of: Mapping[str, float] | None = None) ->
     minutes, seconds = hours * 60, hours * 3600
     conditions = len(yaml.safe_load(_ALERTS.read_text())["alerts"])
     checks = minutes * of["uptime_regions"]
-    calls = checks + minutes  # of the uptime check, and of the scheduler
+    per_vcpu_and_memory = of["service_vcpu_second"] + of["function_gib"] * of["service_gib_second"]
+    # A call that looks several times stays for as long as lies between the looks.
+    looking = 60 * (1 - 1 / of["autoscale_looks"]) + of["function_seconds_per_call"]
     idle = {
         "listener": seconds * (of["pool_vcpu_second"] + of["listener_gib"] * of["pool_gib_second"]),
         "one worker": seconds * (of["pool_vcpu_second"] + of["worker_gib"] * of["pool_gib_second"]),
-        "functions `health` and `autoscale`": calls * of["service_million_requests"] / MILLION
-        + calls
-        * of["function_seconds_per_call"]
-        * (of["service_vcpu_second"] + of["function_gib"] * of["service_gib_second"]),
+        "function `health`": checks
+        * (of["service_million_requests"] / MILLION + of["function_seconds_per_call"] * per_vcpu_and_memory),
+        f"function `autoscale`, {of['autoscale_looks']:g} looks a minute": minutes
+        * (
+            of["service_million_requests"] / MILLION
+            + looking
+            * (of["autoscale_vcpu"] * of["service_vcpu_second"] + of["function_gib"] * of["service_gib_second"])
+        ),
         "Cloud Scheduler's job": of["scheduler_job"],
         "secrets": of["secret_versions"] * of["secret_version"],
         "metrics": of["metric_series"] * 2 * minutes / MILLION * of["metrics_million_samples"],
@@ -128,10 +137,22 @@ def _per_million(
     }
 
 
+def keep(figures: Mapping[str, float], docs: Path) -> None:
+    """Put the figures, and the tables that they make, into the documents."""
+    document = docs / "deploy.md"
+    before, begin, rest = document.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    document.write_text(f"{before}{begin}{table(figures)}{end}{after}")
+    (docs / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+
 def main() -> None:
     """Print the tables; the file with the figures may be named."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json")
-    print(table(json.loads(path.read_text())))  # noqa: T201
+    named = [each for each in sys.argv[1:] if each != "--keep"]
+    figures = json.loads(Path(named[0] if named else "build/bench.json").read_text())
+    if "--keep" in sys.argv[1:]:
+        keep(figures, _DOCS)
+    print(table(figures))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ async def measure(system: System) -> dict[str, float]:
     quiet_after = time.perf_counter() - began
     three = replace(system, enterprises=system.enterprises[:3])
     await burst.measure(three, WARM_UP_ROWS)
-    few = await burst.measure(three)
+    few = await burst.measure_several(three)
     since = datetime.now(UTC)
-    one_each = await burst.measure(system, ENTERPRISES)
-    five_each = await burst.measure(system, 5 * ENTERPRISES)
+    one_each = await burst.measure_several(system, ENTERPRISES)
+    five_each = await burst.measure_several(system, 5 * ENTERPRISES)
     actions = await _actions_since(system.temporal, since)
     fair = await fairness.measure(system)
     return {

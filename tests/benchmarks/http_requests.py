@@ -7,7 +7,7 @@ from tests.benchmarks.sink import count_requests
 from tests.benchmarks.system import System
 from tests.benchmarks.waiting import wait_until_settled
 
-WORKER_PATHS = ("/rpc/claim_notifications", "/rpc/record_outcomes", "/rpc/renew_claims", "/rpc/release_claims")
+WORKER_PATHS = ("/rpc/claim_notifications", "/rpc/record_outcomes", "/rpc/renew_claims")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from statistics import quantiles
 
 import asyncpg
 
-from listener.doorbell.shards import shards_of
+from shared.shards import shards_of
 from stack.processes import ChildProcess
 from stack.sample_data import insert_notifications, sample_payload
 from tests.benchmarks import burst

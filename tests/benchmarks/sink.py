@@ -34,6 +34,13 @@ async def count_deliveries(system: System, transaction_ids: set[str]) -> Counter
     )
 
 
+async def let_novu_catch_up(system: System) -> None:
+    """Return when the steps of all that was triggered have been run: which takes a processor from what comes next."""
+    nothing = {"transaction_id_prefix": "none"}
+    response = await system.http.get(f"{system.stack.novu_sink.url}/_sink/truth", params=nothing)
+    response.raise_for_status()
+
+
 async def count_requests(system: System) -> int:
     """HTTP requests to Novu's event endpoints so far."""
     response = await system.http.get(f"{system.stack.novu_sink.url}/_sink/summary")

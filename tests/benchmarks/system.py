@@ -31,8 +31,10 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES) -> AsyncIterator[System]:
-    """Start everything; stop it at the end."""
+async def running_system(
+    directory: Path, enterprise_ids: Sequence[str] = ENTERPRISES, *, seed: tuple[str, int] | None = None
+) -> AsyncIterator[System]:
+    """Start everything; stop it at the end. `seed`: a statement and its arguments instead of sample enterprises."""
     async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
         listener = ChildProcess("listener", directory / "listener.log")
         worker = ChildProcess("worker", directory / "worker.log")
@@ -40,7 +42,9 @@ async def running_system(directory: Path, enterprise_ids: Sequence[str] = ENTERP
         http = httpx.AsyncClient(timeout=30)
         environment = {**stack.environment, "DAEMON_ENTERPRISE_IDS": ",".join(enterprise_ids)}
         try:
-            enterprises = [await seed_enterprise(database, name) for name in enterprise_ids]
+            enterprises = [] if seed else [await seed_enterprise(database, name) for name in enterprise_ids]
+            if seed:
+                await database.execute(*seed)
             await listener.start([sys.executable, "-m", "listener"], environment)
             await worker.start([sys.executable, "-m", "worker"], environment)
             temporal = await Client.connect(stack.environment["TEMPORAL_ADDRESS"])

@@ -120,29 +120,33 @@ class WorkerPools:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {name}")
 
 
-def handlers(pools: WorkerPools) -> list[grpc.GenericRpcHandler]:
-    """What a server is given, so that it serves both services."""
+def handlers(*pools: WorkerPools) -> list[grpc.GenericRpcHandler]:
+    """What a server is given, so that it serves both services, each pool's calls by that pool."""
 
-    def method(call: Any, request: Any, response: Any) -> Any:
+    def method(name: str, request: Any, response: Any, pool_of: Callable[[Any], str]) -> Any:
+        async def call(asked: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            meant = pool_of(asked).partition("/operations/")[0]
+            of_that_name = next((each for each in pools if each.name == meant), pools[0])  # which refuses another's
+            return await getattr(of_that_name, name)(asked, context)
+
         return grpc.unary_unary_rpc_method_handler(call, request_deserializer=request, response_serializer=response)
 
     operation = operations_pb2.Operation.SerializeToString
+    get = run_v2.GetWorkerPoolRequest.deserialize
+    update = run_v2.UpdateWorkerPoolRequest.deserialize
+    watch = operations_pb2.GetOperationRequest.FromString
     return [
         grpc.method_handlers_generic_handler(
             "google.cloud.run.v2.WorkerPools",
             {
-                "GetWorkerPool": method(
-                    pools.get_worker_pool, run_v2.GetWorkerPoolRequest.deserialize, run_v2.WorkerPool.serialize
-                ),
+                "GetWorkerPool": method("get_worker_pool", get, run_v2.WorkerPool.serialize, lambda asked: asked.name),
                 "UpdateWorkerPool": method(
-                    pools.update_worker_pool, run_v2.UpdateWorkerPoolRequest.deserialize, operation
+                    "update_worker_pool", update, operation, lambda asked: asked.worker_pool.name
                 ),
             },
         ),
         grpc.method_handlers_generic_handler(
             "google.longrunning.Operations",
-            {
-                "GetOperation": method(pools.get_operation, operations_pb2.GetOperationRequest.FromString, operation),
-            },
+            {"GetOperation": method("get_operation", watch, operation, lambda asked: asked.name)},
         ),
     ]

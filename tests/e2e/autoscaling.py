@@ -143,7 +143,7 @@ async def _autoscale(scaled: ScaledSystem, cloud_run: str) -> AsyncIterator[http
                 except httpx.TransportError:
                     return False
 
-            await function.wait_until_ready(listens, 30)
+            await function.wait_until_ready(listens, 120)
             yield client
     finally:
         await function.stop(within_seconds=10)

@@ -11,7 +11,8 @@ from typing import Self
 import psutil
 
 from stack.processes import bound_command, free_port
-from tests.e2e.system import eventually
+from tests.e2e.promptness import promptly
+from tests.e2e.system import PATIENCE_SECONDS, eventually
 
 ARGUMENTS = {
     "listener": ("-m", "listener"),
@@ -39,8 +40,7 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._running.kill()
-        self._running.wait()
+        self.kill()
 
     def start(self) -> None:
         """Start it, or start it again; what it says is added to its log."""
@@ -54,6 +54,11 @@ class Program:
     def pid(self) -> int:
         """Its process id."""
         return self._running.pid
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that is gone; it can be started again."""
+        self._running.kill()
+        self._running.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """To this process alone."""
@@ -72,13 +77,13 @@ class Program:
         code = self._running.poll()
         assert code is None, f"{self.name} ended with code {code}:\n{self.errors()}"
 
-    async def exit_code(self, *, within: float) -> int:
-        """The code it ends with; negative for the signal that ended it."""
+    async def exit_code(self, *, within: float = PATIENCE_SECONDS) -> int:
+        """The code it ends with; negative for the signal that ended it. `within`: as promptly counts."""
 
         async def has_ended() -> bool:
             return self._running.poll() is not None
 
-        await eventually(has_ended, within=within, what=f"{self.name} ends")
+        await promptly(has_ended, within=within, what=f"{self.name} ends")
         return self._running.returncode
 
     def errors(self) -> str:
@@ -91,13 +96,13 @@ class Program:
         return self._process
 
 
-async def assert_gone(processes: Sequence[psutil.Process], *, within: float) -> None:
+async def assert_gone(processes: Sequence[psutil.Process]) -> None:
     """Each has ended; one that its new parent has not waited for yet (a zombie) has."""
 
     async def are_gone() -> bool:
         return not any(map(_is_alive, processes))
 
-    await eventually(are_gone, within=within, what="no process is left behind")
+    await eventually(are_gone, what="no process is left behind")
 
 
 def _is_alive(process: psutil.Process) -> bool:

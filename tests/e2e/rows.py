@@ -9,7 +9,7 @@ from stack.sample_data import insert_notifications
 from tests.e2e.system import System, eventually
 
 SETTLED = frozenset({"SENT", "FAILED", "RETRACTED"})
-SETTLED_WITHIN_SECONDS = 60.0
+SETTLED_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

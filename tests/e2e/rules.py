@@ -13,7 +13,7 @@ EVERY_SECOND = {"cron": "* * * * * *"}
 NOT_THIS_YEAR = {"cron": "0 0 29 2 *"}
 """Due on 29 February only."""
 
-FIRES_WITHIN_SECONDS = 30.0
+FIRES_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ from stack.sample_data import SampleEnterprise, insert_notifications, sample_pay
 
 ENTERPRISES = ("acme", "globex", "initech")
 
+PATIENCE_SECONDS = 120.0
+"""How long a test waits for what has to come, where it is not about how soon: it ends what hangs."""
+
 SHORT_TIMES = {
     "SUBSCRIPTION_HEALTH_CHECK_INTERVAL": "3000",
     "SUBSCRIPTION_RECONNECT_DELAY": "200",
@@ -189,8 +192,8 @@ class System:
             await connection.close()
 
     async def stop(self) -> None:
-        await self.listener.stop(within_seconds=15)
-        await self.worker.stop(within_seconds=15)
+        await self.listener.stop(within_seconds=60)
+        await self.worker.stop(within_seconds=60)
         await self.sink.aclose()
         await self.edge.aclose()
 
@@ -210,7 +213,7 @@ async def running_system(
             await system.stop()
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], *, within: float, what: str) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], *, within: float = PATIENCE_SECONDS, what: str) -> None:
     """Ask until the answer is yes; fails with `what` after `within` seconds."""
     deadline = time.monotonic() + within
     while not await check():

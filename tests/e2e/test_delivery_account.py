@@ -24,7 +24,7 @@ from tests.e2e.system import System, eventually, running_system
 ROWS = int(os.environ.get("XNOVU_DELIVERY_ROWS", "80"))
 """Of each way to be told."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + ROWS / 2)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + ROWS / 2)]
 
 SECRET = "whsec_YSBzZWNyZXQgb2YgdHdlbnR5LWZvdXIgYg=="
 FUNCTION = Path(__file__).parents[2] / "functions" / "main.py"
@@ -42,7 +42,7 @@ async def test_rows_say_what_became_of_them(tmp_path: Path) -> None:
         await system.sink_settings(webhooks={"url": url, "secret": SECRET, **unreliable})
         told = await _send(system, system.enterprises[0])
         await system.sink_truth()
-        await eventually(lambda: _are_told(system), within=30 + ROWS / 6, what="Novu has told all it will tell")
+        await eventually(lambda: _are_told(system), within=120 + ROWS / 6, what="Novu has told all it will tell")
         complete = await _count(system, told, "complete and next_look_at is null")
 
         await system.sink_settings(webhooks={"url": None})
@@ -82,7 +82,7 @@ async def _send(system: System, enterprise: SampleEnterprise) -> list[int]:
     }
     sent = [kinds[number % len(kinds)] | {"payload": sample_payload(number)} for number in range(ROWS)]
     ids = await rows.insert(system, enterprise.enterprise_id, *sent, many | {"payload": sample_payload(0)})
-    found = await rows.settled(system, ids, within=60 + ROWS / 20)
+    found = await rows.settled(system, ids, within=120 + ROWS / 20)
     assert {row.status for row in found.values()} == {"SENT"}
     return ids
 
@@ -177,7 +177,7 @@ async def _webhook(system: System, directory: Path) -> AsyncIterator[str]:
                 except httpx.TransportError:
                     return False
 
-            await function.wait_until_ready(listens, 30)
+            await function.wait_until_ready(listens, 120)
         yield url
     finally:
         await function.stop(within_seconds=10)

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import rows
 from tests.e2e.system import System
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "novu.md"
 SECTION = re.compile(r"^## From an empty account to five channels$.*?(?=^## )", re.MULTILINE | re.DOTALL)

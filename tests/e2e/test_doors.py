@@ -53,7 +53,7 @@ class Attacked:
         async def have_come() -> bool:
             return len(await self.system.sink_calls()) >= wanted
 
-        await eventually(have_come, within=30, what="the rows have come to Novu")
+        await eventually(have_come, what="the rows have come to Novu")
         calls = (await self.system.sink_calls())[seen:wanted]
         return max(int(call["received_at_ns"]) / 1e9 for call in calls) - began
 
@@ -68,7 +68,7 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At
         with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
             psutil.Process(program.pid).rlimit(psutil.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
             running = Attacked(system, program, port)
-            await eventually(partial(_is_ready, port), within=60, what="the daemon is ready")
+            await eventually(partial(_is_ready, port), what="the daemon is ready")
             await running.deliver()  # whatever is loaded for the first one
             yield running
             program.require_running()
@@ -120,7 +120,7 @@ async def test_deliveries_beside_an_attack_are_not_delayed(
             while time.monotonic() < ends_at or len(took_seconds) < 3:
                 took_seconds.append(await attacked.deliver())
         tries.append((usual_seconds, median(took_seconds)))
-    await eventually(partial(_is_ready, attacked.port), within=10, what="health answers again")
+    await eventually(partial(_is_ready, attacked.port), what="health answers again")
 
 
 def _is_delayed(usual_seconds: float, attacked_seconds: float) -> bool:

@@ -37,7 +37,7 @@ MOST_MEMORY_BYTES = 256 * 1024 * 1024
 
 log = logging.getLogger("fuzz")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.asyncio(loop_scope="module")]
 
 
 class Bench:
@@ -70,18 +70,14 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
     directory = tmp_path_factory.mktemp("fuzz")
     port = free_port()
     async with LocalStack(directory, novu_settings=FORGIVING_NOVU) as stack:
-        settings = {
-            **SHORT_TIMES,
-            "NOTIFICATION_CLAIM_LEASE_SECONDS": "30",
-        }  # beside other tests a shared batch takes long
-        system = System(stack, directory, settings, ENTERPRISES)
+        system = System(stack, directory, SHORT_TIMES, ENTERPRISES)
         await system.seed()
         connection = await system.connect()
         await fuzz.make_strange(connection)
         await connection.close()
         with Program("daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port)}) as program:
             running = Bench(system, program, port)
-            await eventually(running.is_ready, within=30, what="the daemon is ready")
+            await eventually(running.is_ready, what="the daemon is ready")
             yield running
             await running.aclose()
         await system.stop()
@@ -195,7 +191,7 @@ async def _settle(bench: Bench, written: fuzz.Written) -> None:
         counts = f"{len(open_rows)} rows, {len(open_rules)} rules after {now - began:.0f} s"
         what = f"{counts}: {open_rows[:5]} {open_rules[:5]}"
         example = {identity: written.rows[identity].columns for identity in open_rows[:2]}
-        assert now - began < STUCK_AFTER_SECONDS or health != "healthy", f"healthy, while stuck: {what} {example}"
+        assert now - changed_at < STUCK_AFTER_SECONDS or health != "healthy", f"healthy, while stuck: {what} {example}"
         assert now - changed_at < NOTHING_SETTLED_FOR_SECONDS, f"nothing is settled any more: {what} {example}"
         assert now - began < SETTLED_WITHIN_SECONDS, f"not settled: {what} {example}"
         bench.program.require_running()

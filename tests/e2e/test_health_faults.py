@@ -14,11 +14,11 @@ from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import free_port
 from tests.e2e import rows, rules
 from tests.e2e.program import Program
+from tests.e2e.promptness import promptly
 from tests.e2e.system import SHORT_TIMES, System, eventually
 
 SHOWS_WITHIN_SECONDS = 15.0
 RECOVERS_WITHIN_SECONDS = 30.0
-RULES_FIRE_WITHIN_SECONDS = 40.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -28,7 +28,7 @@ class Daemon:
 
     def __init__(self, system: System, port: int) -> None:
         self.system = system
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5)
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
 
     async def health(self) -> dict[str, Any]:
         """The body of /health; its status code must be the one that goes with it."""
@@ -56,17 +56,15 @@ class Daemon:
         return bool((await self.health())["status"] == "healthy")
 
     async def recovers(self) -> None:
-        await eventually(self.is_healthy, within=RECOVERS_WITHIN_SECONDS, what="healthy again")
+        await promptly(self.is_healthy, within=RECOVERS_WITHIN_SECONDS, what="healthy again")
 
-    async def shows(self, is_shown: Callable[[dict[str, Any]], bool], what: str) -> float:
-        """Wait until /health shows it; returns after how many seconds."""
-        began = time.monotonic()
+    async def shows(self, is_shown: Callable[[dict[str, Any]], bool], what: str) -> None:
+        """Wait until /health shows it, which is to be soon."""
 
         async def check() -> bool:
             return is_shown(await self.health())
 
-        await eventually(check, within=SHOWS_WITHIN_SECONDS, what=what)
-        return time.monotonic() - began
+        await promptly(check, within=SHOWS_WITHIN_SECONDS, what=what)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -83,7 +81,7 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
             "daemon", directory, {**system.environment, "DAEMON_HEALTH_PORT": str(port), "FEED": "postgres_changes"}
         ) as program:
             running = Daemon(system, port)
-            await eventually(running.is_ready, within=30, what="the daemon is ready")
+            await eventually(running.is_ready, what="the daemon is ready")
             yield running
             program.require_running()
             await running.aclose()
@@ -116,12 +114,11 @@ async def test_health_has_the_fields_of_the_contract(healthy: Daemon) -> None:
 async def test_a_frozen_websocket_shows_and_heals(healthy: Daemon) -> None:
     await healthy.system.edge_fault("freeze", seconds=60)
 
-    took = await healthy.shows(lambda it: it["components"]["subscriptions"]["active"] == 0, "no subscription active")
+    await healthy.shows(lambda it: it["components"]["subscriptions"]["active"] == 0, "no subscription active")
 
     assert (await healthy.health())["status"] == "degraded"
     await healthy.system.edge.delete("/_faults")
     await healthy.recovers()
-    assert took < SHOWS_WITHIN_SECONDS
 
 
 async def test_a_feed_that_confirms_and_brings_nothing_shows_is_never_healthy_and_heals(healthy: Daemon) -> None:
@@ -179,10 +176,10 @@ async def test_a_database_that_was_away_shows_and_what_is_written_before_anythin
     written = await system.insert(3)
     written_at = datetime.now(UTC)
     await healthy.recovers()
-    await rules.fired_through(system, rule, written_at, within=RULES_FIRE_WITHIN_SECONDS)
+    await rules.fired_through(system, rule, written_at)
     assert {row.status for row in (await rows.settled(system, written)).values()} == {"SENT"}
     await rules.pause(system, rule)
-    await eventually(system.is_settled, within=30, what="what the rule fired is settled")
+    await eventually(system.is_settled, what="what the rule fired is settled")
 
 
 async def test_novu_refusing_shows_and_heals(healthy: Daemon) -> None:

@@ -17,7 +17,7 @@ from tests.e2e.system import ENTERPRISES, SHORT_TIMES, System, eventually
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -101,7 +101,7 @@ async def test_every_wrong_or_missing_setting_is_named_in_one_message(
     tmp_path: Path, name: str, named: set[str]
 ) -> None:
     with Program(name, tmp_path, WRONG) as program:
-        code = await program.exit_code(within=30)
+        code = await program.exit_code()
 
     first, *lines = program.errors().splitlines()
     assert code == 2
@@ -121,7 +121,7 @@ async def test_a_signal_under_load_drains_and_leaves_nothing_behind(system: Syst
         code = await target.exit_code(within=EXIT_WITHIN_SECONDS)
 
         assert code == 0, target.errors()
-        await assert_gone(descendants, within=5)
+        await assert_gone(descendants)
         assert len(events(target.log_file, "process_stopped")) == 1
         assert events(target.log_file, "drain_incomplete") == []
         if name != "listener":
@@ -140,8 +140,8 @@ async def test_a_worker_that_is_killed_leaves_no_renderer_behind(system: System,
         worker.signal(signal.SIGKILL)
 
         assert descendants != []
-        assert await worker.exit_code(within=5) == -signal.SIGKILL
-        await assert_gone(descendants, within=10)
+        assert await worker.exit_code() == -signal.SIGKILL
+        await assert_gone(descendants)
 
         worker.start()
         await loading
@@ -158,12 +158,12 @@ async def test_a_signal_is_obeyed_while_temporal_has_never_been_there(
         async def is_connecting() -> bool:
             return events(program.log_file, "temporal_connecting") != []
 
-        await eventually(is_connecting, within=30, what=f"{name} is connecting")
+        await eventually(is_connecting, what=f"{name} is connecting")
         descendants = program.descendants()
         program.signal(signal.SIGTERM)
 
         assert await program.exit_code(within=EXIT_WITHIN_SECONDS) == 0, program.errors()
-        await assert_gone(descendants, within=5)
+        await assert_gone(descendants)
 
 
 @pytest.mark.parametrize("name", ["worker", pytest.param("daemon", marks=pytest.mark.whole)])
@@ -179,7 +179,7 @@ async def test_a_signal_is_obeyed_while_temporal_is_gone(system: System, tmp_pat
             await system.stack.temporal.start()
 
         assert code == 0, target.errors()
-        await assert_gone(descendants, within=5)
+        await assert_gone(descendants)
         assert len(events(target.log_file, "process_stopped")) == 1
 
         target.start()
@@ -220,7 +220,7 @@ async def _running(name: str, system: System, directory: Path) -> AsyncIterator[
             entries = [entry["event"] for program in programs.values() for entry in read_log(program.log_file)]
             return entries.count("subscription_subscribed") == len(ENTERPRISES) and "worker_started" in entries
 
-        await eventually(are_ready, within=90, what="every enterprise is subscribed and the worker takes work")
+        await eventually(are_ready, what="every enterprise is subscribed and the worker takes work")
         yield programs[name]
 
 
@@ -232,7 +232,7 @@ async def _load(system: System) -> "asyncio.Task[None]":
     async def more_is_sent() -> bool:
         return (await system.statuses())["SENT"] > sent
 
-    await eventually(more_is_sent, within=90, what="the first rows of the load are sent")
+    await eventually(more_is_sent, what="the first rows of the load are sent")
     return loading
 
 
@@ -241,7 +241,7 @@ async def _everything_sent_once(system: System, program: Program) -> None:
         program.require_running()
         return await system.is_settled()
 
-    await eventually(is_settled, within=120, what="every row has a final status")
+    await eventually(is_settled, what="every row has a final status")
     assert (await system.statuses()).keys() <= {"SENT", "RETRACTED"}
     deliveries = await system.deliveries()
     assert set(deliveries) == await system.transaction_ids()

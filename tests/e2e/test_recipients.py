@@ -1,6 +1,8 @@
 """What the project knows of a person is what Novu has when the message goes out, and is written nowhere else."""
 
 import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,7 @@ from tests.e2e.system import System
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
@@ -47,3 +49,43 @@ async def test_an_address_and_push_credentials_reach_novu_with_the_notification(
     assert shown["novu"]["firstName"] == "Ada"
     assert shown["differences"] == []
     assert shown["credentials"] == {"at_novu": {"fcm": 1}, "to_be_given": False}
+
+
+async def test_who_is_erased_while_rows_wait_and_are_sent_gets_no_more_and_others_do(system: System) -> None:
+    acme = system.enterprises[0]
+    ada, eve = f"ada-{uuid4().hex}", f"eve-{uuid4().hex}"
+    to_both = {"notification_workflow_id": acme.static, "recipients": [ada, eve], "payload": {"n": 1}}
+    [later] = await rows.insert(
+        system, acme.enterprise_id, {**to_both, "scheduled_for": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    )
+    being_sent = await rows.insert(system, acme.enterprise_id, *[to_both] * 20)
+
+    erase = ("erase", "--recipient", ada, "--enterprise", acme.enterprise_id, "--yes", "--json")
+    receipt = json.loads(await system.says(*erase))
+    await rows.settled(system, being_sent)
+    when_erased = await people(system)
+    await rows.execute(system, "update notify.ent_notification set scheduled_for = now() where id = $1", later)
+    sent = await rows.settled(system, [later])
+
+    assert receipt["erased"] is True, receipt
+    assert sent[later].status == "SENT"
+    got = await people(system)
+    assert got[ada] == when_erased[ada]
+    assert got[eve] == len(being_sent) + 1
+    assert "ada-" not in str(
+        await rows.execute(
+            system,
+            "select array_agg(recipients::text) from notify.ent_notification where id = any($1)",
+            [later, *being_sent],
+        )
+    )
+    key = {"Authorization": f"ApiKey {system.environment['NOVU_SECRET_KEY']}"}
+    assert (await system.sink.get(f"/v2/subscribers/{ada}", headers=key)).status_code == 404
+
+
+async def people(system: System) -> Counter[str]:
+    """From how many events each person was sent something."""
+    truth = await system.sink_truth()
+    return Counter(
+        subscriber for _, subscriber in {(it["event"], it["subscriber"]) for it in truth["people"] if it.get("sent")}
+    )

@@ -24,11 +24,11 @@ from tests.e2e import rows
 from tests.e2e.program import Program
 from tests.e2e.system import SHORT_TIMES, System, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "runbook.md"
 BLOCK = re.compile(r"^<!-- scene: (\w+) -->\n+```console\n\$ xnovu ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SHOWS_WITHIN_SECONDS = 60.0
+SHOWS_WITHIN_SECONDS = 120.0
 
 _HARMLESS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
@@ -198,7 +198,7 @@ async def healthy(machine: Machine) -> Machine:
     async def is_healthy() -> bool:
         return (await machine.says("daemon health")).startswith("healthy")
 
-    await eventually(is_healthy, within=60, what="the daemon is healthy")
+    await eventually(is_healthy, what="the daemon is healthy")
     return machine
 
 

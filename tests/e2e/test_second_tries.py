@@ -19,7 +19,7 @@ from tests.e2e.system import System, eventually, running_system
 ROWS = int(os.environ.get("XNOVU_SECOND_TRIES_ROWS", "40"))
 FAULTS = 0.05 if ROWS > 1000 else 0.3
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 + ROWS / 5)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + ROWS / 5)]
 
 _DUE_NOW = """
 update notify.delivery_account a
@@ -56,7 +56,7 @@ async def test_whom_a_fault_kept_it_from_gets_it_and_nobody_gets_it_twice(tmp_pa
         kinds = _kinds(acme)
         sent = [kinds[number % len(kinds)] | {"payload": sample_payload(number)} for number in range(ROWS)]
         ids = await rows.insert(system, "acme", *sent)
-        await rows.settled(system, ids, within=60 + ROWS / 20)
+        await rows.settled(system, ids, within=120 + ROWS / 20)
 
         async def is_over() -> bool:
             if ROWS < 1000:  # the waits between tries are the database's own tests' business

@@ -1,6 +1,7 @@
 """A full run seen through its telemetry: one trace for a delivery, every metric documented, nothing personal."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.otlp.receiver import OtlpReceiver, ReceivedSpan, read_attributes, rec
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -64,7 +65,7 @@ class Observed:
         async def is_complete() -> bool:
             return STEPS[-1] in {received.span.name for received in spans()}
 
-        await eventually(is_complete, within=20, what=f"the trace of row {notification_id} has arrived")
+        await eventually(is_complete, what=f"the trace of row {notification_id} has arrived")
         return sorted(spans(), key=lambda received: received.span.start_time_unix_nano)
 
     async def metric(self, name: str, **attributes: str) -> float:
@@ -97,7 +98,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
         async def are_subscribed() -> bool:
             return await observed.metric("xnovu.listener.subscriptions", state="subscribed") == 3
 
-        await eventually(are_subscribed, within=90, what="three subscriptions are measured")
+        await eventually(are_subscribed, what="three subscriptions are measured")
         yield observed
 
 
@@ -107,9 +108,10 @@ async def test_one_trace_leads_from_the_commit_to_novus_answer(observed: Observe
     found_by = "sweep"
     while found_by == "sweep":  # one that comes by may be faster than the change; the test's timeout ends this
         [alone] = await rows.insert(observed.system, "acme", row)
+        inserted = time.time()
         spans = await observed.trace_of(alone)
         found_by = str(spans[0].attributes["xnovu.found_by"])
-    inserted_at = await rows.execute(
+    begun_at = await rows.execute(
         observed.system, "select created_at from notify.ent_notification where id = $1", alone
     )
 
@@ -117,8 +119,8 @@ async def test_one_trace_leads_from_the_commit_to_novus_answer(observed: Observe
     assert [received.service for received in spans] == ["xnovu-listener"] * 2 + ["xnovu-worker"] * 9
     first = spans[0].span
     assert len({received.span.trace_id for received in spans}) == 1
-    # It begins with the commit, which comes after the transaction's beginning.
-    assert 0 <= first.start_time_unix_nano / 1e9 - inserted_at.timestamp() < 0.5
+    # It begins with the commit, which comes after the transaction's beginning, and before whoever inserts is told.
+    assert begun_at.timestamp() <= first.start_time_unix_nano / 1e9 <= inserted
     assert _path(spans, "POST /v1/events/trigger") == [
         "xnovu.hand_over",
         "StartWorkflow:NotificationProcessingWorkflow",
@@ -171,7 +173,7 @@ async def test_outcomes_and_answers_are_measured_as_they_happened(observed: Obse
             and await observed.metric("xnovu.task_queue.pollers", task_type="workflow") > 0
         )
 
-    await eventually(are_counted, within=20, what="seven outcomes are measured")
+    await eventually(are_counted, what="seven outcomes are measured")
 
 
 async def test_a_line_logged_within_a_delivery_names_its_trace(observed: Observed) -> None:

@@ -27,7 +27,7 @@ SOAK_SECONDS = float(os.environ.get("XNOVU_SOAK_SECONDS", "35"))
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(SOAK_SECONDS + 240),
+    pytest.mark.timeout(SOAK_SECONDS + 600),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -37,7 +37,7 @@ PERIODS = {
     timedelta(minutes=1): "* * * * *",
 }
 SCHEDULED_EVERY_SECONDS = 2.0
-SETTLED_WITHIN_SECONDS = 90.0
+SETTLED_WITHIN_SECONDS = 120.0
 PAUSE_SECONDS = 5.0
 OUTAGE = timedelta(minutes=10)
 TWO_SECONDS = timedelta(seconds=2)
@@ -186,7 +186,7 @@ async def _kill_at_random_for(seconds: float, daemons: list[Program], chance: Ra
         for victim in victims:
             victim.signal(signal.SIGKILL)
         for victim in victims:
-            assert await victim.exit_code(within=5) == -signal.SIGKILL, victim.log_file.read_text()[-3000:]
+            assert await victim.exit_code() == -signal.SIGKILL, victim.log_file.read_text()[-3000:]
         await asyncio.sleep(chance.uniform(0, 3))
         for victim in victims:
             victim.start()
@@ -197,7 +197,7 @@ async def _stop_all_for(seconds: float, daemons: list[Program]) -> None:
     for daemon in daemons:
         daemon.signal(signal.SIGTERM)
     for daemon in daemons:
-        await daemon.exit_code(within=30)
+        await daemon.exit_code()
     await asyncio.sleep(seconds)
     for daemon in daemons:
         daemon.start()

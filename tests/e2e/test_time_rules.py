@@ -1,6 +1,5 @@
 """CRON rules fire at their instants, once each; what is done to a rule counts from that moment on."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,12 +9,13 @@ import pytest_asyncio
 from stack.sample_data import SampleEnterprise
 from tests.e2e import rows, rules
 from tests.e2e.arrivals import Arrival, arrivals, describe
+from tests.e2e.promptness import promptly
 from tests.e2e.rules import EVERY_SECOND, NOT_THIS_YEAR
 from tests.e2e.system import System, eventually
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
@@ -50,15 +50,14 @@ async def companion(timed_system: System, acme: SampleEnterprise) -> int:
 async def test_a_rule_whose_insertion_realtime_loses_fires_all_the_same(
     timed_system: System, acme: SampleEnterprise, record_property: Record
 ) -> None:
-    began = time.monotonic()
     await timed_system.edge_fault("kill_slot")
     [rule] = await rules.insert(timed_system, acme, {"cron": "*/5 * * * * *"})
 
     async def has_fired() -> bool:
         return bool((await rules.fired(timed_system, [rule])).get(rule))
 
-    await eventually(has_fired, within=LOST_FIRES_WITHIN_SECONDS, what="a rule that Realtime did not tell of has fired")
-    record_property("a rule lost by Realtime fired after, s", round(time.monotonic() - began, 1))
+    seconds = await promptly(has_fired, within=LOST_FIRES_WITHIN_SECONDS, what="a rule that was not told of has fired")
+    record_property("a rule lost by Realtime fired after, s", round(seconds, 1))
 
 
 async def test_a_thousand_rules_due_at_one_instant_fire_once_each(
@@ -76,7 +75,7 @@ async def test_a_thousand_rules_due_at_one_instant_fire_once_each(
     async def all_fired() -> bool:
         return all((await rules.fired(system, rule_ids)).values())
 
-    await eventually(all_fired, within=60, what=f"{len(rule_ids)} rules fire")
+    await eventually(all_fired, what=f"{len(rule_ids)} rules fire")
     firings = await rules.fired(system, rule_ids)
     ids = [firing.notification_id for each in firings.values() for firing in each]
     await rows.settled(system, ids)
@@ -166,7 +165,7 @@ async def test_a_rule_that_cannot_fire_says_why_and_disturbs_no_other(
     async def all_explained() -> bool:
         return all((await rules.schedule_errors(timed_system, ids)).values())
 
-    await eventually(all_explained, within=TAKES_EFFECT_WITHIN_SECONDS, what="every bad rule has its reason")
+    await promptly(all_explained, within=TAKES_EFFECT_WITHIN_SECONDS, what="every bad rule has its reason")
     errors = dict(zip(bad, (await rules.schedule_errors(timed_system, ids)).values(), strict=True))
     corrected_at = await rules.change(timed_system, ids[0], EVERY_SECOND)
     await rules.fired_through(timed_system, ids[0], corrected_at + A_SECOND)

@@ -123,18 +123,18 @@ async def _until_sent_after(system: System, sent: int) -> None:
     async def more_is_sent() -> bool:
         return (await system.statuses())["SENT"] > sent
 
-    await eventually(more_is_sent, within=60, what=f"more than {sent} rows are sent")
+    await eventually(more_is_sent, what=f"more than {sent} rows are sent")
 
 
 async def _settles(system: System) -> None:
-    await eventually(system.is_settled, within=120, what="every row has a final status")
+    await eventually(system.is_settled, what="every row has a final status")
 
 
 async def _drains(system: System) -> None:
     async def is_drained() -> bool:
         return (await deploy(system.environment, "drained", OLD)).code == 0
 
-    await eventually(is_drained, within=60, what="Temporal says that the old build is drained")
+    await eventually(is_drained, what="Temporal says that the old build is drained")
 
 
 async def _insert_scheduled(system: System) -> list[int]:

@@ -28,6 +28,7 @@ MODULES = (
     "cli.daemon_process",
     "cli.health_server.serving",
     "cli.health_server.hosts",
+    "cli.health_server.trace_page",
     "shared.health_monitor",
     "shared.temporal.client",
 )
@@ -64,10 +65,11 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
 
     monkeypatch.setattr("listener.bootstrap.run", component)
     monkeypatch.setattr("worker.bootstrap.run", component)
+    monkeypatch.setattr("cli.daemon_process.banner", lambda *_: "all is there")
 
     async def live() -> None:
         stop = asyncio.Event()
-        book, options = DaemonBook(tmp_path / "xnovu"), StartOptions()
+        book, options = DaemonBook(tmp_path / "xnovu"), StartOptions(dev=True)
         with ExitStack() as held:
             held.enter_context(book.held())
             running = asyncio.create_task(
@@ -77,7 +79,7 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
             )
         await _answers(port, running)
         stop.set()
-        await asyncio.wait_for(running, 15)
+        await asyncio.wait_for(running, 60)
 
     lives = 0
     with raising_once_at_each(POINTS) as fired:
@@ -89,17 +91,19 @@ async def test_a_daemon_whose_health_meets_faults_answers_again_and_its_parts_go
     assert not [str(point) for point in POINTS if point not in fired], "no life comes here"
     assert runs == 2 * lives, "listener and worker were not run again"
     assert {error for _, error in counted.faults} == {"Foreign"}
-    assert {part for part, _ in counted.faults} >= {"health", "health monitor"}
+    assert {part for part, _ in counted.faults} >= {"health", "health monitor", "banner"}
 
 
 async def _answers(port: int, running: "asyncio.Task[None]") -> None:
     """Twice, and a look later."""
     answers = 0
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         while answers < 2:
             assert not running.done(), running.result()
             try:
                 answers += (await client.get("/status")).is_success
+                # Nobody can be asked here.
+                assert (await client.get("/trace", params={"id": "1"})).status_code in (500, 503)
                 assert (await client.get("/status", headers={"Host": "elsewhere"})).status_code in (421, 500)
             except httpx.TransportError:
                 pass

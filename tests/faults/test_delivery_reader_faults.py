@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.measured_accounts import MeasuredAccounts
 from shared.novu.activity import LONGEST_ANSWER_BYTES, open_activity
@@ -41,6 +41,7 @@ class Table:
 
     def __init__(self) -> None:
         self.open = {SENT, TOO_LARGE, UNREAD}
+        self.takes = 0
 
     async def call(self, client: object, function: str, **arguments: Any) -> dict[str, Any]:
         if function == "record_delivery":
@@ -48,6 +49,7 @@ class Table:
             return {"new_facts": 0, "unknown_transactions": 0, "states": [], "messages": []}
         if function == "begin_second_tries":
             return {"begun": []}
+        self.takes += 1
         looks = [
             {
                 "id": number,
@@ -80,18 +82,19 @@ async def read_everything(table: Table, parts: Supervisor, *, follows_reading: b
 
     async def read() -> None:
         async with open_activity("http://novu.example", "key") as activity:
-            accounts = MeasuredAccounts(SupabaseDeliveryAccounts(cast(AsyncClient, None)))
+            accounts = MeasuredAccounts(SupabaseDeliveryAccounts(cast(AsyncPostgrestClient, None)))
             await DeliveryReader(
                 accounts,
-                activity,
+                lambda _: activity,
                 requests_per_second=1e6,
                 retention_seconds=3600,
                 follows_reading=follows_reading,
             ).run()
 
     reading = asyncio.create_task(parts.keep("delivery reader", read))
-    await eventually(lambda: not table.open, within_seconds=30)
-    await asyncio.sleep(0.02)  # its pause
+    await eventually(lambda: not table.open, within_seconds=60)
+    takes = table.takes
+    await eventually(lambda: table.takes > takes, within_seconds=60)  # it has paused
     reading.cancel()
     await asyncio.wait({reading})
 

@@ -18,7 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from functions.scaling import autoscaler
 from shared.cloud_run import worker_pool
-from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
+from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW, notification_processing_id
 from tests.cloud_run.serving import serving as serving_cloud_run
 from tests.cloud_run.worker_pools import WorkerPools
@@ -27,6 +27,7 @@ from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_functio
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.counted import Counted
 from tests.faults.injector import CANARY, noting_points, raising_once_at
+from tests.workflows.conftest import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
@@ -49,6 +50,7 @@ MODULES = {
     "autoscale": (
         "functions.autoscale_endpoint",
         "functions.endpoint",
+        "functions.looks",
         "functions.scaling.autoscaler",
         "functions.scaling.figures",
         "shared.cloud_run.worker_pool",
@@ -56,6 +58,7 @@ MODULES = {
         "shared.temporal.open_work",
         "shared.temporal.task_queues",
     ),
+    "autoscale of builds": ("shared.temporal.task_queues",),
 }
 """Of each function. functions.main but awaits these in the framework, whose answer to what they raise is 500, too."""
 
@@ -64,6 +67,7 @@ NOT_IN_ITS_CALLS = {
         "Connections.close",
         "SupabaseConnection.close",
         "_RowWorkflowStarter.start",
+        "_RowWorkflowStarter.wait",
         "connect",
         "connect_at_first_call",
         "connect_once",
@@ -72,7 +76,8 @@ NOT_IN_ITS_CALLS = {
     "webhook": set(),
     "health": {"HealthEndpoint.status"},
     "status": {"HealthEndpoint.health"},
-    "autoscale": {"CloudRunWorkerPool.close"},
+    "autoscale": {"CloudRunWorkerPool.close", "_read_build", "read_build_queues"},
+    "autoscale of builds": {"_read", "read_task_queues"},
 }
 
 
@@ -92,25 +97,33 @@ Function = Callable[[], AbstractAsyncContextManager[Mapping[str, Call]]]
 
 @workflow.defn(name=NOTIFICATION_PROCESSING_WORKFLOW)
 class Processed:
-    """Has nothing to do."""
+    """Has nothing to do, and comes too late if it is told so."""
 
     @workflow.run
     async def run(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
+        if input.others:
+            return NotificationProcessingResult(not_claimed=len(input.notification_ids))
         return NotificationProcessingResult(sent=len(input.notification_ids))
 
 
 async def an_ended_run(bench: Bench, temporal: Client) -> str:
-    """Its workflow id."""
+    """Its workflow id; another run of that id came too late."""
     row_id = await bench.insert(bench.ours)
     workflow_id = notification_processing_id(bench.ours.enterprise_id, [row_id])
     queue = f"ended-{uuid4()}"
     async with Worker(temporal, task_queue=queue, workflows=[Processed], workflow_runner=UnsandboxedWorkflowRunner()):
-        await temporal.execute_workflow(
-            NOTIFICATION_PROCESSING_WORKFLOW,
-            NotificationProcessingInput(bench.ours.enterprise_id, [row_id]),
-            id=workflow_id,
-            task_queue=queue,
-        )
+        for others in ([], [Portion("nobody", [])]):
+            await temporal.execute_workflow(
+                NOTIFICATION_PROCESSING_WORKFLOW,
+                NotificationProcessingInput(bench.ours.enterprise_id, [row_id], others),
+                id=workflow_id,
+                task_queue=queue,
+            )
+
+    async def are_listed() -> bool:
+        return (await temporal.count_workflows(f"WorkflowId = '{workflow_id}'")).count == 2
+
+    await eventually(are_listed, within=30)
     return workflow_id
 
 
@@ -198,7 +211,7 @@ async def serving(
     function: str, bench: Bench, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Function]:
     """How to serve the function as an instance does that has just been started: nothing is open yet."""
-    pools = WorkerPools(f"projects/p/locations/l/workerPools/w{uuid4().hex[:12]}", on_change=lambda _: None)
+    pools = WorkerPools(f"projects/p/locations/l/workerPools/w-{uuid4().hex[:12]}", on_change=lambda _: None)
     ended = await an_ended_run(bench, temporal)
     async with serving_cloud_run(pools) as endpoint:
         scaling = {
@@ -208,17 +221,22 @@ async def serving(
             "AUTOSCALE_MAX_INSTANCES": "10",
             "AUTOSCALE_TASKS_PER_SECOND": "2",
         }
-        more = {"autoscale": scaling, "webhook": {"NOVU_WEBHOOK_SECRETS": webhook.SECRETS}}
+        builds = {"TEMPORAL_WORKER_DEPLOYMENT_NAME": "xnovu"}
+        more = {
+            "autoscale": scaling,
+            "autoscale of builds": scaling | builds,
+            "webhook": {"NOVU_WEBHOOK_SECRETS": webhook.SECRETS},
+        }
         environment = {**bench.environment, **more.get(function, {})}
 
         @asynccontextmanager
         async def afresh() -> AsyncIterator[Mapping[str, Call]]:
-            async with open_function(function, environment, monkeypatch) as client:
+            async with open_function(function.split()[0], environment, monkeypatch) as client:
                 if function == "trigger":
                     yield trigger_calls(bench, client, ended)
                 elif function == "webhook":
                     yield webhook_calls(client)
-                elif function == "autoscale":
+                elif function.startswith("autoscale"):
                     yield autoscale_calls(client, pools)
                 else:
                     yield observing_calls(client, function)
@@ -257,7 +275,7 @@ async def test_an_await_of_a_function_that_fails_costs_one_answer(
             if injection.has_fired:
                 assert answer is not None, f"{point}: nobody was told"
                 assert (answer.status_code, answer.json()["code"]) == (500, "internal_error"), point
-                assert counted.faults == [(f"function {function}", "Foreign")], point
+                assert counted.faults == [(f"function {function.split()[0]}", "Foreign")], point
                 assert CANARY not in answer.text
             assert again is None, point
             counted.faults.clear()

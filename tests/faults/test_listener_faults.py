@@ -22,6 +22,7 @@ from shared.ports import (
     StoreUnavailable,
 )
 from shared.supervision import Supervisor
+from shared.temporal.messages import MAX_BATCH_SIZE
 from shared.temporal.orchestration import OrchestrationRun
 from tests.faults.await_points import AwaitPoint, await_points
 from tests.faults.injector import raising_once_at
@@ -45,7 +46,7 @@ POINTS = await_points(*MODULES)
 ENTERPRISES = ("ent1", "ent2")
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 2
-eventually = partial(fakes.eventually, within_seconds=30)
+eventually = partial(fakes.eventually, within_seconds=60)
 
 
 class Temporal(FakeTemporal):
@@ -120,7 +121,7 @@ class Scene:
         await self.parts.keep("listener", listen, until=self.stop)
 
     async def play(self) -> None:
-        """Temporal is away at first; rows are found and rows ring; at the end the listener drains."""
+        """Temporal is away at first; rows are found and rows ring, then many; at the end the listener drains."""
         self.temporal.is_away = True
         running = asyncio.create_task(self.run())
         await eventually(lambda: self.temporal.rings_unheard >= 2)
@@ -141,12 +142,16 @@ class Scene:
         await eventually(lambda: 200 in self.temporal.rows and bool(self.temporal.retractions))
         await eventually(lambda: "ent2" in self.temporal.rules_told and ("ent1", LATER) in self.temporal.rows_told)
 
+        flood = set(range(1_000, 1_000 + MAX_BATCH_SIZE))
+        self.table.rows["ent2"] |= flood
+        self.feed.send(*(an_insert(row, "ent2") for row in sorted(flood)))
+        await eventually(lambda: flood <= set(self.temporal.rows))
         self.table.rows["ent1"].add(300)
         self.feed.send(an_insert(300), RuleChanged("ent1"))
         for _ in range(20):  # turns of the loop: the row is held by now, and its window has not ended
             await asyncio.sleep(0)
         self.stop.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await running
 
 

@@ -4,7 +4,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -12,16 +12,20 @@ import pytest
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.novu.subscribers import open_subscribers
 from shared.novu.trigger import open_trigger
-from shared.ports import TriggerAccepted, TriggerEvent
+from shared.ports import NotificationActivity, OwnSettings, TriggerAccepted, TriggerEvent
 from tests.faults.await_points import await_points
 from tests.faults.injector import Foreign, raising_once_at_each
+from worker.novu_accounts import NovuAccount, NovuAccounts
+from worker.turns import Turns
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-POINTS = await_points("shared.bounded_answers", "shared.novu.subscribers", "shared.novu.trigger")
+POINTS = await_points(
+    "shared.bounded_answers", "shared.novu.subscribers", "shared.novu.trigger", "worker.novu_accounts"
+)
 ADA = Recipient("ada", {"email": "ada@example.org"}, (ProviderCredentials("fcm", {"deviceTokens": ["t"]}),), "hash")
 
 
@@ -83,8 +87,14 @@ async def ask_everything() -> None:
         for count in (2, 4, 5):
             events = [TriggerEvent("welcome", ("ada",), {}, {}, f"xnovu.acme.{number}") for number in range(count)]
             assert await novu.trigger(events) == [TriggerAccepted()] * count
-        assert await novu.was_taken("xnovu.acme.1")
-        assert await novu.cancel("xnovu.acme.1")
+        turns = Turns(lambda: None, lambda: None, large_at_once=1)
+        account = NovuAccount(novu, novu, novu, people, cast(NotificationActivity, None), turns)
+        settings = OwnSettings(novu_key_name="NOVU_SECRET_KEY__ACME", novu_key_before="")
+        accounts = NovuAccounts(account, {"NOVU_SECRET_KEY__ACME": account}, lambda _: settings)
+        event = TriggerEvent("welcome", ("ada",), {}, {}, "xnovu.acme.9", "acme")
+        assert await accounts.trigger([event]) == [TriggerAccepted()]
+        assert await accounts.taken("acme").was_taken("xnovu.acme.1")
+        assert await accounts.cancelling("acme").cancel("xnovu.acme.1")
         assert await people.give_credentials(ADA) == TriggerAccepted()
         assert await people.read("ada") == {}
 

@@ -71,7 +71,7 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
         running = asyncio.create_task(run_alone(load.load(), stop))
         await _is_ready(port, running)
         stop.set()
-        await asyncio.wait_for(running, 15)
+        await asyncio.wait_for(running, 60)
 
     with raising_once_at_each(points) as fired:
         for _ in points:
@@ -94,12 +94,12 @@ async def test_a_process_that_meets_faults_from_its_start_to_its_end_becomes_rea
 async def _nothing_goes_on() -> None:
     """What met a fault comes to its end, and does not go on beside what followed it."""
     if others := asyncio.all_tasks() - {asyncio.current_task()}:
-        _, left = await asyncio.wait(others, timeout=30)
+        _, left = await asyncio.wait(others, timeout=60)
         assert not left
 
 
 async def _is_ready(port: int, running: "asyncio.Task[None]") -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         while True:
             assert not running.done(), running.result()
             try:

@@ -36,7 +36,7 @@ async def render_until_well(pool: RenderPool) -> None:
     templates = templates_of({"hello": "hello {{ n }}"})
     for _ in range(len(ALL)):
         with suppress(Foreign, RenderPoolUnavailable):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 [result] = await pool.render([a_request("hello", templates, {"n": 1})])
             assert body_of(result) == "hello 1"
             return

@@ -45,6 +45,9 @@ class NoRows:
     async def unaccounted(self, enterprise_ids: Collection[str], *, older_than_seconds: int) -> Unaccounted:
         return Unaccounted(0, 0.0)
 
+    async def unaccounted_in(self, shards: Collection[int], *, older_than_seconds: int) -> Unaccounted:
+        return Unaccounted(0, 0.0)
+
     async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:
         return []
 

@@ -7,10 +7,10 @@ import pytest
 
 from listener.sharing.shares import SHARE_SECONDS
 from listener.sharing.term import SETTLED_WITHIN_SECONDS
-from tests.faults.await_points import AwaitPoint, await_points, modules_of
-from tests.faults.injector import noting_points, raising_once_at
-from tests.unit.listener.doorbell.clockless_loop import run_without_waiting
+from tests.faults.await_points import await_points, modules_of
+from tests.faults.scenes import fail_each_once
 from tests.unit.listener.sharing.test_shares import Scene
+from tests.unit.virtual_time import run_virtually
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 
@@ -56,23 +56,8 @@ def play(what: Callable[[Scene], Awaitable[None]]) -> list[tuple[int, str]]:
                 await process.die()
         return [(part.faults, part.last_fault) for part in it.parts.failing()]
 
-    return run_without_waiting(run())
+    return run_virtually(run())
 
 
 def test_an_await_of_the_sharing_that_fails_costs_nobody_his_listener() -> None:
-    comes_to: dict[AwaitPoint, Callable[[Scene], Awaitable[None]]] = {}
-    for what in SCENES:
-        with noting_points(POINTS) as reached:
-            assert play(what) == []
-        comes_to = dict.fromkeys(reached, what) | comes_to
-    assert not [str(point) for point in POINTS if point not in comes_to], "no scene comes here: add one to SCENES"
-
-    for point, what in comes_to.items():
-        with raising_once_at(point) as injection:
-            try:
-                told = play(what)
-            except (AssertionError, TimeoutError) as error:
-                pytest.fail(f"{point}: {error!r}")
-
-        assert injection.has_fired or injection.was_left, point
-        assert told == [(1, "Foreign")] * injection.has_fired, point
+    fail_each_once(POINTS, SCENES, play)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -15,6 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from shared.notification.models import Channel
 from shared.notification.outcomes import Failed, RefusalCode, Sent
 from shared.notification.recipient import ProviderCredentials, Recipient
+from shared.novu.rates.lanes import SMALL
 from shared.ports import (
     CronRules,
     TriggerAccepted,
@@ -33,6 +33,7 @@ from tests.unit.worker import test_retraction_cancelling as retraction
 from tests.unit.worker import test_rule_firing as firing
 from tests.unit.worker import test_scheduled_delivery as scheduled
 from tests.unit.worker import test_shared_batches as shared
+from tests.unit.worker import test_shared_pass as shared_pass
 from tests.unit.worker.builders import (
     DYNAMIC,
     FakeCredentials,
@@ -43,13 +44,14 @@ from tests.unit.worker.builders import (
     a_notification,
     doubts,
     recipients,
+    same,
 )
 from worker.activities.addressing import Addressing
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import BULK_ATTEMPTS, GiveUpInput, NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
-from worker.activities.scheduled_delivery import ScheduledDelivery
+from worker.activities.scheduled_delivery import ScheduledDelivery, SharedSchedule
 from worker.delivery_account import AccountedClaims, AccountedTrigger, DeliveryAccount
 from worker.measured import MeasuredClaims, MeasuredRenderer, MeasuredTrigger
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
@@ -112,7 +114,7 @@ async def deliver() -> None:
         MeasuredClaims(AccountedClaims(store, account)),
         MeasuredTrigger(AccountedTrigger(trigger, account)),
         MeasuredRenderer(PutsOff()),
-        Addressing(FakeRecipients(BOB), FakeCredentials(), clock=count(step=100).__next__),
+        Addressing(FakeRecipients(BOB), same(FakeCredentials())),
         doubts(),
         claim_lease_seconds=120,
     )
@@ -164,7 +166,7 @@ async def deliver_in_doubt() -> None:
             AccountedTrigger(Slow(lambda event: answers.get(event.transaction_id, TriggerAccepted())), account)
         ),
         MeasuredRenderer(AwayAtFirst()),
-        Addressing(FakeRecipients(), FakeCredentials()),
+        Addressing(FakeRecipients(), same(FakeCredentials())),
         doubts(wait_seconds=120.0),
         claim_lease_seconds=0,
     )
@@ -182,7 +184,7 @@ async def be_put_off() -> None:
         store,
         FakeTrigger(),
         FakeRenderer(),
-        Addressing(FakeRecipients(), FakeCredentials()),
+        Addressing(FakeRecipients(), same(FakeCredentials())),
         doubts(),
         claim_lease_seconds=120,
         turns=delivery.FakeTurns(delivery.FULL, delivery.FULL, delivery.FULL),
@@ -191,6 +193,19 @@ async def be_put_off() -> None:
     await attempted(subject.deliver, NotificationProcessingInput("ent1", [1, 2]))
 
     assert [isinstance(store.recorded[key], Sent) for key in (1, 2)] == [True] * 2
+
+
+async def take_turns() -> None:
+    """A delivery of many rows, after one of a few."""
+    ids = list(range(1, SMALL + 2))
+    store = FakeStore(*map(a_notification, [*ids, 100]))
+    subject = delivery.delivery(store)
+
+    await attempted(subject.deliver, NotificationProcessingInput("ent2", [100]))
+    await attempted(subject.deliver, NotificationProcessingInput("ent1", ids))
+
+    assert {type(outcome) for outcome in store.recorded.values()} == {Sent}
+    assert store.recorded.keys() == {*ids, 100}
 
 
 async def share() -> None:
@@ -218,7 +233,7 @@ async def share() -> None:
 
 async def cancel() -> None:
     store, novu = retraction.FakeStore(retraction.retracted(1)), retraction.FakeNovu("xnovu.1")
-    await attempted(RetractionCancelling(store, novu).cancel_retracted, NotificationRetractionInput("ent1", [1]))
+    await attempted(RetractionCancelling(store, same(novu)).cancel_retracted, NotificationRetractionInput("ent1", [1]))
     assert list(store.cancellations) == [1]
 
 
@@ -236,12 +251,23 @@ async def fire() -> None:
     with mock.patch("worker.activities.rule_firing.TURN_SECONDS", -1.0):
         await attempted(RuleFiring(store).fire_due_rules, "ent1")
     assert [each.rule_id for each in store.firings][-1] == 1
+    work = shared_pass.FakeWork(*[["ent1", "ent2"]] * ATTEMPTS)
+    await attempted(RuleFiring(shared_pass.Rules(), work).fire_due_rules, "//3")
+    held = shared_pass.FakeWork(*[["ent1", "ent2"]] * ATTEMPTS)
+    with mock.patch("worker.activities.rule_firing.CHANGED_MEANWHILE_PAUSE_SECONDS", 0.0):
+        await attempted(RuleFiring(shared_pass.Rules(cron="30 12 * * *"), held).fire_due_rules, "//3")
 
 
 async def start_scheduled() -> None:
     store, starter = scheduled.FakeStore(scheduled.due(1, 2, next_in=0.01), scheduled.due(3)), scheduled.FakeStarter()
     await attempted(ScheduledDelivery(store, starter).start_due, "ent1")
     assert {number for batch in starter.batches for number in batch} >= {3}
+    together = shared_pass.FakeSharedStarter()
+    schedule = SharedSchedule(shared_pass.FakeWork(*[["ent1", "ent2"]] * ATTEMPTS), together)
+    subject = ScheduledDelivery(shared_pass.Rows(ent1=1, ent2=1), starter, schedule)
+    for _ in range(2):  # one that stumbles is seen to in the next pass
+        await attempted(subject.start_due, "//3")
+    assert {name for batch in together.batches for name in batch} >= {"ent2"}
 
 
 SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
@@ -249,18 +275,21 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
         deliver,
         (
             "worker.activities.addressing",
+            "worker.activities.batch_preparation",
             "worker.activities.doubt",
+            "worker.activities.kept_claims",
             "worker.activities.notification_delivery",
             "worker.activities.novu_fan_out",
             "worker.delivery_account",
             "worker.measured",
         ),
     ),
+    "take turns": (take_turns, ("worker.activities.large_deliveries",)),
     "put off": (be_put_off, ("worker.activities.putting_off",)),
     "share": (share, ("worker.meeting", "worker.joined_ports")),
     "cancel": (cancel, ("worker.activities.retraction_cancelling",)),
     "fire": (fire, ("worker.activities.rule_firing",)),
-    "scheduled": (start_scheduled, ("worker.activities.scheduled_delivery",)),
+    "scheduled": (start_scheduled, ("worker.activities.scheduled_delivery", "worker.activities.shared_pass")),
 }
 CASES = [(play, point) for play, modules in SCENES.values() for point in await_points(*modules)]
 POINTS = [point for _, point in CASES]

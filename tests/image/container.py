@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from stack.processes import bound_command
-from tests.e2e.system import eventually
+from tests.e2e.promptness import promptly
+from tests.e2e.system import PATIENCE_SECONDS
 from tests.image.builder import Image
 
 MEMORY_BYTES = 512 * 2**20
@@ -76,13 +77,13 @@ class Container:
         code = self._running.poll()
         assert code is None, f"{self._command} ended with code {code}:\n{self.errors()}"
 
-    async def exit_code(self, *, within: float) -> int:
+    async def exit_code(self, *, within: float = PATIENCE_SECONDS) -> int:
         """The code it ends with."""
 
         async def has_ended() -> bool:
             return self._running.poll() is not None
 
-        await eventually(has_ended, within=within, what=f"{self._command} ends")
+        await promptly(has_ended, within=within, what=f"{self._command} ends")
         return self._running.returncode
 
     def errors(self) -> str:

@@ -85,7 +85,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(built: Built, tmp_path: P
 @pytest.mark.parametrize("name", ["listener", "worker", "function"])
 async def test_a_wrong_setting_stops_each_role_at_once_by_name(built: Built, tmp_path: Path, name: str) -> None:
     with Container(built.image, built.root, tmp_path / name, (name,), {"TEMPORAL_ADDRESS": "nowhere"}) as container:
-        code = await container.exit_code(within=20)
+        code = await container.exit_code()
 
     assert code == 2
     assert "settings are wrong" in container.errors()
@@ -95,7 +95,7 @@ async def test_a_wrong_setting_stops_each_role_at_once_by_name(built: Built, tmp
 
 async def test_commands_of_the_local_stack_say_that_they_are_not_there(built: Built, tmp_path: Path) -> None:
     with Container(built.image, built.root, tmp_path / "demo", ("demo",), {}) as container:
-        code = await container.exit_code(within=20)
+        code = await container.exit_code()
 
     assert code == 1
     assert "demo needs the local stack" in container.errors()

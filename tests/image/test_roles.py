@@ -124,6 +124,7 @@ async def test_process_one_is_python_and_may_do_nothing_but_its_work(
             assert await role.probe("/status") == 404
 
 
+@pytest.mark.whole
 async def test_stopped_under_load_nothing_is_lost_and_nothing_is_sent_twice(
     built: Built, system: System, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -153,6 +154,7 @@ async def test_stopped_under_load_nothing_is_lost_and_nothing_is_sent_twice(
     assert len(events(worker.container.log_file, "process_stopped")) == 3
 
 
+@pytest.mark.whole
 async def test_at_their_slowest_they_leave_before_they_are_killed(
     built: Built, system: System, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -170,7 +172,7 @@ async def test_at_their_slowest_they_leave_before_they_are_killed(
             async def novu_has_it() -> bool:
                 return bool(await rows.calls_for(system, ids[0]))
 
-            await eventually(novu_has_it, within=90, what="the worker waits for Novu")
+            await eventually(novu_has_it, what="the worker waits for Novu")
             await system.stack.temporal.kill()
             try:
                 ids += await rows.insert(system, "acme", row)
@@ -200,7 +202,7 @@ async def test_what_operators_use_works_from_the_image_too(built: Built, system:
             ("doctor", ("doctor", "--json")),
         ):
             with Container(built.image, built.root, tmp_path / name, command, system.environment) as container:
-                code = await container.exit_code(within=30)
+                code = await container.exit_code()
 
             assert code == 0, container.log_file.read_text() + container.errors()
 
@@ -213,7 +215,7 @@ async def test_a_function_tells_how_the_containers_are(built: Built, system: Sys
             answer.update((await client.get("/")).json())
             return bool(answer["status"] == "healthy")
 
-        await eventually(is_healthy, within=120, what="listener and worker are healthy")
+        await eventually(is_healthy, what="listener and worker are healthy")
 
     assert answer["components"]["subscriptions"]["active"] == len(system.enterprises)
     assert answer["build"] == BUILD
@@ -239,7 +241,7 @@ async def test_a_function_finishes_the_call_that_is_under_way_and_takes_no_other
         async with begin_call(client.base_url.port or 0, CALLER, call) as unfinished:
             began = time.monotonic()
             container.terminate()
-            await eventually(takes_no_more, within=5, what="no further call is taken")
+            await eventually(takes_no_more, what="no further call is taken")
             status, answer = await unfinished.finish()
         code = await container.exit_code(within=KILLED_AFTER_SECONDS)
         record_property("seconds to drain, function with a call", f"{time.monotonic() - began:.1f}")
@@ -273,7 +275,7 @@ async def function(
                 return False
 
         with container:
-            await eventually(answers, within=30, what=f"the function {target} answers")
+            await eventually(answers, what=f"the function {target} answers")
             yield container, client
 
 
@@ -281,7 +283,7 @@ async def _are_ready(*roles: Role) -> None:
     async def are_ready() -> bool:
         return all([await role.is_ready() for role in roles])
 
-    await eventually(are_ready, within=90, what="listener and worker are ready")
+    await eventually(are_ready, what="listener and worker are ready")
 
 
 async def _more_is_sent(system: System) -> None:
@@ -290,4 +292,4 @@ async def _more_is_sent(system: System) -> None:
     async def is_more() -> bool:
         return (await system.statuses())["SENT"] > sent
 
-    await eventually(is_more, within=90, what="more rows of the load are sent")
+    await eventually(is_more, what="more rows of the load are sent")

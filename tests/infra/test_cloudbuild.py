@@ -107,6 +107,8 @@ def test_nothing_is_planned_that_was_not_tested_scanned_and_tried() -> None:
         "succeeded",
         "find-image",
         "tested",
+        "builds",
+        "keep-builds",
         "plan",
         "secrets",
         "keep-plan",
@@ -124,6 +126,7 @@ def test_what_is_applied_is_fetched_before_and_looked_at_after() -> None:
         "apply",
         "restore-workers",
         "verify",
+        "deploy",
         "roll-back",
         "finish",
     ]

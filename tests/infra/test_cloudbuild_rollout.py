@@ -29,11 +29,13 @@ class TestApply:
         builder.write(f"{ENVIRONMENT}/dry_run.json", "{}")
         (builder.root / ROOT).mkdir(parents=True)
         kept = {"saved.tfplan": PLAN, "terraform.lock.hcl": "", "image": IMAGE, "scaled_pools.json": json.dumps([POOL])}
+        kept["kept.tfvars.json"] = "{}"
         for name, content in {**kept, "revision": "c0ffee\n"}.items():
             builder.keep(f"gs://bucket/plans/dev/b-1/{name}", content)
         builder.keep("gs://bucket/xnovu/dev/image", BEFORE)
         builder.when("terraform state pull", says='{\n  "version": 4,\n  "serial": 7,\n  "resources": []\n}\n')
         builder.when("terraform output", says=self.FUNCTIONS)
+        builder.when("terraform output -json deploy_job", says="null")
         builder.when("print-identity-token", says=TOKEN)
         builder.when("curl", says="200")
         self.has_workers(builder, 7)
@@ -64,7 +66,16 @@ class TestApply:
             **({"PLAN": "b-1", "REVISION": "c0ffee", "STEPS_SHA256": STEPS_SHA256} if step == "fetch_plan" else {}),
             **({"WITHIN_SECONDS": "0"} if step == "verify" else {}),
         }
-        for step in ("fetch_plan", "count_workers", "apply", "restore_workers", "verify", "roll_back", "finish"):
+        for step in (
+            "fetch_plan",
+            "count_workers",
+            "apply",
+            "restore_workers",
+            "verify",
+            "deploy",
+            "roll_back",
+            "finish",
+        ):
             ended = builder.run(step, **given(step))
             assert TOKEN not in ended.stdout + ended.stderr
             if ended.returncode != 0:
@@ -73,10 +84,8 @@ class TestApply:
 
     def applied(self, builder: Builder) -> list[str]:
         found = [call for call in builder.calls if call.startswith("terraform apply")]
-        return [
-            call.replace(str(builder.root), "").replace("-var-file=../environments/dev/values.tfvars ", "")
-            for call in found
-        ]
+        files = "-var-file=../environments/dev/values.tfvars -var-file=/build/kept.tfvars.json "
+        return [call.replace(str(builder.root), "").replace(files, "") for call in found]
 
     def test_the_saved_plan_is_applied_tried_and_remembered(self, deployment: Builder) -> None:
         ended = self.roll_out(deployment)
@@ -160,6 +169,13 @@ class TestApply:
         assert "--request PATCH" in asked[1]
         assert '{"scaling": {"manualInstanceCount": 7}}' in asked[1]
         assert asked[1].endswith(f"{POOL}?updateMask=scaling.manualInstanceCount")
+
+    def test_what_is_not_well_is_given_no_work(self, deployment: Builder) -> None:
+        deployment.when("terraform output -json deploy_job", says='"projects/p/locations/l/jobs/xnovu-dev-deploy"')
+        deployment.when("https://status.run/status", says="503")
+
+        assert self.roll_out(deployment).returncode != 0
+        assert not any("jobs execute" in call for call in deployment.calls)
 
     def test_a_pool_that_is_not_there_yet_has_no_number(self, deployment: Builder) -> None:
         deployment.when(POOL, says="404")

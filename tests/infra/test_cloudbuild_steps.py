@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -283,7 +284,25 @@ class TestSecrets:
 
 
 PLAN_SETTINGS = {"ENVIRONMENT": "dev", "STATE_BUCKET": "bucket"}
-KEPT = ("saved.tfplan", "saved.txt", "terraform.lock.hcl", "image", "scaled_pools.json", "revision", "sources.tgz")
+PLANNER = (
+    ("run.services.get", ""),
+    ("storage.objects.list", ""),
+    ("storage.objects.create", "plans/dev/"),
+    ("storage.objects.get", "plans/dev/"),
+    ("storage.objects.get", "xnovu/dev/"),
+    ("storage.objects.create", "xnovu/dev/default.tflock"),
+    ("storage.objects.delete", "xnovu/dev/default.tflock"),
+)
+KEPT = (
+    "saved.tfplan",
+    "saved.txt",
+    "terraform.lock.hcl",
+    "image",
+    "scaled_pools.json",
+    "kept.tfvars.json",
+    "revision",
+    "sources.tgz",
+)
 
 
 class TestPlan:
@@ -300,8 +319,8 @@ class TestPlan:
         return builder
 
     def test_the_plan_is_of_the_image_by_digest_and_kept_for_whoever_applies_it(self, planned: Builder) -> None:
-        # Creating is all that a planner may do there: neither looking, nor overwriting.
-        planned.grant(("run.services.get", ""), ("storage.objects.create", "plans/dev/"))
+        # A planner may create there and look, as gcloud does before it writes; it may overwrite nothing.
+        planned.grant(*PLANNER)
 
         ended = planned.run("plan", **PLAN_SETTINGS)
         kept = self.keep(planned)
@@ -309,14 +328,15 @@ class TestPlan:
         assert ended.returncode == 0, ended.stderr
         assert kept.returncode == 0, kept.stderr
         (call,) = [call for call in planned.calls if call.startswith("terraform plan")]
-        assert call.endswith(f"-var-file=../environments/dev/values.tfvars -var image={IMAGE}")
+        values = f"-var-file=../environments/dev/values.tfvars -var-file={planned.root}/build/kept.tfvars.json"
+        assert call.endswith(f"{values} -var image={IMAGE}")
         assert planned.kept("gs://bucket/plans/dev/b-1/saved.tfplan") == PLAN
         assert all(planned.kept(f"gs://bucket/plans/dev/b-1/{each}") is not None for each in KEPT)
         assert "git archive --format=tar.gz --output=build/sources.tgz c0ffee" in planned.calls
         assert not any("builds triggers run" in call for call in planned.calls), "no account may start a build"
 
     def test_a_plan_that_was_kept_cannot_be_exchanged(self, planned: Builder) -> None:
-        planned.grant(("run.services.get", ""), ("storage.objects.create", "plans/dev/"))
+        planned.grant(*PLANNER)
         planned.run("plan", **PLAN_SETTINGS)
         assert self.keep(planned).returncode == 0
 
@@ -342,6 +362,50 @@ class TestPlan:
         planned.when("terraform plan", ends=1)
 
         assert planned.run("plan", **PLAN_SETTINGS).returncode != 0
+
+
+class TestKeepBuilds:
+    POOLS = "projects/p/locations/l/workerPools/xnovu-dev-worker-"
+
+    def keeps(self, builder: Builder, counts: Mapping[str, str], **builds: Mapping[str, object]) -> list[str]:
+        """What stays of these builds, by what Google says of each pool."""
+        told = {f"{self.POOLS}{name}": {"image": name, "is_current": False, **build} for name, build in builds.items()}
+        builder.write("build/outputs.json", json.dumps({"worker_builds": {"value": told}} if builds else {}))
+        for name, status in counts.items():
+            answer = {"scaling": {"manualInstanceCount": int(status)} if status != "0" else {}}
+            builder.when(
+                f"{self.POOLS}{name}",
+                says=status if status in ("404", "503") else "200",
+                writes={"build/answer": json.dumps(answer)},
+            )
+        ended = builder.run("keep_builds")
+        assert ended.returncode == 0, ended.stderr
+        found: list[str] = json.loads(builder.read("build/kept.tfvars.json"))["kept_worker_builds"]
+        return found
+
+    def test_a_build_goes_once_the_scaler_has_left_it_nobody(self, builder: Builder) -> None:
+        scaled = {"empties": True}
+
+        kept = self.keeps(
+            builder,
+            {"a": "0", "b": "3", "c": "0", "d": "404"},
+            a={**scaled, "is_current": True},
+            b=scaled,
+            c=scaled,
+            d=scaled,
+        )
+
+        assert kept == ["a", "b"]
+
+    def test_where_no_function_scales_every_build_stays(self, builder: Builder) -> None:
+        assert self.keeps(builder, {}, a={"empties": False}, b={"empties": False}) == ["a", "b"]
+
+    def test_without_versions_there_is_nothing_to_keep(self, builder: Builder) -> None:
+        assert self.keeps(builder, {}) == []
+
+    def test_without_an_answer_nothing_is_planned(self, builder: Builder) -> None:
+        with pytest.raises(AssertionError, match="keep_builds: 503 for"):
+            self.keeps(builder, {"a": "503"}, a={"empties": True})
 
 
 def test_the_fakes_answer_only_where_a_rule_says_so(builder: Builder) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.cost import cost, prices, table
+from functions.autoscale_settings import AutoscaleSettings
+from functions.looks import CALL_SECONDS, MOST_LOOKS
+from tests.benchmarks.cost import cost, keep, prices, table
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "deploy.md").read_text()
@@ -27,6 +29,24 @@ def test_the_cost_tables_are_those_of_the_figures() -> None:
 
     assert shown is not None
     assert shown[1].strip() == table(FIGURES)
+
+
+def test_other_figures_make_other_tables_in_the_documents(tmp_path: Path) -> None:
+    (tmp_path / "deploy.md").write_text(DOCUMENT)
+    measured = {**FIGURES, "cpu_ms_single": 2 * FIGURES["cpu_ms_single"]}
+
+    keep(measured, tmp_path)
+
+    kept = (tmp_path / "deploy.md").read_text()
+    assert kept == DOCUMENT.replace(table(FIGURES), table(measured))
+    assert kept != DOCUMENT
+    assert json.loads((tmp_path / "bench.json").read_text()) == measured
+
+
+def test_the_figures_are_those_that_the_bench_measures() -> None:
+    measured = (ROOT / "tests" / "benchmarks" / "__main__.py").read_text()
+
+    assert FIGURES.keys() == set(re.findall(r'^        Line\("(\w+)"', measured, re.MULTILINE))
 
 
 def test_costs_follow_what_was_measured_and_every_price() -> None:
@@ -71,6 +91,19 @@ def test_the_secrets_that_are_filled_are_those_an_environment_reads() -> None:
 
     assert defaults is not None
     assert filled == {name.strip(' "').replace("_", "-") for name in defaults[1].split(",")}
+
+
+def test_the_autoscaler_that_is_paid_for_is_the_one_that_terraform_makes() -> None:
+    variables = (TERRAFORM / "xnovu_app" / "variables.tf").read_text()
+    defaults = dict(re.findall(r"^    (\w+) += optional\(number, ([\d.]+)\)$", variables, re.MULTILINE))
+    function = (TERRAFORM / "xnovu_app" / "autoscale.tf").read_text()
+    settings = AutoscaleSettings.model_fields
+
+    assert int(defaults["looks_per_minute"]) == prices()["autoscale_looks"] == MOST_LOOKS
+    assert re.findall(r"^  cpu += (\S+)$", function, re.MULTILINE) == [str(prices()["autoscale_vcpu"])]
+    assert int(re.findall(r"^  timeout_seconds += (\d+)$", function, re.MULTILINE)[0]) > CALL_SECONDS
+    for name in ("backlog_age_seconds", "drain_seconds", "quiet_seconds", "step_up"):
+        assert float(defaults[name]) == settings[f"autoscale_{name}"].default, "what is simulated is what is deployed"
 
 
 def test_what_the_autoscaler_is_said_to_need_is_what_it_is_given() -> None:

@@ -1,15 +1,17 @@
-"""What bootstrap grants: who can reach what, transitively; no more than that, and no less than is needed."""
+"""What bootstrap and a deployment grant: who can reach what, transitively; no more than that, and no less."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.infra.terraform import reach
-from tests.infra.terraform.bootstrapped import READERS, bootstrapped
+from tests.infra.terraform.bootstrapped import READERS, bootstrapped, production
 from tests.infra.terraform.reach import Binding, There, granted, reached
 
 TESTING, LIVE = "my-project", "my-project-prod"
 PARTS = ("autoscale", "health", "listener", "status", "trigger", "webhook", "worker")
+UPTIME_CHECKS = "serviceAccount:service-411690798401@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+"""Of production's project, whose number the stand-in makes of its name."""
 SECRETS = ("novu-secret-key", "supabase-service-role-key", "temporal-api-key")
 
 
@@ -25,9 +27,9 @@ def of_environment(environment: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> There:
-    """Both projects, as their examples have them."""
-    testing, live = map(reach.read, bootstrapped(tmp_path_factory))
-    return testing + live
+    """Both projects, as their examples have them, and what is deployed into production's."""
+    testing, live = bootstrapped(tmp_path_factory)
+    return reach.read(testing) + reach.read(live, *production(tmp_path_factory))
 
 
 def wrong(there: There) -> Iterator[str]:
@@ -35,7 +37,9 @@ def wrong(there: There) -> Iterator[str]:
     environments = {name: of_environment(name) for name in ("dev", "staging", "prod")}
     appliers = {account(f"applier-{name}", LIVE if name == "prod" else TESTING) for name in environments}
     for binding in there.bindings:
-        if binding.member in reach.EVERYBODY:
+        # Novu calls the webhook, which believes signatures only.
+        is_webhook = binding.on.endswith("-webhook") and binding.powers == {"call"}
+        if binding.member in reach.EVERYBODY and not is_webhook:
             yield f"everybody may {sorted(binding.powers)} on {binding.on}"
     for name in ("checker", "builder"):
         for project in (TESTING, LIVE):
@@ -92,7 +96,9 @@ def needs() -> Iterator[tuple[str, str, str]]:
             yield planner, power, project
         yield planner, "read objects", f"xnovu/{environment}/default.tfstate"  # terraform init and plan
         yield planner, "overwrite objects", f"xnovu/{environment}/default.tflock"
-        yield planner, "create objects", f"plans/{environment}/b/saved.tfplan"  # keep_plan
+        # keep_plan: gcloud looks whether it is there before it writes it.
+        yield planner, "create objects", f"plans/{environment}/b/saved.tfplan"
+        yield planner, "read objects", f"plans/{environment}/b/saved.tfplan"
         for power in ("look", "look at secrets", "write logs", "change what runs", "change schedules"):
             yield applier, power, project
         for power in ("change networks", "change metrics of logs", "change alerts"):
@@ -114,8 +120,18 @@ def needs() -> Iterator[tuple[str, str, str]]:
         yield scaler, "act", _sibling(scaler, "worker").removeprefix("serviceAccount:")
 
 
+def deployed() -> Iterator[tuple[str, str, str]]:
+    """Of a deployment: who calls its functions, and who scales its workers."""
+    yield "allUsers", "call", "xnovu-prod-webhook"
+    yield UPTIME_CHECKS, "call", "xnovu-prod-health"
+    yield account("prod-scheduler", LIVE), "call", "xnovu-prod-autoscale"
+    yield from ((account("applier-prod", LIVE), "call", f"xnovu-prod-{name}") for name in ("status", "trigger"))
+    for power in ("look at pool", "change pool"):
+        yield account("prod-autoscale", LIVE), power, "xnovu-prod-worker"
+
+
 def unmet(there: There) -> list[tuple[str, str, str]]:
-    return [each for each in needs() if not granted(there, *each)]
+    return [each for each in [*needs(), *deployed()] if not granted(there, *each)]
 
 
 def test_nobody_reaches_what_is_not_theirs(there: There) -> None:

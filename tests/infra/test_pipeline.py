@@ -67,6 +67,40 @@ def test_a_push_reaches_production_and_what_is_not_well_is_put_back_and_retried(
     assert play.running() == {"staging": second, "prod": second}
 
 
+def test_with_a_pool_for_each_build_a_push_is_one_step_and_no_build_that_has_work_loses_its_pool(play: Play) -> None:
+    play.is_versioned()
+
+    def push(revision: str, *, never_polls: bool = False) -> tuple[str, Build | None]:
+        succeeds(play.run("xnovu-check", revision))
+        succeeds(play.run("xnovu-build", revision))
+        image = play.image_of(revision)
+        if never_polls:
+            play.never_poll(image)
+        return image, play.apply(succeeds(play.run("xnovu-staging-plan", revision)))
+
+    first, applied = push("c1")
+    succeeds(applied)
+    assert (play.pools("staging"), play.has_the_work()) == ([first], {"staging": first})
+
+    # The second has the work once it is well; what the first has begun ends there.
+    second, applied = push("c2")
+    succeeds(applied)
+    assert play.pools("staging") == [first, second]
+    assert play.has_the_work() == {"staging": second}
+
+    # Of the first nothing is left. The workers of the third never come: the second keeps the work, and its pool.
+    play.are_drained(first)
+    third, applied = push("c3", never_polls=True)
+    fails(applied, "finish: ")
+    assert play.pools("staging") == [second]
+    assert (play.running(), play.has_the_work()) == ({"staging": second}, {"staging": second})
+
+    play.never_poll()
+    succeeds(play.apply(succeeds(play.run("xnovu-staging-plan", "c3"))))
+    assert play.pools("staging") == [second, third]
+    assert play.has_the_work() == {"staging": third}
+
+
 def test_what_has_failed_its_tests_goes_nowhere(play: Play) -> None:
     play.tests_fail.add("c1")
     fails(play.run("xnovu-check", "c1"), "check: ")
@@ -83,7 +117,7 @@ def test_what_has_failed_its_tests_goes_nowhere(play: Play) -> None:
     ("power", "account", "step"),
     [
         ("push images", "builder", "find-image"),
-        ("create objects", "planner-dev", "keep-plan"),
+        ("create objects", "planner-dev", "plan"),
         ("look", "planner-dev", "succeeded"),
         ("read objects", "applier-dev", "fetch"),
     ],

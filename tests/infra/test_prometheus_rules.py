@@ -36,7 +36,7 @@ class Case:
         return f"{self.alert}: {self.when}"
 
 
-ACME, GLOBEX = '{xnovu_enterprise_id="acme"}', '{xnovu_enterprise_id="globex"}'
+ONE, OTHER = '{xnovu_shard="3"}', '{xnovu_shard="11"}'
 LIVE = "xnovu_listener_subscription_live"
 TEMPORAL_AVAILABLE = "xnovu_listener_temporal_available"
 BACKLOG, AGE, POLLERS = (f"xnovu_task_queue_{name}" for name in ("backlog", "backlog_age_seconds", "pollers"))
@@ -77,16 +77,16 @@ CASES = [
     Case("listener_silent", "none has ever reported", {}, 6, 1),
     Case("listener_silent", "the last one went", {TEMPORAL_AVAILABLE: f"1x5 {NEVER}"}, 12, 1),
     Case("listener_silent", "a deployment takes two minutes", {TEMPORAL_AVAILABLE: "1x5 _x2 1x30"}, 9, 0),
-    Case("subscription_down", "one of two is down", {f"{LIVE}{ACME}": "0x20", f"{LIVE}{GLOBEX}": "1x20"}, 10, 1),
-    Case("subscription_down", "both are down", {f"{LIVE}{ACME}": "0x20", f"{LIVE}{GLOBEX}": "0x20"}, 10, 2),
+    Case("subscription_down", "one of two is down", {f"{LIVE}{ONE}": "0x20", f"{LIVE}{OTHER}": "1x20"}, 10, 1),
+    Case("subscription_down", "both are down", {f"{LIVE}{ONE}": "0x20", f"{LIVE}{OTHER}": "0x20"}, 10, 2),
     Case(
         "subscription_down",
         "another listener hears it",
-        {f'{LIVE}{{xnovu_enterprise_id="acme",instance="{number}"}}': f"{number}x20" for number in (0, 1)},
+        {f'{LIVE}{{xnovu_shard="3",instance="{number}"}}': f"{number}x20" for number in (0, 1)},
         10,
         0,
     ),
-    Case("subscription_down", "a reconnect", {f"{LIVE}{ACME}": "1x5 0x1 1x20"}, 8, 0),
+    Case("subscription_down", "a reconnect", {f"{LIVE}{ONE}": "1x5 0x1 1x20"}, 8, 0),
     Case("rows_waiting", "for ten minutes", {"xnovu_backlog_age_seconds": "0+60x20"}, 12, 1),
     Case("rows_waiting", "for a moment", {"xnovu_backlog_age_seconds": "0 150 0x20"}, 12, 0),
     Case(

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from tests.infra.observability.sources import RUNBOOK, Alert, alerts, dashboard
+from tests.infra.terraform import readmes
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 MARK = "<!-- alerts -->"
@@ -29,6 +30,13 @@ def test_alerts_and_sections_match_one_to_one() -> None:
     below = RUNBOOK.read_text().partition(MARK)[2]
 
     assert re.findall(r"^## (.+)$", below, re.MULTILINE) == [alert.name for alert in alerts()]
+
+
+def test_what_terraform_is_told_is_a_variable_of_it() -> None:
+    told = set(re.findall(r"(?i:set|raise|lower) `([a-z]+(?:_[a-z]+)*)(?: =[^`]*)?`", RUNBOOK.read_text()))
+
+    assert told >= {"autoscaler", "worker_max_instances"}
+    assert told <= set(readmes.blocks("xnovu_app", "variable"))
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)

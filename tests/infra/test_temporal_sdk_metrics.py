@@ -1,13 +1,11 @@
 """The metrics of Temporal's SDK that we ask for come, as they are recorded, from a real worker of a real server."""
 
 import asyncio
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,19 +16,18 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from shared.telemetry.metric import Kind, Metric
 from shared.temporal.sdk_metrics import Drain, new_buffer
 from tests.infra.observability.emitted import of_temporal
+from tests.temporal_server import temporal_server
 
-TEMPORAL = Path(sys.executable).with_name("temporal")
 QUEUE = "observed"
 TOO_LARGE_IN_ALL = 3
 """Times 1.9 MB: each below the limit of a payload, together above that of a message."""
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 
 @activity.defn
@@ -109,7 +106,7 @@ class Seen:
 
     async def reason(self, reason: str) -> None:
         """Until a workflow task failed so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while reason not in self.reasons:
                 await asyncio.sleep(0.05)
                 self.look()
@@ -122,15 +119,13 @@ def _kind(data: object) -> Kind:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def seen() -> AsyncIterator[Seen]:
+async def seen(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seen]:
     buffer, reader = new_buffer(), InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     seen = Seen(reader, Drain(buffer, provider.get_meter("temporalio")))
     runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer, attach_service_name=False, logging=None))
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(TEMPORAL), runtime=runtime, dev_server_log_level="error"
-    ) as environment:
-        await _live_through_everything(environment.client, seen)
+    async with temporal_server(tmp_path_factory.mktemp("temporal"), runtime=runtime) as client:
+        await _live_through_everything(client, seen)
         yield seen
     provider.shutdown()
 

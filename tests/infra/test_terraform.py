@@ -166,6 +166,30 @@ def test_every_module_is_used() -> None:
     assert sources == {(TERRAFORM / module).resolve() for module in MODULES}
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_variable_that_is_declared_is_used(folder: str) -> None:
+    text = "".join(path.read_text() for path in (TERRAFORM / folder).glob("*.tf") if path.name != "variables.tf")
+
+    assert [name for name in readmes.blocks(folder, "variable") if not re.search(rf"\bvar\.{name}\b", text)] == []
+
+
+def test_what_a_module_of_the_root_can_be_told_the_root_can_be_told() -> None:
+    """But for what is ours to say: what each part is and does."""
+    ours = {"function": {"cpu", "memory", "concurrency", "max_instances", "cpu_always", "public", "timeout_seconds"}}
+    root = "".join(path.read_text() for path in (TERRAFORM / "xnovu_app").glob("*.tf"))
+    calls = re.findall(
+        r'^module "(\w+)" \{\n  source += "\.\./modules/(\w+)"\n(.*?)^\}', root, re.MULTILINE | re.DOTALL
+    )
+
+    assert len(calls) >= 9
+    for name, module, body in calls:
+        given = {*re.findall(r"^  (\w+) += ", body, re.MULTILINE)}
+        unsaid = readmes.blocks(f"modules/{module}", "variable").keys() - given
+        assert unsaid <= ours.get(module, set()), name
+        if module == "function" and name != "autoscale":
+            assert not unsaid & {"cpu", "memory", "concurrency"}, name
+
+
 def test_environments_differ_in_values_only() -> None:
     declared = readmes.blocks("xnovu_app", "variable")
     given = {name: (TERRAFORM / "environments" / name / "example.tfvars").read_text() for name in ENVIRONMENTS}
@@ -178,19 +202,6 @@ def test_environments_differ_in_values_only() -> None:
         needed = {name for name, body in declared.items() if "default" not in body and name != "image"}
         assert needed <= set(named)
     assert len({tuple(re.findall(r"^(\w+) += ", text, re.MULTILINE)) for text in given.values()}) == 1
-
-
-def test_a_pool_is_the_same_whoever_counts() -> None:
-    text = (TERRAFORM / "modules" / "worker_pool" / "main.tf").read_text()
-    fixed, scaled = text.split('resource "google_cloud_run_v2_worker_pool" ')[1:]
-
-    def body(block: str) -> list[str]:
-        lines = block.partition("  lifecycle {")[0].strip().splitlines()
-        return [line for line in lines[1:] if not line.startswith("  count =")]
-
-    assert body(fixed) == body(scaled)
-    assert "scaling[0].manual_instance_count" in scaled.partition("ignore_changes")[2]
-    assert "manual_instance_count" not in fixed.partition("ignore_changes")[2]
 
 
 def test_checkov_finds_nothing(tmp_path: Path) -> None:

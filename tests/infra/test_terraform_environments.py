@@ -15,6 +15,7 @@ from tests.infra.terraform.tree import PROJECT
 from tests.infra.terraform.workspace import IMAGE, Deployment, Workspace
 
 PARTS = ("listener", "worker", "health", "status", "trigger", "autoscale")
+SECRETS = ("novu_secret_key", "novu_webhook_secrets", "supabase_service_role_key", "temporal_api_key")
 PROTECTED = ("google_cloud_run_v2_service", "google_cloud_run_v2_worker_pool")
 
 SETTINGS: dict[str, type[Environment]] = {
@@ -83,12 +84,27 @@ def environment_of(deployment: Deployment, name: str) -> dict[str, str]:
     return {variable["name"]: variable["value"] or "secret" for variable in container["env"]}
 
 
-def set_instances(deployment: Deployment, name: str, instances: int) -> None:
+def set_instances(deployment: Deployment, name: str, number: int) -> None:
     """As if somebody had changed the pool's number."""
     there = json.loads(deployment.workspace.world.read_text())
     (pool,) = (key for key in there if key.endswith(f"/workerPools/{name}"))
-    there[pool]["instances"] = instances
+    there[pool]["instances"] = number
     deployment.workspace.world.write_text(json.dumps(there))
+
+
+def instances(deployment: Deployment, name: str) -> int:
+    """The pool's number at Google."""
+    there = json.loads(deployment.workspace.world.read_text())
+    (number,) = (each["instances"] for key, each in there.items() if key.endswith(f"/workerPools/{name}"))
+    return int(number)
+
+
+def pass_hours(deployment: Deployment) -> None:
+    """Until Google has given back the addresses of what is gone."""
+    there = json.loads(deployment.workspace.world.read_text())
+    deployment.workspace.world.write_text(
+        json.dumps({name: each for name, each in there.items() if not name.startswith("addresses of")})
+    )
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])
@@ -124,9 +140,10 @@ def test_production_loses_nothing_until_it_is_decommissioned(deploy: Deploy) -> 
 
 
 @pytest.mark.whole
-def test_a_first_apply_that_fails_at_every_resource_is_finished_by_the_next(nothing: Deploy) -> None:
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_a_first_apply_that_fails_at_every_resource_is_finished_by_the_next(nothing: Deploy, environment: str) -> None:
     """As when a container does not start: Terraform takes it for broken, and replaces it, in production too."""
-    deployment = nothing("prod")
+    deployment = nothing(environment)
     fails = {"STAND_IN_FAILS_ONCE": "1"}
     failed = 0
 
@@ -140,7 +157,7 @@ def test_a_first_apply_that_fails_at_every_resource_is_finished_by_the_next(noth
     assert code == 0, said
     assert failed > 50
     assert deployment.plan() == "empty"
-    assert running(deployment) == {f"xnovu-prod-{part}" for part in PARTS}
+    assert running(deployment) == {f"xnovu-{environment}-{part}" for part in PARTS}
 
 
 @pytest.mark.whole
@@ -155,12 +172,23 @@ def test_a_region_is_moved_and_its_network_follows_when_google_lets_go(deploy: D
     assert code == 1
     assert "resourceInUseByAnotherResource" in said
     assert "Cannot delete check" not in said
-    there = json.loads(deployment.workspace.world.read_text())
-    deployment.workspace.world.write_text(
-        json.dumps({name: each for name, each in there.items() if not name.startswith("addresses of")})
-    )
+    pass_hours(deployment)
     deployment.apply(own_network, "-var=region=europe-west1")
     assert deployment.plan(own_network, "-var=region=europe-west1") == "empty"
+
+    # Taken down there, it leaves the new subnetwork for the same hours; then nothing.
+    moved = ("-var=region=europe-west1", own_network)
+    assert "resourceInUseByAnotherResource" in deployment.destroy(*moved, allowed=(1,))
+    assert {each for each in deployment.resources() if "worker_pool" in each or "service" in each} == set()
+    pass_hours(deployment)
+    deployment.destroy(*moved)
+    assert deployment.resources() == {}
+
+
+def test_who_calls_a_function_is_not_said_in_its_settings(applied: Deploy) -> None:
+    said = applied("dev").refused('-var=function_settings={"FUNCTIONS_API_KEYS": "x"}')
+
+    assert "function_settings must hold no secrets" in said
 
 
 def test_the_values_of_another_environment_are_refused_on_a_state(deploy: Deploy) -> None:
@@ -203,12 +231,56 @@ def test_every_part_is_given_what_its_settings_want(applied: Deploy, monkeypatch
     assert seen["trigger"]["daemon_enterprise_ids"] == seen["listener"]["daemon_enterprise_ids"] == ("acme",)
 
 
+def test_what_the_root_is_told_arrives(nothing: Deploy) -> None:
+    deployment = nothing("dev")
+    size = {"cpu": "2", "memory": "2Gi"}
+    told = {
+        "function_settings": {"FUNCTIONS_TRIGGER_BURST": "told"},
+        "function_size": {"cpu": 2, "memory": "1Gi", "concurrency": 7},
+        "health_invokers": {"told": "group:told@example.org"},
+        "listener_settings": {"LISTENER_TOLD": "told"},
+        "listener_size": size,
+        "log_level": "debug",
+        "novu_api_url": "https://novu.told",
+        "scheduler_region": "europe-west1",
+        "secret_versions": dict.fromkeys(SECRETS, 1),
+        "vpc_access": {"network": "told", "subnetwork": "told"},
+        "worker_settings": {"WORKER_TOLD": "told"},
+        "worker_size": size,
+    }
+    given = [f"-var={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in told.items()]
+    deployment.plan("-out=saved.tfplan", *given)
+    planned = json.loads(deployment.workspace.run(deployment.where, "show", "-json", "saved.tfplan")[1])
+    root = planned["planned_values"]["root_module"]
+    found = [each for module in [root, *root["child_modules"]] for each in module["resources"]]
+
+    runs = {each["values"]["name"]: each["values"]["template"][0] for each in found if each["type"] in PROTECTED}
+    assert runs.keys() == {f"xnovu-dev-{part}" for part in [*PARTS, "webhook"]}
+    for name, template in runs.items():
+        part, (container,) = name.removeprefix("xnovu-dev-"), template["containers"]
+        settings = {each["name"]: each["value"] for each in container["env"]}
+        own = {"listener": "LISTENER_TOLD", "worker": "WORKER_TOLD"}.get(part, "FUNCTIONS_TRIGGER_BURST")
+        limits, calls = container["resources"][0]["limits"], template.get("max_instance_request_concurrency")
+        assert settings["DAEMON_LOG_LEVEL"] == "debug", name
+        assert settings.get(own) == (None if part == "webhook" else "told"), name
+        assert template["vpc_access"][0]["network_interfaces"][0]["network"] == "told", name
+        if part in ("listener", "worker"):
+            assert limits == size
+        elif part != "autoscale":
+            assert (limits, calls) == ({"cpu": "2", "memory": "1Gi"}, 7)
+        if part == "worker":
+            assert settings["NOVU_API_URL"] == "https://novu.told"
+    assert [each["values"]["region"] for each in found if "scheduler_job" in each["type"]] == ["europe-west1"]
+    assert "group:told@example.org" in [each["values"].get("member") for each in found]
+
+
 def test_the_number_that_the_scaler_set_is_left_alone_and_any_other_is_put_right(deploy: Deploy) -> None:
     deployment = deploy("staging")
 
     set_instances(deployment, "xnovu-staging-worker", 4)
 
     assert deployment.plan() == "empty"
+
     set_instances(deployment, "xnovu-staging-listener", 0)
 
     assert deployment.plan() == "changes"
@@ -218,13 +290,33 @@ def test_the_number_that_the_scaler_set_is_left_alone_and_any_other_is_put_right
 def test_a_pool_changes_hands_without_going_away(deploy: Deploy) -> None:
     deployment = deploy("dev")
     pool = 'module.worker["xnovu-dev-worker"].google_cloud_run_v2_worker_pool'
+    set_instances(deployment, "xnovu-dev-worker", 4)
 
-    deployment.workspace.run(deployment.where, "state", "mv", f"{pool}.scaled[0]", f"{pool}.fixed[0]")
-    said = deployment.apply("-var=autoscaler=fixed", "-var=worker_instances=2")[1]
+    # What else is changed of a scaler's pool hands its number back.
+    deployment.apply("-var=log_level=debug")
+    assert instances(deployment, "xnovu-dev-worker") == 4
+    fixed = ("-var=autoscaler=fixed", "-var=worker_instances=2")
+    said = deployment.apply(*fixed)[1]
 
-    assert f"{pool}.fixed[0]: Modifying" in said
-    assert f"{pool}.scaled[0]" not in said
-    assert deployment.plan("-var=autoscaler=fixed", "-var=worker_instances=2") == "empty"
+    assert f"{pool}.main: Modifying" in said
+    assert instances(deployment, "xnovu-dev-worker") == 2
+    assert deployment.plan(*fixed) == "empty"
+    deployment.apply()
+    assert (instances(deployment, "xnovu-dev-worker"), deployment.plan()) == (2, "empty")
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("before", ["fixed", "scaled"])
+def test_a_pool_of_before_is_known_again(deploy: Deploy, before: str) -> None:
+    """It was written twice, under these names."""
+    deployment = deploy("dev")
+    pool = 'module.worker["xnovu-dev-worker"].google_cloud_run_v2_worker_pool'
+    deployment.workspace.run(deployment.where, "state", "mv", f"{pool}.main", f"{pool}.{before}[0]")
+
+    said = deployment.apply()[1]
+
+    assert "0 added, 0 changed, 0 destroyed" in said
+    assert deployment.plan() == "empty"
 
 
 @pytest.mark.whole

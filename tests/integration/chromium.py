@@ -4,17 +4,22 @@ import asyncio
 import base64
 import json
 import shutil
+import signal
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from stack.processes import bound_command
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-STARTS_WITHIN_SECONDS = 20.0
+STARTS_WITHIN_SECONDS = 60.0
 
 
 def find_chromium() -> str | None:
@@ -51,15 +56,29 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    async def wait_for(self, expression: str, *, within: float = 15.0) -> None:
+    async def wait_for(self, expression: str, *, within: float = 60.0) -> None:
         """Return once the expression is true."""
         async with asyncio.timeout(within):
             while not await self.evaluate(expression):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
-    async def screenshot(self) -> bytes:
-        """The whole page as PNG, however long."""
-        answer = await self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    async def renewed(self) -> None:
+        """Have the status page renewed, as for who comes back to it; return once it shows a later moment."""
+        moment = await self.evaluate("document.querySelector('header time').dateTime")
+        await self.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await self.wait_for(f"document.querySelector('header time').dateTime > {json.dumps(moment)}")
+
+    async def type(self, text: str) -> None:
+        """Into what has the focus."""
+        await self._call("Input.insertText", text=text)
+
+    async def screenshot(self, *, tallest: float) -> bytes:
+        """The page as PNG, from its top to its end or as far as it may be tall."""
+        width, height = await self.evaluate(
+            "[document.documentElement.clientWidth, document.documentElement.scrollHeight]"
+        )
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, tallest), "scale": 1}
+        answer = await self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(answer["data"])
 
     async def _call(self, method: str, **parameters: Any) -> Any:
@@ -80,11 +99,13 @@ class Page:
                 self.complaints.append(json.dumps(event["params"]["exceptionDetails"]))
 
 
-@asynccontextmanager
-async def browsing(chromium: str) -> AsyncIterator[Page]:
-    """A browser of the test's own, with one empty tab; it is gone at the end of the block."""
+@contextmanager
+def running(chromium: str) -> Iterator[str]:
+    """A browser of our own, and the address where it can be asked for tabs; it is gone at the end of the block, and if
+    we are killed.
+    """
     with tempfile.TemporaryDirectory(prefix="xnovu-chromium-", ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
+        command = [
             chromium,
             "--headless",
             "--no-sandbox",
@@ -94,26 +115,35 @@ async def browsing(chromium: str) -> AsyncIterator[Page]:
             "--remote-debugging-port=0",
             f"--user-data-dir={profile}",
             "about:blank",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+        ]
+        process = subprocess.Popen(
+            bound_command(command, signal.SIGKILL), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            async with connect(await _tab_address(Path(profile)), max_size=None, proxy=None) as socket:
-                yield Page(socket)
+            yield _address(Path(profile), process)
         finally:
             process.kill()
-            await process.wait()
+            process.wait()
 
 
-async def _tab_address(profile: Path) -> str:
-    """Where the tab listens: Chromium writes its port into its profile."""
+@asynccontextmanager
+async def tab(address: str) -> AsyncIterator[Page]:
+    """An empty tab of the browser there, closed at the end of the block."""
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as http:
+        opened = (await http.put("/json/new?about:blank")).raise_for_status().json()
+        try:
+            async with connect(opened["webSocketDebuggerUrl"], max_size=None, proxy=None) as socket:
+                yield Page(socket)
+        finally:
+            await http.get(f"/json/close/{opened['id']}")
+
+
+def _address(profile: Path, process: subprocess.Popen[bytes]) -> str:
+    """Chromium writes its port into its profile."""
     port_file = profile / "DevToolsActivePort"
-    async with asyncio.timeout(STARTS_WITHIN_SECONDS), httpx.AsyncClient(trust_env=False) as http:
-        while not (port_file.exists() and (lines := port_file.read_text().splitlines())):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        while True:
-            tabs = (await http.get(f"http://127.0.0.1:{lines[0]}/json/list")).json()
-            if pages := [tab for tab in tabs if tab["type"] == "page"]:
-                address: str = pages[0]["webSocketDebuggerUrl"]
-                return address
-            await asyncio.sleep(0.05)
+    deadline = time.monotonic() + STARTS_WITHIN_SECONDS
+    while not (port_file.exists() and (lines := port_file.read_text().splitlines())):
+        assert process.poll() is None, f"Chromium ended with code {process.returncode}"
+        assert time.monotonic() < deadline, f"Chromium has not started within {STARTS_WITHIN_SECONDS:g} s"
+        time.sleep(0.05)
+    return f"http://127.0.0.1:{lines[0]}"

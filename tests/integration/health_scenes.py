@@ -1,7 +1,7 @@
 """A health server over made-up observations that a test may change, and scenes worth looking at."""
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from shared.health.observations import (
     NovuObservation,
     ProcessObservation,
     RecentDeliveries,
+    RetriedDeliveries,
     SchedulerPassObservation,
     SubscriptionState,
     TaskQueueObservation,
@@ -27,6 +28,7 @@ from shared.health.observations import (
     WorkerObservation,
 )
 from shared.health_monitor import HealthMonitor
+from shared.ports import StoreUnavailable
 
 ENTERPRISES = ("acme", "globex", "initech")
 LOOK_EVERY_SECONDS = 0.2
@@ -63,6 +65,8 @@ class Scene:
     sent: int = 240
     failures: tuple[FailedNotification, ...] = ()
     delivery: DeliveryStates = field(default_factory=DeliveryStates)
+    retried: tuple[RetriedDeliveries, ...] = ()
+    database_error: str | None = None
     novu: NovuObservation = field(default_factory=lambda: NovuObservation(accepted=18_204, refused=31, faults=4))
 
     def reports(self) -> list[ComponentReport]:
@@ -99,10 +103,18 @@ class SceneDatabase:
         self._scene = scene
 
     async def look(
-        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+        self,
+        own: Sequence[ComponentReport],
+        *,
+        expected: Collection[str],
+        max_age_seconds: float,
+        recent_seconds: float,
+        failures: int,
     ) -> tuple[list[ComponentReport], DatabaseObservation]:
-        del own, max_age_seconds
+        del own, expected, max_age_seconds
         scene = self._scene
+        if scene.database_error:
+            raise StoreUnavailable(scene.database_error)
         due = {name: DueRows(rows=0, oldest_age_seconds=0.0) for name in scene.states}
         if scene.due_rows:
             due[min(due)] = DueRows(rows=scene.due_rows, oldest_age_seconds=scene.due_age_seconds)
@@ -121,6 +133,7 @@ class SceneDatabase:
             ),
             failures=scene.failures[:failures],
             delivery=scene.delivery,
+            retried=scene.retried,
         )
 
 

@@ -76,6 +76,9 @@ class Bench:
             self.retracted.append((portion.enterprise_id, tuple(portion.notification_ids)))
         return True
 
+    async def until_done(self, portion: Portion) -> None:
+        """At once."""
+
     async def rules_changed(self, enterprise_id: str) -> bool:
         """As the scheduler does, read them."""
         self.rules_told.append(enterprise_id)
@@ -96,6 +99,7 @@ class Bench:
     def workflows(self) -> Workflows:
         return Workflows(
             start={Work.PROCESSING: self.start, Work.RETRACTION: self.retract},
+            until_done=self.until_done,
             rules_changed=self.rules_changed,
             row_due_at=self.row_due_at,
             join_orchestration=self.join_orchestration,
@@ -189,7 +193,7 @@ class Bench:
         await eventually(lambda: set(notification_ids) <= set(self.rows_started))
 
 
-async def eventually(check: Callable[[], bool], *, within_seconds: float = 30.0) -> None:
+async def eventually(check: Callable[[], bool], *, within_seconds: float = 60.0) -> None:
     async with asyncio.timeout(within_seconds):
         while not check():  # noqa: ASYNC110 - what is checked has no event to wait for
             await asyncio.sleep(0.02)

@@ -8,7 +8,7 @@ import psutil
 _INTERVAL_SECONDS = 0.02
 
 
-def assert_gone(processes: Iterable[psutil.Process], within_seconds: float = 15) -> None:
+def assert_gone(processes: Iterable[psutil.Process], within_seconds: float = 60) -> None:
     """Each has ended in time. One that its new parent has not waited for yet (a zombie) has ended."""
     deadline = time.monotonic() + within_seconds
     alive = [process for process in processes if _is_alive(process)]

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +46,12 @@ class Machine:
 
     async def daemon(self, *arguments: str) -> tuple[int | None, str, str]:
         """Exit code, output and errors."""
+        return await self.command("daemon", *arguments)
+
+    async def command(self, *arguments: str) -> tuple[int | None, str, str]:
+        """The same of any command."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli", "daemon", *arguments),
+            *(sys.executable, "-m", "cli", *arguments),
             env=self.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -64,7 +67,7 @@ class Machine:
         async def is_recorded() -> bool:
             return self.record.exists()
 
-        await eventually(is_recorded, within=30)
+        await eventually(is_recorded, within=60)
         record: dict[str, Any] = json.loads(self.record.read_text())
         return record
 
@@ -126,6 +129,43 @@ async def test_a_stack_of_its_own_is_refused_beside_servers_that_would_be_used_i
     assert not machine.record.exists()
 
 
+async def test_what_is_wrong_is_said_before_a_stack_of_its_own_is_brought_up(machine: Machine) -> None:
+    own = {name: value for name, value in machine.environment.items() if name not in UNREACHABLE}
+    dev = Machine(machine.directory, own)
+
+    with socket.create_server(("127.0.0.1", dev.port)):
+        taken = [await dev.daemon("start", "--dev", mode) for mode in ("--detach", "--foreground")]
+    wrong = await dev.daemon("start", "--dev", "--enterprises", "ent 1")
+    no_dev = await machine.daemon("start", "--fresh")
+
+    assert [code for code, _, _ in taken] == [1, 1]
+    assert all(f"port {dev.port} is taken" in errors for _, _, errors in taken)
+    assert wrong[0] == no_dev[0] == 2
+    assert "DAEMON_ENTERPRISE_IDS" in wrong[2]
+    assert "--fresh is about the local stack of --dev" in no_dev[2]
+    assert not (dev.directory / "xnovu" / "dev").exists()
+
+
+async def test_a_reset_asks_and_takes_nothing_from_a_daemon_that_runs(machine: Machine) -> None:
+    data = machine.directory / "xnovu" / "dev"
+    data.mkdir(mode=0o700, parents=True)
+    data.parent.chmod(0o700)
+
+    unasked = await machine.command("dev", "reset")
+    await machine.begin()
+    running = await machine.command("dev", "reset", "--yes")
+    kept = data.exists()
+    await machine.daemon("stop")
+    done = [await machine.command("dev", "reset", "--yes") for _ in range(2)]
+
+    assert (unasked[0], running[0]) == (2, 1)
+    assert "--yes" in unasked[2]
+    assert "xnovu daemon stop" in running[2]
+    assert kept
+    assert [code for code, _, _ in done] == [0, 0]
+    assert not data.exists()
+
+
 async def test_a_restart_with_wrong_settings_leaves_the_daemon_as_it_is(machine: Machine) -> None:
     record = await machine.begin()
 
@@ -166,10 +206,14 @@ async def test_a_taken_port_is_named_with_the_way_out(machine: Machine, mode: st
 async def test_a_daemon_that_does_not_get_ready_is_reported_with_its_last_words_and_can_be_stopped(
     machine: Machine,
 ) -> None:
-    code, output, errors = await machine.daemon("start", "--timeout", "4")
+    for seconds in (4, 16, 64):  # what runs beside it may keep it from its first word for so long
+        code, output, errors = await machine.daemon("start", "--timeout", str(seconds))
+        if '"event"' in errors:
+            break
+        await machine.daemon("stop", "--timeout", "60")
 
     assert (code, output) == (1, "")
-    assert "not ready within 4 s" in errors
+    assert f"not ready within {seconds} s" in errors
     assert '"event": "temporal_connecting"' in errors
     assert "planted" not in errors
     assert "planted" not in (machine.directory / "xnovu" / "daemon.log").read_text()
@@ -234,17 +278,15 @@ async def test_a_daemon_whose_record_cannot_be_read_is_said_to_be_so_at_once_and
     daemon = psutil.Process((await machine.begin())["pid"])
     machine.record.write_text("{")
 
-    began = time.monotonic()
-    code, answer = await machine.answer("stop")
-    _, _, errors = await machine.daemon("restart")
-    seconds = time.monotonic() - began
+    async with asyncio.timeout(120):
+        code, answer = await machine.answer("stop", "--timeout", "600")
+        _, _, errors = await machine.daemon("restart", "--stop-timeout", "600")
 
     assert (code, answer) == (1, {"result": "unknown", "pid": None})
     assert f"its record {machine.record} cannot be read" in errors
-    assert seconds < 15
     assert daemon.is_running()
     daemon.send_signal(signal.SIGHUP)
-    await asyncio.to_thread(daemon.wait, 15)
+    await asyncio.to_thread(daemon.wait, 60)
     assert '"event": "process_stopped"' in (machine.directory / "xnovu" / "daemon.log").read_text()
 
 
@@ -266,29 +308,45 @@ async def test_a_dev_daemon_brings_its_stack_and_restarts_as_it_was_started(mach
     own = {name: value for name, value in machine.environment.items() if name not in UNREACHABLE}
     with socket.create_server(("127.0.0.1", 0)) as taken:  # which is a container's affair, and none of the daemon's
         dev = Machine(machine.directory, {**own, "PROBE_PORT": str(taken.getsockname()[1])})
-        code, started = await dev.answer("start", "--dev", "--workers", "1", "--log-level", "warn")
+        served = ("--enterprises", "ent1,ent2")
+        code, started = await dev.answer("start", "--dev", *served, "--workers", "1", "--log-level", "warn")
         assert (code, started["result"]) == (0, "started")
-        assert (await _healthy(dev))["enterprise_status"] == {"dev": "subscribed"}
+        assert (await _healthy(dev))["enterprise_status"] == {"ent1": "subscribed", "ent2": "subscribed"}
     assert "extra_worker_ended" not in (dev.directory / "xnovu" / "daemon.log").read_text()
     settings = (dev.directory / "xnovu" / "dev.env").read_text()
     assert "export NOVU_SECRET_KEY=" in settings
     assert (dev.directory / "xnovu" / "dev.env").stat().st_mode & 0o077 == 0
+    _, said, _ = await dev.daemon("start", "--dev")
+    assert "ent1, ent2" in said
+    [to_try] = [line for line in said.splitlines() if " send --enterprise ent1 " in line]
+    assert await _shell(to_try) == "notification 1: SENT\n"
 
     code, restarted = await dev.answer("restart", "--workers", "0")
     assert (code, restarted["result"]) == (0, "started")
     assert restarted["pid"] != started["pid"]
     options = (await dev.answer("status"))[1]["daemon"]["options"]
     assert (options["dev"], options["workers"], options["log_level"]) == (True, 0, "warn")
-    assert (dev.directory / "xnovu" / "dev.env").read_text() != settings
+    assert (dev.directory / "xnovu" / "dev.env").read_text() == settings
+    assert await _shell(to_try) == "notification 2: SENT\n", "what was there still is"
 
     assert (await dev.answer("stop"))[1]["result"] == "stopped"
     assert [process for process in psutil.process_iter() if _is_of(process, dev.directory)] == []
     assert not (dev.directory / "xnovu" / "dev.env").exists()
+    assert (await dev.answer("start", "--dev", *served, "--fresh"))[0] == 0
+    assert (dev.directory / "xnovu" / "dev.env").read_text() != settings
+    assert await _shell(to_try) == "notification 1: SENT\n"
+
+
+async def _shell(command: str) -> str:
+    """What a command prints that somebody pastes into a new shell, elsewhere."""
+    process = await asyncio.create_subprocess_shell(command, env=HARMLESS, stdout=asyncio.subprocess.PIPE, cwd="/")
+    output, _ = await process.communicate()
+    return output.decode()
 
 
 async def _healthy(machine: Machine) -> dict[str, Any]:
     """Its health once it is; a new orchestration takes a moment."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             code, health = await machine.answer("health")
             if code == 0:

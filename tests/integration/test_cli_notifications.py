@@ -281,6 +281,31 @@ async def test_what_did_not_arrive_is_tried_again_by_hand_once_it_is_told_to(ben
     assert "by hand: 1 in SMS; 0 sent, 0 failed" in traced.output
 
 
+async def test_a_row_is_replayed_by_its_id_alone_and_says_why_if_not(bench: Bench) -> None:
+    failed, other = await bench.insert_failed("novu_refused"), await bench.insert_failed("novu_refused")
+
+    dry = await bench.xnovu("replay", "--id", str(failed))
+    wet = await bench.xnovu("replay", "--id", str(failed), "--yes", "--json")
+    again = await bench.xnovu("replay", "--id", str(failed), "--yes")
+    mixed = await bench.xnovu("replay", "--id", str(failed), "--code", "expired")
+    neither = await bench.xnovu("replay", "--json")
+
+    assert f"{failed} of {bench.enterprise_id} would be PENDING again (it was novu_refused)." in dry.output
+    assert (wet.code, wet.object["notification_ids"]) == (0, [failed])
+    assert (again.code, again.output) == (
+        1,
+        f"{failed} of {bench.enterprise_id} is PENDING, and only FAILED ones are replayed.\n",
+    )
+    assert (mixed.code, neither.code) == (2, 2)
+    assert "--id ROW" in neither.object["error"]["hint"]
+    assert (
+        await bench.connection.fetchval(
+            "select notification_status::text from notify.ent_notification where id = $1", other
+        )
+        == "FAILED"
+    )
+
+
 @pytest.mark.parametrize(
     "wrong",
     [("--undelivered", "--code", "expired"), ("--cause", "content"), ("--undelivered", "--cause", "preference")],
@@ -293,7 +318,7 @@ async def test_a_replay_of_nonsense_is_wrong_usage(bench: Bench, wrong: tuple[st
 
 
 async def _first_row(bench: Bench) -> int:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found: int | None = await bench.connection.fetchval(
                 "select min(id) from notify.ent_notification where enterprise_id = $1", bench.enterprise_id
@@ -316,7 +341,7 @@ async def _tail(bench: Bench, *options: str) -> AsyncIterator[asyncio.subprocess
 
 async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         line: dict[str, Any] = json.loads(await process.stdout.readline())
         return line
 

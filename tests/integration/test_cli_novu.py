@@ -187,7 +187,7 @@ def test_what_the_workers_know_of_novus_rate_holds_for_it_too(bench: Bench) -> N
     bench.execute(
         "insert into notify.novu_rate (category, booked_until, unpaid_since, probe_at)"
         " values ('configuration', now(), now(), now() + interval '1 hour')"
-        " on conflict (category) do update set unpaid_since = now(), probe_at = excluded.probe_at"
+        " on conflict (owner, category) do update set unpaid_since = now(), probe_at = excluded.probe_at"
     )
 
     try:

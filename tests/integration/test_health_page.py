@@ -1,13 +1,18 @@
 """The status page in a browser, and the other answers of the health server, over made-up observations."""
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from shared.health.observations import DeliveryStates, FailedNotification, NovuObservation, SubscriptionState
-from tests.integration.chromium import Page, browsing, find_chromium
+from shared.health.observations import (
+    DeliveryStates,
+    FailedNotification,
+    NovuObservation,
+    RetriedDeliveries,
+    SubscriptionState,
+)
+from tests.integration.chromium import Page
 from tests.integration.health_scenes import ENTERPRISES, Scene, a_quarter_of_an_hour, ago, served
 
 FAILURES = tuple(
@@ -15,14 +20,7 @@ FAILURES = tuple(
     for number in range(20)
 )
 
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Page]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    async with browsing(chromium) as page:
-        yield page
+RETRIED = (RetriedDeliveries(enterprise_id="acme", code="novu_fault", rows=975, oldest_age_seconds=125.0),)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -62,6 +60,109 @@ async def test_the_page_renews_itself_and_says_when_the_daemon_is_silent(browser
 
     await browser.wait_for("document.title.startsWith('no answer')")
     assert await browser.evaluate("!document.getElementById('silent').hidden")
+
+
+async def test_who_goes_by_keyboard_keeps_the_place_when_the_page_is_renewed(browser: Page) -> None:
+    async with served(Scene()) as url:
+        await browser.open(f"{url}/status")
+        await browser.evaluate("window.first = document.querySelector('#status a'), first.focus()")
+        assert await browser.evaluate("document.activeElement === first && !!first.href")
+
+        await browser.renewed()
+
+        assert await browser.evaluate("document.activeElement === first && first.isConnected")
+
+
+async def test_who_is_at_a_link_that_moves_keeps_it(browser: Page) -> None:
+    scene = Scene()
+    async with served(scene) as url:
+        await browser.open(f"{url}/status")
+        link = "[...document.querySelectorAll('#enterprise-initech a')][0]"
+        await browser.evaluate(f"{link}.focus()")
+
+        scene.states["initech"] = SubscriptionState.FAILED
+
+        await browser.wait_for("!document.querySelector('#well #enterprise-initech')")
+        assert await browser.evaluate(f"document.activeElement === {link}")
+
+
+async def test_a_reader_finds_everything_where_it_was_when_the_page_is_renewed(browser: Page) -> None:
+    scene = Scene(orchestration="TERMINATED", due_rows=12, due_age_seconds=40, retried=RETRIED)
+    async with served(scene) as url:
+        await browser.show_as(1000, 400, dark=False)
+        await browser.open(f"{url}/status")
+        await browser.evaluate("window.told = document.getElementById('told')")
+        await browser.evaluate("window.open_ = document.querySelector('#well'), open_.open = false")
+        await browser.evaluate("scrollTo(0, 500)")
+        assert await browser.evaluate("scrollY") == 500
+
+        await browser.renewed()
+
+        assert await browser.evaluate("scrollY") == 500
+        assert not await browser.evaluate("document.querySelector('#well').open")
+        await browser.evaluate("document.querySelector('#well').open = true")
+        await browser.renewed()
+        assert await browser.evaluate("document.querySelector('#well').open")
+        assert await browser.evaluate("document.getElementById('told') === told && !told.closest('main')")
+
+
+async def test_what_is_read_aloud_changes_only_when_there_is_something_to_tell(browser: Page) -> None:
+    scene = Scene(orchestration="TERMINATED")
+    async with served(scene) as url:
+        await browser.open(f"{url}/status")
+        assert await browser.evaluate("document.querySelector('[role=status]').textContent") == "unhealthy: ruleEngine"
+        await browser.evaluate(
+            "window.changes = 0, new MutationObserver(seen => { changes += seen.length })"
+            ".observe(document.getElementById('told'), {childList: true, characterData: true, subtree: true})"
+        )
+
+        await browser.renewed()
+        assert await browser.evaluate("changes") == 0
+
+        scene.orchestration = "RUNNING"
+        await browser.wait_for("document.getElementById('told').textContent === 'healthy'")
+
+
+async def test_who_types_a_search_sees_at_once_whom_it_finds(browser: Page) -> None:
+    scene = Scene(states={f"enterprise-{number}": SubscriptionState.SUBSCRIBED for number in range(40)})
+    async with served(scene) as url:
+        await browser.open(f"{url}/status")
+        assert not await browser.evaluate("document.getElementById('well').open")
+
+        await browser.evaluate("document.getElementById('search').focus()")
+        await browser.type("prise-39")
+
+        await browser.wait_for("document.querySelectorAll('tr[id^=enterprise-]').length === 1")
+        await browser.renewed()
+        shown = "[...document.querySelectorAll('tr[id^=enterprise-] th')].map(it => it.innerText).join()"
+        assert await browser.evaluate(shown) == "enterprise-39"
+        assert await browser.evaluate("document.activeElement.value") == "prise-39"
+
+
+async def test_five_thousand_enterprises_many_of_them_unwell_are_readable_and_below_300_kilobytes(
+    browser: Page,
+) -> None:
+    names = [f"enterprise-with-a-long-name-{number:04}" for number in range(5000)]
+    states = {
+        name: SubscriptionState.FAILED if place % 5 else SubscriptionState.SUBSCRIBED
+        for place, name in enumerate(names)
+    }
+    retried = tuple(
+        RetriedDeliveries(enterprise_id=name, code="novu_fault", rows=975, oldest_age_seconds=125.0) for name in names
+    )
+    scene = Scene(states=states, failures=FAILURES, retried=retried, temporal_error="no answer within 3 s")
+    async with served(scene, history=a_quarter_of_an_hour()) as url:
+        await browser.show_as(390, 800, dark=False)
+        await browser.open(f"{url}/status")
+
+        sizes = "performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource'))"
+        loaded = await browser.evaluate(f"{sizes}.map(it => [it.name, it.decodedBodySize])")
+        shown = "document.querySelectorAll('#enterprises tbody tr').length"
+        height = await browser.evaluate("document.documentElement.scrollHeight")
+
+        assert await browser.evaluate(shown) == 100
+        assert 50_000 < sum(size for name, size in loaded if not name.startswith("data:")) < 300_000, loaded
+        assert height < 8_000, "ten screens of a phone"
 
 
 async def test_what_comes_from_elsewhere_is_text_on_the_page(browser: Page) -> None:

@@ -101,7 +101,7 @@ async def test_a_signal_in_the_middle_of_work_drains_and_the_memory_stays_small(
 
 async def eventually_started(temporal: Client, task_queue: str, workflows: int) -> None:
     """Wait until Temporal lists at least so many; its list trails the starts."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await temporal.count_workflows(f"TaskQueue = '{task_queue}'")).count < workflows:  # noqa: ASYNC110 - a list to ask, not an event
             await asyncio.sleep(0.05)
 
@@ -109,7 +109,7 @@ async def eventually_started(temporal: Client, task_queue: str, workflows: int) 
 async def logged(process: asyncio.subprocess.Process, event: str) -> dict[str, Any]:
     """The first log line of this event from now on."""
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for line in process.stdout:
             record: dict[str, Any] = json.loads(line)
             if record["event"] == event:

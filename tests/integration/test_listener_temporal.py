@@ -57,7 +57,7 @@ async def temporal(local_stack: Mapping[str, str]) -> Client:
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await check():  # noqa: ASYNC110 - a server to ask, not an event
             await asyncio.sleep(0.05)
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -28,7 +28,7 @@ from shared.supabase import client as supabase_client
 from shared.supabase.notification_store import SupabaseNotificationStore
 from shared.temporal.messages import NotificationProcessingInput
 from stack.sample_data import insert_notifications, seed_enterprise
-from tests.unit.worker.builders import FakeRenderer, an_addressing
+from tests.unit.worker.builders import FakeRenderer, an_addressing, same
 from worker.activities.doubt import DoubtRules, Doubts
 from worker.activities.notification_delivery import NotificationDelivery
 
@@ -52,7 +52,7 @@ EVERYBODY_WITHIN_SECONDS = 120.0
 class Bench:
     """An enterprise of the test's own, and a Novu as it is on a bad day."""
 
-    supabase: AsyncClient
+    supabase: AsyncPostgrestClient
     connection: "asyncpg.Connection[asyncpg.Record]"
     sink: httpx.AsyncClient
     stack: Mapping[str, str]
@@ -126,7 +126,7 @@ async def deliver_all(
     chance = Random(20261128)
     store = SupabaseNotificationStore(bench.supabase)
     delivery = NotificationDelivery(
-        store, trigger, FakeRenderer(), an_addressing(), Doubts(taken, rules), claim_lease_seconds=LEASE_SECONDS
+        store, trigger, FakeRenderer(), an_addressing(), Doubts(same(taken), rules), claim_lease_seconds=LEASE_SECONDS
     )
     sweeps = 0
     async with asyncio.timeout(EVERYBODY_WITHIN_SECONDS):

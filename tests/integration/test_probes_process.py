@@ -38,10 +38,10 @@ async def test_while_everything_else_is_away_it_is_alive_not_started_and_obeys_a
                 except httpx.TransportError:
                     return False
 
-            await eventually(is_alive, within=20)
+            await eventually(is_alive, within=60)
             startup, ready = [(await client.get(path)).status_code for path in ("/startup", "/readyz")]
             process.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(process.wait, 10)
+            code = await asyncio.to_thread(process.wait, 60)
 
     assert (startup, ready) == (503, 503)
     assert code == 0
@@ -55,7 +55,7 @@ async def test_a_probe_port_that_is_taken_stops_the_process_by_name(tmp_path: Pa
         port = taken.sockets[0].getsockname()[1]
         command = [sys.executable, "-m", "listener"]
         with running(command, {**NOBODY_IS_THERE, "PROBE_PORT": str(port)}, tmp_path) as process:
-            code = await asyncio.to_thread(process.wait, 20)
+            code = await asyncio.to_thread(process.wait, 60)
 
     assert code == 2
     assert "PROBE_PORT: nothing can listen on" in (tmp_path / "output").read_text()

@@ -12,6 +12,7 @@ import pytest
 from shared.notification.models import Channel, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from tests.integration.memory import peak_memory_bytes
+from tests.integration.process_ends import assert_gone
 from tests.unit.rendering.hostile_templates import ATTACKS, Attack
 from worker.render_pool import quarantine
 from worker.render_pool.child_process import RenderPoolUnavailable
@@ -220,24 +221,21 @@ async def test_a_frozen_child_is_replaced_and_nothing_is_lost(strict_pool: Rende
     assert not psutil.pid_exists(child)
 
 
-async def test_what_is_like_that_which_was_killed_twice_is_delayed_and_has_its_own_try_later(
-    strict_pool: RenderPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quarantine, "PAUSE_SECONDS", 1.5)
-
-    results = await strict_pool.render([a_busy_request()] * 50)
+async def test_what_is_like_that_which_was_killed_twice_is_delayed_and_has_its_own_try_later() -> None:
+    now = [0.0]
+    pool = RenderPool(deadline_seconds=0.1, quarantine=quarantine.Quarantine(lambda: now[0]))
+    try:
+        results = await pool.render([a_busy_request()] * 50)
+        now[0] += quarantine.PAUSE_SECONDS
+        tried, *others = await pool.render([a_busy_request()] * 3)
+    finally:
+        await pool.close()
 
     assert [result.details["limit"] for result in results[:2] if isinstance(result, Refusal)] == ["time", "time"]
-    assert all(isinstance(result, RenderDelayed) and 0 < result.seconds <= 1.5 for result in results[2:])
-
-    tried: RenderResult = results[2]
-    while isinstance(tried, RenderDelayed):
-        await asyncio.sleep(tried.seconds)
-        tried, *others = await strict_pool.render([a_busy_request()] * 3)
-
+    assert results[2:] == [RenderDelayed(quarantine.PAUSE_SECONDS)] * 48
     assert isinstance(tried, Refusal)
     assert tried.details["limit"] == "time"
-    assert all(isinstance(result, RenderDelayed) for result in others)
+    assert others == [RenderDelayed(quarantine.PAUSE_SECONDS)] * 2
 
 
 async def test_one_that_renders_after_all_sets_its_like_free(
@@ -392,8 +390,7 @@ async def test_a_child_dies_with_its_parent() -> None:
     parent.kill()
     await parent.wait()
 
-    psutil.wait_procs([child], timeout=5)
-    assert not child.is_running()
+    await asyncio.to_thread(assert_gone, [child])
 
 
 async def test_a_child_that_cannot_start_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:

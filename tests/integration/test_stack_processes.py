@@ -1,6 +1,7 @@
 """The stack's child processes: they end with us, and say why they did not start."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -130,3 +131,16 @@ async def test_a_command_that_takes_too_long_is_ended_and_reported(tmp_path: Pat
 
 def test_a_free_port_can_be_listened_on() -> None:
     assert is_free(free_port())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts anything as somebody else")
+def test_who_is_not_root_any_more_still_finds_programs_in_root_s_own_folders(tmp_path: Path) -> None:
+    """As initdb looks for its own: by access(2), which asks for the real user's rights."""
+    tmp_path.chmod(0o700)
+    program = tmp_path / "program"
+    program.touch(mode=0o700)
+    question = f"import os; print(os.getuid() != 0, os.access({str(program)!r}, os.X_OK))"
+
+    command = bound_command([sys.executable, "-c", question], signal.SIGTERM, "nobody")
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True True\n"

@@ -86,7 +86,7 @@ async def test_realtime_subscribes_and_rings(local_stack: Mapping[str, str]) -> 
     # Ours rings by a doorbell of its own; a project may publish its tables for itself.
     await database.execute("alter publication supabase_realtime add table notify.ent_notification")
     url = f"{address}?apikey={local_stack['SUPABASE_SERVICE_ROLE_KEY']}&vsn=1.0.0"
-    async with asyncio.timeout(20), connect(url) as socket:
+    async with asyncio.timeout(60), connect(url) as socket:
         await socket.send(json.dumps(join))
         frames = [json.loads(await socket.recv()) for _ in ("phx_reply", "system")]
         await database.execute(
@@ -148,7 +148,7 @@ def test_a_stop_ends_every_process_and_removes_the_state(tmp_path: Path, local_s
 
     assert (process.returncode, rest, errors) == (0, "", "")
     assert [line.partition("=")[0] for line in lines] == list(local_stack)
-    assert_gone(family, within_seconds=1)
+    assert_gone(family)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from supabase import AsyncClient
+from postgrest import AsyncPostgrestClient
 
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import (
@@ -38,7 +38,7 @@ FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 class Bench:
     """An enterprise of the test's own."""
 
-    supabase: AsyncClient
+    supabase: AsyncPostgrestClient
     connection: "asyncpg.Connection[asyncpg.Record]"
     enterprise_id: str
 

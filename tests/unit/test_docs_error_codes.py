@@ -8,7 +8,7 @@ from functions.openapi import openapi_document
 from functions.problems import PROBLEM_MEDIA_TYPE, STATUS, ProblemCode
 from shared.notification.outcomes import RefusalCode
 from shared.ports import FaultCode
-from shared.process_lifecycle import EXIT_BAD_SETTINGS, EXIT_FAILED
+from shared.process_exit import EXIT_BAD_SETTINGS, EXIT_FAILED
 from worker.activities.doubt import IN_DOUBT
 from worker.activities.notification_delivery import RENDERING_DELAYED
 

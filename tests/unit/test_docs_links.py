@@ -37,6 +37,27 @@ def test_every_document_mentioned_is_there() -> None:
     assert missing == []
 
 
+def test_every_file_that_a_document_names_is_one_of_the_project_s() -> None:
+    """By its path or the end of it; what is below build/ is made, and what begins with / is a place on some machine."""
+    files = [f"/{path.relative_to(PROJECT)}" for path in PROJECT.rglob("*.*") if ".venv" not in path.parts]
+    endings = {file[at:] for file in files for at in range(len(file)) if file[at] == "/"}
+    named = set(found(r"`((?:[\w.-]+/)+[\w.-]+\.(?:cjs|html|json|md|py|sql|tf|toml|ya?ml))`"))
+
+    assert len(named) > 50
+    assert [name for name in sorted(named) if f"/{name[1]}" not in endings and not name[1].startswith("build/")] == []
+
+
+def test_no_decision_points_out_of_the_project() -> None:
+    outside = [
+        (document, path)
+        for document, path in found(r"((?:\.\./)+(?!\.\./)[\w.-]+/|(?<![\w/])facts/[\w.-]+|/work/[\w.-]+)")
+        if document.startswith("docs/decisions/")
+        and not (path.startswith("..") and ((PROJECT / document).parent / path).exists())
+    ]
+
+    assert outside == []
+
+
 def test_every_folder_in_the_readme_is_there() -> None:
     folders = re.findall(r"^\| `([\w/]+/)` \|", (PROJECT / "README.md").read_text(), re.MULTILINE)
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from cli.health_server import metrics as health_metrics
 from functions import webhook_endpoint
 from functions.scaling import metrics as scaler_metrics
 from listener import metrics as listener_metrics
@@ -22,6 +23,7 @@ DECLARED = (
     *supervision.METRICS,
     *measured_accounts.METRICS,
     *webhook_endpoint.METRICS,
+    *health_metrics.METRICS,
 )
 
 

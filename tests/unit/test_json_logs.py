@@ -125,3 +125,49 @@ def test_what_the_interpreter_itself_would_print_is_a_line_of_the_log(raising: s
     assert line["event"] == "uncaught_exception"
     assert line["exc_info"].endswith("ValueError")
     assert PERSON not in done.stdout
+
+
+@pytest.fixture
+def watched(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    caplog.handler.setFormatter(json_logs.TerminalFormatter(colours=False))
+    return caplog
+
+
+def test_on_a_terminal_a_record_is_a_line_for_people(watched: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("HealthMonitor").warning("looked", extra={"rows": 2, "enterprise_id": "acme", "why": "no answer"})
+
+    [line] = watched.text.splitlines()
+    time_of_day, _, rest = line.partition(" ")
+    assert len(time_of_day) == len("17:40:01.123")
+    assert rest == 'warn  HealthMonitor: looked rows=2 enterprise_id=acme why="no answer"'
+
+
+def test_on_a_terminal_a_traceback_is_read_line_by_line_and_quotes_nothing(watched: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError(PERSON)
+    except ValueError:
+        logging.getLogger("a.library").exception("failed")
+
+    first, *trace = watched.text.splitlines()
+    assert first.endswith("error a.library: failed")
+    assert trace[-1] == "    ValueError"
+    assert PERSON not in watched.text
+
+
+def test_on_a_terminal_nothing_that_is_quoted_commands_it(watched: pytest.LogCaptureFixture) -> None:
+    hostile = "\x1b]0;mine\x07\u202e\n\x9b"
+
+    logging.getLogger("a.library").info("said", extra={"what": hostile, "whose": {"a": hostile}})
+
+    assert watched.text.rstrip("\n").isprintable()
+    assert watched.text.isascii()
+
+
+@pytest.mark.parametrize(("level", "begins", "ends"), [("ERROR", "\x1b[31m", "\x1b[0m"), ("INFO", "", "")])
+def test_colours_mark_what_is_amiss_and_only_that(level: str, begins: str, ends: str) -> None:
+    record = logging.LogRecord("a.library", logging.getLevelNamesMapping()[level], "", 0, "looked", (), None)
+
+    plain = json_logs.TerminalFormatter(colours=False).format(record)
+
+    assert json_logs.TerminalFormatter(colours=True).format(record) == begins + plain + ends

@@ -157,3 +157,23 @@ def test_a_worker_s_list_is_read_like_the_listener_s() -> None:
         WorkerSettings.load()
     with environment():
         assert WorkerSettings.load().worker_enterprise_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"}, "TEMPORAL_ADDRESS: must be host:port without a scheme"),
+        (
+            {"NEXT_PUBLIC_SUPABASE_URL": "https://x.supabase.co/rest/v1/"},
+            "NEXT_PUBLIC_SUPABASE_URL: must be the project's URL, without /rest/v1",
+        ),
+        ({"DAEMON_ENTERPRISE_IDS": ""}, "DAEMON_ENTERPRISE_IDS: "),
+        ({"DAEMON_ENTERPRISE_IDS": ","}, "DAEMON_ENTERPRISE_IDS: names none; a list such as ent1,ent2"),
+    ],
+)
+def test_what_is_likely_to_be_set_wrongly_is_told_in_our_words(variables: dict[str, str], told: str) -> None:
+    with environment(**variables), pytest.raises(SettingsError) as refused:
+        DaemonSettings.load()
+
+    assert any(problem.startswith(told) for problem in refused.value.problems)
+    assert "Tuple" not in str(refused.value)

@@ -85,7 +85,7 @@ async def new_ones_are_taken_by(client: Client, task_queue: str, build: str) -> 
     async def is_its() -> bool:
         return await its_build() == build
 
-    await eventually(is_its, within=20)
+    await eventually(is_its)
     assert {await its_build() for _ in range(3)} == {build}
 
 
@@ -184,4 +184,4 @@ async def _goes_on(client: Client, workflow_id: str, build: str) -> None:
     async def is_there() -> bool:
         return (await builds_of(client, workflow_id))[-1:] == [build]
 
-    await eventually(is_there, within=30)
+    await eventually(is_there)

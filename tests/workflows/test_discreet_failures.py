@@ -18,7 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from shared.ports import StoreUnavailable
 from shared.temporal.discreet import DATA_CONVERTER
 from shared.temporal.messages import MAX_BATCH_SIZE, NotificationProcessingInput
-from tests.workflows.conftest import eventually
+from tests.workflows.conftest import PATIENCE_SECONDS, eventually
 from worker.registry import WORKFLOWS
 from worker.workflows.notification_processing import NotificationProcessingWorkflow
 
@@ -126,7 +126,7 @@ async def test_an_input_that_cannot_be_read_is_not_quoted(client: Client, task_q
         {"where": "activity value", "numbers": ["no-number"]},
         id=f"failing/{uuid.uuid4()}",
         task_queue=task_queue,
-        execution_timeout=timedelta(seconds=20),
+        execution_timeout=timedelta(seconds=2 * PATIENCE_SECONDS),
     )
 
     async def failed() -> bool:

@@ -11,7 +11,7 @@ from temporalio.worker import Replayer, Worker
 
 from shared.temporal.messages import OrchestrationInput, OrchestrationObservation, OrchestrationState, SchedulerPasses
 from shared.temporal.names import ADD_ENTERPRISES_SIGNAL, REMOVE_ENTERPRISES_SIGNAL, STOP_SIGNAL
-from tests.workflows.conftest import eventually
+from tests.workflows.conftest import PATIENCE_SECONDS, eventually
 from worker.workflows.master_orchestration import MasterOrchestrationWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,7 +62,7 @@ async def orchestration(
             OrchestrationInput(list(enterprise_ids)),
             id=f"{task_queue}/master-orchestration",
             task_queue=task_queue,
-            execution_timeout=timedelta(seconds=60),
+            execution_timeout=timedelta(seconds=2 * PATIENCE_SECONDS),
         )
         await eventually(lambda: has_observed(watch, 1))
         yield temporal.get_workflow_handle_for(MasterOrchestrationWorkflow.run, started.id)
@@ -74,7 +74,7 @@ async def has_observed(watch: Watch, times: int) -> bool:
 
 async def end(handle: Handle) -> OrchestrationState:
     await handle.signal(STOP_SIGNAL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await handle.result()
 
 

@@ -37,6 +37,7 @@ from tests.unit.worker.builders import (
     an_addressing,
     doubts,
 )
+from tests.workflows.conftest import PATIENCE_SECONDS
 from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
@@ -176,7 +177,7 @@ class Case:
         return ports, [
             delivery.deliver,
             delivery.give_up,
-            RetractionCancelling(stores, stores).cancel_retracted,
+            RetractionCancelling(stores, lambda _: stores).cancel_retracted,
             RuleFiring(stores).fire_due_rules,
             ScheduledDelivery(stores, stores).start_due,
         ]
@@ -240,7 +241,7 @@ async def play(client: Client, case: Case) -> bytes:
             while not any(port.raised for port in ports):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.02)
             await handle.signal(STOP_SIGNAL)
-        await asyncio.wait_for(handle.result(), timeout=30)
+        await asyncio.wait_for(handle.result(), timeout=PATIENCE_SECONDS)
         looking.cancel()
     assert sum(port.raised for port in ports) == 1, case
     history = (await handle.fetch_history()).events

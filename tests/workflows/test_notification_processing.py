@@ -17,6 +17,7 @@ from shared.temporal.messages import (
     Portion,
 )
 from shared.temporal.names import notification_processing_id
+from tests.workflows.conftest import PATIENCE_SECONDS
 from worker.activities.notification_delivery import GiveUpInput
 from worker.registry import WORKFLOWS
 from worker.workflows.notification_processing import NotificationProcessingWorkflow
@@ -68,7 +69,7 @@ async def process(
             NotificationProcessingInput("ent1", list(ids), list(others)),
             id=f"{task_queue}/{notification_processing_id('ent1', ids or [0])}",
             task_queue=task_queue,
-            execution_timeout=timedelta(seconds=30),
+            execution_timeout=timedelta(seconds=2 * PATIENCE_SECONDS),
         )
         with suppress(WorkflowFailureError):
             await handle.result()

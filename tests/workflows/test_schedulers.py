@@ -14,7 +14,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from shared.temporal.messages import SchedulerInput
 from shared.temporal.names import DUE_AT_SIGNAL, RULES_CHANGED_SIGNAL, STOP_SIGNAL
-from tests.workflows.conftest import eventually
+from tests.workflows.conftest import PATIENCE_SECONDS, eventually
 from worker.activities.rule_firing import CronPass
 from worker.activities.scheduled_delivery import ScheduledPass
 from worker.workflows.cron_scheduling import CronSchedulingWorkflow
@@ -66,12 +66,12 @@ async def scheduler(temporal: Client, task_queue: str, workflow: Any, passes: Pa
             SchedulerInput("ent1"),
             id=f"{task_queue}/{workflow.__name__}",
             task_queue=task_queue,
-            execution_timeout=timedelta(seconds=60),
+            execution_timeout=timedelta(seconds=2 * PATIENCE_SECONDS),
         )
         yield handle
         current = temporal.get_workflow_handle(handle.id)  # of whatever run it has come to
         await current.signal(STOP_SIGNAL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await current.result()
 
 
@@ -157,7 +157,7 @@ async def test_it_outlives_an_outage_of_the_database(temporal: Client, task_queu
     passes.failing = 4  # more than one pass tries by itself
 
     async with scheduler(temporal, task_queue, workflow, passes) as handle:
-        await eventually(has_looked(passes, 5), within=30)
+        await eventually(has_looked(passes, 5))
 
         assert (await handle.query(workflow.state, "ent1")).passes == 1
 
@@ -169,7 +169,7 @@ async def test_it_continues_as_new_before_its_history_grows_long(
     passes = Passes(*[0.01] * 5, None)
 
     async with scheduler(temporal, task_queue, workflow, passes) as handle:
-        await eventually(has_looked(passes, 6), within=20)
+        await eventually(has_looked(passes, 6))
 
         description = await temporal.get_workflow_handle(handle.id).describe()
         state = await temporal.get_workflow_handle(handle.id).query(workflow.state, "ent1")

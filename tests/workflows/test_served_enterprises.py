@@ -26,6 +26,7 @@ from shared.temporal.messages import (
 )
 from shared.temporal.names import cron_scheduling_id, scheduled_notification_id
 from tests.unit.telemetry.conftest import Recorded, recorded  # noqa: F401 - a fixture
+from tests.workflows.conftest import PATIENCE_SECONDS
 from worker.activities.notification_delivery import GiveUpInput
 from worker.activities.rule_firing import CronPass
 from worker.activities.scheduled_delivery import ScheduledPass
@@ -107,7 +108,7 @@ async def test_work_for_another_enterprise_ends_at_once_logged_and_counted(
             asked,
             id=f"{uuid.uuid4()}",
             task_queue=task_queue,
-            execution_timeout=timedelta(seconds=20),
+            execution_timeout=timedelta(seconds=2 * PATIENCE_SECONDS),
         )
 
     cause = failed.value.cause
@@ -160,6 +161,9 @@ class NoRows:
     """Nothing is unaccounted for, and no scheduler has looked yet."""
 
     async def unaccounted(self, enterprise_ids: Collection[str], *, older_than_seconds: int) -> Unaccounted:
+        return Unaccounted(0, 0.0)
+
+    async def unaccounted_in(self, shards: Collection[int], *, older_than_seconds: int) -> Unaccounted:
         return Unaccounted(0, 0.0)
 
     async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:

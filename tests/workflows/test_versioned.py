@@ -80,7 +80,7 @@ async def _set_current(client: Client, task_queue: str, build_id: str) -> None:
             return False
         return True
 
-    await eventually(is_taken, within=30)
+    await eventually(is_taken)
 
 
 async def _builds(client: Client, workflow_id: str, run_id: str | None = None) -> set[str]:
@@ -119,12 +119,12 @@ async def test_a_scheduler_moves_on_to_the_next_build_and_continues_as_new_there
         async def has_continued() -> bool:
             return (await temporal.get_workflow_handle(task_queue).describe()).run_id != first_run
 
-        await eventually(has_continued, within=30)
+        await eventually(has_continued)
         async with _worker(temporal, task_queue, "two"):
             await _set_current(temporal, task_queue, "two")
 
             async def is_on_the_next_build() -> bool:
                 return await _builds(temporal, task_queue) == {"two"}
 
-            await eventually(is_on_the_next_build, within=30)
+            await eventually(is_on_the_next_build)
             await handle.terminate()

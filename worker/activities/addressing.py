@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
@@ -18,9 +17,7 @@ CREDENTIAL_ATTEMPTS = 5
 
 CALLS_AT_ONCE = 8
 PORTION = 100
-"""Subscribers after whom progress is noted and claims are renewed, where it is time to."""
-
-Renewed = Callable[[], Awaitable[None]]
+"""Subscribers after whom progress is noted."""
 
 
 @dataclass(slots=True)
@@ -34,16 +31,10 @@ class KeptCredentials:
 class Addressing:
     """Finds recipients, and keeps their credentials up at Novu."""
 
-    def __init__(
-        self,
-        recipients: RecipientStore,
-        credentials: SubscriberCredentials,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, recipients: RecipientStore, credentials: Callable[[str], SubscriberCredentials]) -> None:
+        """`credentials`: where those of an enterprise's recipients are kept."""
         self._recipients = recipients
         self._credentials = credentials
-        self._clock = clock
 
     async def find(self, enterprise_id: str, batch: ClaimedBatch) -> Mapping[str, Recipient]:
         """Those of the batch's recipients of whom anything is known. What could not be read is logged, not raised.
@@ -58,10 +49,8 @@ class Addressing:
         _tell_unread(enterprise_id, known)
         return known.by_id
 
-    async def keep(
-        self, enterprise_id: str, recipients: Collection[Recipient], renew: Renewed, *, renew_every_seconds: float
-    ) -> KeptCredentials:
-        """Give Novu the credentials of these. `renew` is called whenever this has taken so long again.
+    async def keep(self, enterprise_id: str, recipients: Collection[Recipient]) -> KeptCredentials:
+        """Give Novu the credentials of these.
 
         Safe to repeat: credentials are replaced by the same. A refusal is noted like a success, and logged: asking
         again would bring another.
@@ -71,26 +60,23 @@ class Addressing:
         """
         kept = KeptCredentials()
         waiting = list(recipients)
-        renewed_at = self._clock()
         for start in range(0, len(waiting), PORTION):
             portion = waiting[start : start + PORTION]
             await self._keep_portion(enterprise_id, portion, kept)
             if kept.fault is not None:
                 kept.faulted.update(each.subscriber_id for each in waiting[start + PORTION :])
                 break
-            if self._clock() - renewed_at >= renew_every_seconds:
-                await renew()
-                renewed_at = self._clock()
         return kept
 
     async def _keep_portion(self, enterprise_id: str, portion: Sequence[Recipient], kept: KeptCredentials) -> None:
         places = asyncio.Semaphore(CALLS_AT_ONCE)
+        credentials = self._credentials(enterprise_id)
 
         async def give(recipient: Recipient) -> TriggerResult:
             async with places:
                 if kept.fault is not None:
                     return kept.fault
-                answer = await self._credentials.give_credentials(recipient)
+                answer = await credentials.give_credentials(recipient)
                 if isinstance(answer, TriggerFault):
                     kept.fault = answer
                 return answer

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
@@ -53,19 +53,20 @@ class JudgedDoubts:
 class Doubts:
     """Asks Novu, waits, and lets repeat."""
 
-    def __init__(self, taken: TakenEvents, rules: DoubtRules) -> None:
+    def __init__(self, taken: Callable[[str], TakenEvents], rules: DoubtRules) -> None:
+        """`taken`: who knows what became of an enterprise's events."""
         self._taken = taken
         self._rules = rules
 
-    async def judge(self, pending: Sequence[PendingNotification]) -> JudgedDoubts:
-        """What is to become of these rows, most of which are in no doubt. Of others, chunks that Novu turns out to have
-        are taken off their events. Never raises.
+    async def judge(self, enterprise_id: str, pending: Sequence[PendingNotification]) -> JudgedDoubts:
+        """What is to become of these rows of an enterprise, most of which are in no doubt. Of others, chunks that Novu
+        turns out to have are taken off their events. Never raises.
         """
         judged = JudgedDoubts()
         to_ask: list[PendingNotification] = []
         for each in pending:
             (judged.sendable if each.doubt_seconds is None or self._is_harmless(each) else to_ask).append(each)
-        unasked = await self._ask(to_ask) if to_ask else set()
+        unasked = await self._ask(enterprise_id, to_ask) if to_ask else set()
         for each in to_ask:
             self._settle(each, judged, is_asked=each.notification_id not in unasked)
         return judged
@@ -95,13 +96,14 @@ class Doubts:
             return False
         return self._rules.idempotent and pending.doubt_seconds < min(self._rules.wait_seconds, KEY_KEPT_SECONDS)
 
-    async def _ask(self, pending: Sequence[PendingNotification]) -> set[int]:
+    async def _ask(self, enterprise_id: str, pending: Sequence[PendingNotification]) -> set[int]:
         """Take off what Novu has; returns the notifications of which it cannot be asked now."""
         places = asyncio.Semaphore(CALLS_AT_ONCE)
+        taken_events = self._taken(enterprise_id)
 
         async def ask(transaction_id: str) -> bool | None:
             async with places:
-                return await self._taken.was_taken(transaction_id)
+                return await taken_events.was_taken(transaction_id)
 
         asked = [(each, event) for each in pending for event in each.events]
         answers = await asyncio.gather(*(ask(event.transaction_id) for _, event in asked))

@@ -5,18 +5,17 @@ enters Temporal's history.
 import logging
 import math
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
+from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.notification.recipient import Recipient
 from shared.ports import (
     FaultCode,
     HeldClaim,
@@ -24,25 +23,26 @@ from shared.ports import (
     NotificationTrigger,
     StoreAnswerTooLarge,
     StoreUnavailable,
-    TriggerEvent,
     TriggerFault,
 )
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
-from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing, whose_credentials
+from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing
+from worker.activities.batch_preparation import BatchPreparation, PreparedBatch, Renderer
+from worker.activities.delivery_progress import Progress, progress_of_earlier_attempts
 from worker.activities.doubt import Doubts, JudgedDoubts
 from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
+from worker.activities.kept_claims import while_renewing
+from worker.activities.large_deliveries import LargeDeliveries
 from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
 from worker.activities.novu_fault import novu_fault
-from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events, unsent_calls
-from worker.activities.putting_off import Held, PuttingOff
+from worker.activities.putting_off import PuttingOff
 from worker.activities.render_delay import DelayedRows
 from worker.activities.shared_fault import fault_of_all
 from worker.failures import is_put_off
 from worker.meeting import side_by_side
 from worker.render_pool.child_process import RenderPoolUnavailable
-from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
-from worker.turns import UNCOUNTED, Turns
+from worker.turns import UNCOUNTED, Door
 
 log = logging.getLogger("NotificationDelivery")
 
@@ -55,14 +55,11 @@ RENDERING_DELAYED = "rendering_delayed"
 itself: neither this one nor those of Novu's faults bring a row nearer to `internal_error`.
 """
 
+_LOGGED_DETAILS = ("template", "line", "sqlstate", "rests")
+"""Of why a row failed: keys and places, and none of what it holds."""
+
 FORESEEN = (StoreUnavailable, RenderPoolUnavailable, ApplicationError)
 """Faults of others, which pass: every row would meet them. But an answer that is too large is of the rows asked for."""
-
-
-class Renderer(Protocol):
-    """Renders each request's channels, or says why not, or not yet; never raises for what a template does."""
-
-    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]: ...
 
 
 @dataclass(frozen=True)
@@ -81,34 +78,6 @@ class GiveUpInput:
 
 
 @dataclass(slots=True)
-class _Progress:
-    """What the attempts of an activity have settled. `put_offs` of them are none against the delivery: Novu took
-    nothing of anybody then. `left` are the enterprises to which the latest fault has left something to do; None: all.
-    `held` are rows that wait for their turn.
-    """
-
-    result: NotificationProcessingResult = field(default_factory=NotificationProcessingResult)
-    put_offs: int = 0
-    left: list[str] | None = None
-    held: Held = field(default_factory=dict)
-
-    def is_left(self, enterprise_id: str) -> bool:
-        return self.left is None or enterprise_id in self.left
-
-    def add(self, now: NotificationProcessingResult) -> None:
-        self.result = replace(
-            self.result,
-            sent=self.result.sent + now.sent,
-            failed={**self.result.failed, **now.failed},
-            in_doubt=self.result.in_doubt + now.in_doubt,
-        )
-
-    def details(self) -> tuple[NotificationProcessingResult, int, list[str] | None, Held]:
-        """For the heartbeat, by which the next attempt knows."""
-        return self.result, self.put_offs, self.left, self.held
-
-
-@dataclass(slots=True)
 class _Calls:
     """Which of one enterprise's rows an attempt has claimed, and of which it has called Novu, or may have."""
 
@@ -124,18 +93,6 @@ class _Calls:
         return self.claimed - self.called
 
 
-@dataclass(slots=True)
-class _Prepared:
-    """A batch before it is sent. `lacking_templates` holds, by workflow, rows whose templates were withheld because
-    those of all workflows together were too large; `credentials`, by row, recipients whose credentials Novu lacks.
-    """
-
-    outcomes: list[Outcome]
-    pending: list[PendingNotification] = field(default_factory=list)
-    lacking_templates: dict[str, list[int]] = field(default_factory=dict)
-    credentials: dict[int, list[Recipient]] = field(default_factory=dict)
-
-
 class NotificationDelivery:
     """The activities that hold a claim. The claim's owner is the workflow's id, so every repeat is the same owner."""
 
@@ -148,17 +105,17 @@ class NotificationDelivery:
         doubts: Doubts,
         *,
         claim_lease_seconds: int,
-        turns: Turns = UNCOUNTED,
+        turns: Door = UNCOUNTED,
         any_subscriber_id: bool = False,
     ) -> None:
         self._claims = claims
         self._trigger = trigger
-        self._renderer = renderer
+        self._preparation = BatchPreparation(renderer, any_subscriber_id=any_subscriber_id)
         self._addressing = addressing
         self._putting_off = PuttingOff(claims, turns, lease_seconds=claim_lease_seconds)
+        self._large = LargeDeliveries()
         self._doubts = doubts
         self._lease_seconds = claim_lease_seconds
-        self._any_subscriber_id = any_subscriber_id
 
     @activity.defn(name="deliver_notifications")
     async def deliver(self, input: NotificationProcessingInput) -> NotificationProcessingResult:
@@ -168,11 +125,11 @@ class NotificationDelivery:
 
         Raises:
             StoreUnavailable: the database is away; nothing is known to be done.
-            ApplicationError: type "NovuFault", "NovuRate", "NovuPaymentRequired", "InternalFault" or
-                "RenderingDelayed"; some notifications met a passing fault or what nobody foresaw, or are to be sent or
-                rendered later; the others are recorded.
+            ApplicationError: type "NovuFault", "NovuRate", "EnterpriseRate", "NovuPaymentRequired", "NovuKeyMissing",
+                "InternalFault", "RenderingDelayed" or "WorkerBusy"; some notifications met a passing fault or what
+                nobody foresaw, or are to be sent or rendered later; the others are recorded.
         """
-        progress = _progress_of_earlier_attempts()
+        progress = progress_of_earlier_attempts()
         attempt = activity.info().attempt - progress.put_offs
         waiting = [portion for portion in input.portions if progress.is_left(portion.enterprise_id)]
         async with heartbeating(progress.details):
@@ -194,7 +151,7 @@ class NotificationDelivery:
     async def give_up(self, input: GiveUpInput) -> NotificationProcessingResult:
         """Record what is still this workflow's as failed, with the cause. Safe to repeat: recording is guarded."""
         refusal = Refusal(RefusalCode.DELIVERY_TIMED_OUT, f"gave up after repeated faults: {input.cause}")
-        progress = _Progress()
+        progress = Progress()
 
         async def give_up_portion(portion: Portion) -> None:
             failed = [Failed(notification_id, refusal) for notification_id in portion.notification_ids]
@@ -206,7 +163,7 @@ class NotificationDelivery:
             raise fault_of_all(faults, attempt=activity.info().attempt)
         return progress.result
 
-    async def _deliver_portion(self, portion: Portion, attempt: int, progress: _Progress) -> None:
+    async def _deliver_portion(self, portion: Portion, attempt: int, progress: Progress) -> None:
         """One enterprise's rows, whatever becomes of those beside them; raises as `deliver`."""
         if put_off := await self._putting_off.put_off(portion, _owner(), progress.held):
             raise novu_fault(put_off.fault())
@@ -214,7 +171,7 @@ class NotificationDelivery:
         calls = _Calls()
         stumbled: dict[int, Exception] = {}
         delayed = DelayedRows()
-        async with self._putting_off.turn(portion):
+        async with self._putting_off.turn(portion), self._large.turn(enterprise_id, len(portion.notification_ids)):
             waiting = deque([portion.notification_ids])
             while waiting:
                 notification_ids = waiting.popleft()
@@ -264,10 +221,18 @@ class NotificationDelivery:
 
         The lists are rows to be claimed again, each list for itself, because their templates did not come along.
         """
-        known = await self._addressing.find(enterprise_id, batch)
-        prepared = await self._prepare(enterprise_id, batch, known, delayed)
-        held_up = await self._keep_credentials(enterprise_id, prepared, attempt)
-        judged = await self._judge_doubts(enterprise_id, prepared)
+        held = {notification.id: notification.chunks_sent for notification in batch.notifications}
+
+        async def renew() -> None:
+            ours = await self._renew(enterprise_id, held)
+            for notification_id in held.keys() - ours:
+                del held[notification_id]
+
+        prepared, held_up, judged = await while_renewing(
+            self._make_ready(enterprise_id, batch, delayed, attempt), renew, every_seconds=self._lease_seconds / 3
+        )
+        judged.sendable = [each for each in judged.sendable if each.notification_id in held]
+        await self._hold_doubtful(enterprise_id, judged)
         calls.called.update(pending.notification_id for pending in judged.sendable)
         fan_out_result = await fan_out(
             judged.sendable,
@@ -284,9 +249,17 @@ class NotificationDelivery:
         put_off = len(judged.put_off) + await self._leave_doubtful(enterprise_id, fan_out_result)
         return replace(settled, in_doubt=put_off), fan_out_result, list(prepared.lacking_templates.values())
 
-    async def _judge_doubts(self, enterprise_id: str, prepared: _Prepared) -> JudgedDoubts:
+    async def _make_ready(
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int
+    ) -> tuple[PreparedBatch, FanOutResult, JudgedDoubts]:
+        """All that comes before the first event, and writes nothing to a row."""
+        known = await self._addressing.find(enterprise_id, batch)
+        prepared = await self._preparation.prepare(enterprise_id, batch, known, delayed)
+        held_up = await self._keep_credentials(enterprise_id, prepared, attempt)
+        return prepared, held_up, await self._doubts.judge(enterprise_id, prepared.pending)
+
+    async def _hold_doubtful(self, enterprise_id: str, judged: JudgedDoubts) -> None:
         """Put off what is in doubt; what is to be sent although it is, is marked before it is sent."""
-        judged = await self._doubts.judge(prepared.pending)
         if judged.put_off:
             await self._hold(enterprise_id, judged.put_off)
         if judged.repeats:
@@ -296,7 +269,6 @@ class NotificationDelivery:
                 each for each in judged.sendable if each.notification_id in held or each.notification_id not in repeated
             ]
             log.warning("notifications_repeated_in_doubt", extra=_about(enterprise_id, sorted(repeated)))
-        return judged
 
     async def _keep_scattered(
         self, enterprise_id: str, sent: Sequence[PendingNotification], result: FanOutResult
@@ -332,22 +304,14 @@ class NotificationDelivery:
         result.asked_again = bool(kept)
         return len(rows) - len(kept)
 
-    async def _keep_credentials(self, enterprise_id: str, prepared: _Prepared, attempt: int) -> FanOutResult:
-        """Give Novu what it lacks. Takes those that a fault holds up, or that are not ours any more, off `pending`."""
+    async def _keep_credentials(self, enterprise_id: str, prepared: PreparedBatch, attempt: int) -> FanOutResult:
+        """Give Novu what it lacks. Takes those that a fault holds up off `pending`."""
         held_up = FanOutResult()
         if not prepared.credentials:
             return held_up
 
-        async def renew() -> None:
-            held = await self._renew(
-                enterprise_id, {each.notification_id: each.chunks_sent for each in prepared.pending}
-            )
-            prepared.pending = [each for each in prepared.pending if each.notification_id in held]
-
         wanted = {each.subscriber_id: each for recipients in prepared.credentials.values() for each in recipients}
-        kept = await self._addressing.keep(
-            enterprise_id, wanted.values(), renew, renew_every_seconds=self._lease_seconds / 3
-        )
+        kept = await self._addressing.keep(enterprise_id, wanted.values())
         if kept.fault is None:
             return held_up
         extra = {"enterprise_id": enterprise_id, "recipients": len(kept.faulted), "reason": kept.fault.reason}
@@ -361,62 +325,6 @@ class NotificationDelivery:
         held_up.fault = kept.fault if held_up.faulted else None
         prepared.pending = [each for each in prepared.pending if each.notification_id not in held_up.faulted]
         return held_up
-
-    async def _prepare(
-        self, enterprise_id: str, batch: ClaimedBatch, known: Mapping[str, Recipient], delayed: DelayedRows
-    ) -> _Prepared:
-        """Split the batch into what is settled and notifications ready to send."""
-        prepared = _Prepared(outcomes=list(batch.unreadable))
-        sendable: list[tuple[Notification, NovuWorkflow]] = []
-        for notification in batch.notifications:
-            refusal = find_refusal(notification, any_subscriber_id=self._any_subscriber_id)
-            if refusal is None and notification.workflow is not None:
-                sendable.append((notification, notification.workflow))
-            elif refusal is not None:
-                _refuse(notification, refusal, prepared)
-        share_templates = batch.templates_withheld and len({workflow.key for _, workflow in sendable}) > 1
-        contents = await self._render(enterprise_id, batch, sendable)
-        for (notification, workflow), content in zip(sendable, contents, strict=True):
-            if isinstance(content, Refusal):
-                lacks = batch.templates_withheld and content.code is RefusalCode.TEMPLATE_NOT_FOUND
-                if lacks and share_templates:
-                    prepared.lacking_templates.setdefault(workflow.key, []).append(notification.id)
-                else:
-                    _refuse(notification, templates_too_large(workflow) if lacks else content, prepared)
-                continue
-            if isinstance(content, RenderDelayed):
-                delayed.add(notification.id, notification.chunks_sent, content)
-                continue
-            events = trigger_events(notification, workflow, content, known, enterprise_id=enterprise_id)
-            if events:
-                if recipients := list(whose_credentials(notification, workflow, known)):
-                    prepared.credentials[notification.id] = recipients
-                prepared.pending.append(_pending(notification, events))
-            else:
-                # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.
-                prepared.outcomes.append(Sent(notification.id, notification.transaction_base))
-        return prepared
-
-    async def _render(
-        self, enterprise_id: str, batch: ClaimedBatch, sendable: Sequence[tuple[Notification, NovuWorkflow]]
-    ) -> list[RenderResult]:
-        """Contents of each notification, in order; none for a STATIC workflow, whose payload Novu renders itself.
-
-        Where a workflow has a schema, of whichever type, its payloads are held to it on the way.
-        """
-        requests = [
-            RenderRequest(
-                enterprise_id,
-                workflow,
-                channels_of(notification, workflow) if workflow.type is WorkflowType.DYNAMIC else (),
-                batch.templates,
-                notification.payload,
-            )
-            for notification, workflow in sendable
-            if _is_rendered(workflow)
-        ]
-        rendered = iter(await self._renderer.render(requests) if requests else [])
-        return [next(rendered) if _is_rendered(workflow) else {} for _, workflow in sendable]
 
     async def _record(self, enterprise_id: str, outcomes: Sequence[Outcome]) -> NotificationProcessingResult:
         if not outcomes:
@@ -434,7 +342,7 @@ class NotificationDelivery:
                     "notification_id": notification_id,
                     "workflow_id": _owner(),
                     "code": refusal.code.value,
-                    **{key: refusal.details[key] for key in ("sqlstate", "rests") if key in refusal.details},
+                    **{key: refusal.details[key] for key in _LOGGED_DETAILS if key in refusal.details},
                 },
             )
         return NotificationProcessingResult(
@@ -498,34 +406,6 @@ class NotificationDelivery:
         return await self._record(enterprise_id, failed)
 
 
-def _refuse(notification: Notification, refusal: Refusal, prepared: _Prepared) -> None:
-    """It fails; if an earlier call for it was left without an answer, only once Novu turns out not to have it."""
-    calls = [] if notification.doubt_seconds is None else unsent_calls(notification)
-    if calls:
-        prepared.pending.append(_pending(notification, calls, refusal))
-    else:
-        prepared.outcomes.append(Failed(notification.id, refusal))
-
-
-def _pending(
-    notification: Notification, events: Iterable[TriggerEvent], refusal: Refusal | None = None
-) -> PendingNotification:
-    return PendingNotification(
-        notification.id,
-        notification.transaction_base,
-        notification.chunks_sent,
-        deque(events),
-        chunks_beyond=set(notification.chunks_beyond),
-        doubt_seconds=notification.doubt_seconds,
-        doubtful_repeats=notification.doubtful_repeats,
-        refusal=refusal,
-    )
-
-
-def _is_rendered(workflow: NovuWorkflow) -> bool:
-    return workflow.type is WorkflowType.DYNAMIC or workflow.payload_schema is not None
-
-
 def _about(enterprise_id: str, notification_ids: Sequence[int]) -> dict[str, Any]:
     return {
         "enterprise_id": enterprise_id,
@@ -551,9 +431,3 @@ def _owner() -> str:
     workflow_id = activity.info().workflow_id
     assert workflow_id is not None, "these activities run in workflows only"
     return workflow_id
-
-
-def _progress_of_earlier_attempts() -> _Progress:
-    """As they left it in their last heartbeat; those of earlier versions said less."""
-    result, *more = activity.info().heartbeat_details or [{}]
-    return _Progress(NotificationProcessingResult(**result), *more)

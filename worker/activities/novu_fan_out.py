@@ -1,6 +1,5 @@
 """Sends a batch's events to Novu in rounds, keeping the claims alive and each notification's progress on its row."""
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,12 +17,18 @@ from shared.ports import (
     TriggerResult,
     TriggerUnknown,
 )
+from worker.activities.kept_claims import while_renewing
 
 EVENTS_PER_ROUND = 100
 FAULTS_THAT_MEAN_AN_OUTAGE = 3
 """Rounds in a row that met nothing but faults: stop asking, and come back after the backoff."""
 
-NOTHING_IS_TAKEN = (FaultCode.NOVU_RATE, FaultCode.NOVU_PAYMENT_REQUIRED)
+NOTHING_IS_TAKEN = (
+    FaultCode.NOVU_RATE,
+    FaultCode.ENTERPRISE_RATE,
+    FaultCode.NOVU_PAYMENT_REQUIRED,
+    FaultCode.NOVU_KEY_MISSING,
+)
 """Faults that the next event would meet, too."""
 
 RenewClaims = Callable[[Mapping[int, int]], Awaitable[frozenset[int]]]
@@ -103,7 +108,8 @@ async def fan_out(
         async def renew_meanwhile(waiting: Sequence[PendingNotification] = waiting) -> None:
             await renew_claims({pending.notification_id: pending.chunks_sent for pending in waiting})
 
-        answers = await _answers(trigger, [event for _, event in this_round], renew_meanwhile, renew_every_seconds)
+        calling = trigger.trigger([event for _, event in this_round])
+        answers = await while_renewing(calling, renew_meanwhile, every_seconds=renew_every_seconds)
         unfinished = _apply(this_round, answers, result)
         barren_rounds = barren_rounds + 1 if all(_is_fault(answer) for answer in answers) else 0
         left = result.faulted.keys() | result.doubtful.keys()
@@ -115,22 +121,6 @@ async def fan_out(
             queue = await _renew(queue, renew_claims)
             renewed_at = clock()
     return result
-
-
-async def _answers(
-    trigger: NotificationTrigger,
-    events: Sequence[TriggerEvent],
-    renew: Callable[[], Awaitable[None]],
-    renew_every_seconds: float,
-) -> list[TriggerResult]:
-    """Novu's answers, however long they take: nobody else is to take up what is being sent."""
-    calling = asyncio.ensure_future(trigger.trigger(events))
-    try:
-        while not (await asyncio.wait({calling}, timeout=renew_every_seconds))[0]:
-            await renew()
-        return calling.result()
-    finally:
-        calling.cancel()
 
 
 def _has_progress(queue: Iterable[PendingNotification]) -> bool:

@@ -5,9 +5,14 @@ from datetime import timedelta
 from temporalio.exceptions import ApplicationError
 
 from shared.ports import FaultCode, TriggerFault
-from worker.failures import NOVU_PAYMENT_REQUIRED, NOVU_RATE
+from worker.failures import ENTERPRISE_RATE, NOVU_KEY_MISSING, NOVU_PAYMENT_REQUIRED, NOVU_RATE
 
-_TYPES = {FaultCode.NOVU_RATE: NOVU_RATE, FaultCode.NOVU_PAYMENT_REQUIRED: NOVU_PAYMENT_REQUIRED}
+_TYPES = {
+    FaultCode.NOVU_RATE: NOVU_RATE,
+    FaultCode.ENTERPRISE_RATE: ENTERPRISE_RATE,
+    FaultCode.NOVU_PAYMENT_REQUIRED: NOVU_PAYMENT_REQUIRED,
+    FaultCode.NOVU_KEY_MISSING: NOVU_KEY_MISSING,
+}
 
 
 def novu_fault(fault: TriggerFault | None) -> ApplicationError:

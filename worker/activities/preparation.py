@@ -8,7 +8,7 @@ from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.overrides import broken_line
 from shared.notification.payload_rules import refused_member
 from shared.notification.recipient import Recipient
-from shared.notification.recipients import not_taken
+from shared.notification.recipients import is_erased, not_taken
 from shared.notification.transaction_id import transaction_id
 from shared.ports import TriggerEvent
 from worker.rendering.novu_traps import escape_traps
@@ -28,6 +28,8 @@ def find_refusal(notification: Notification, *, any_subscriber_id: bool = False)
         )
     if not notification.recipients:
         return Refusal(RefusalCode.INVALID_RECIPIENTS, "recipients is empty")
+    if all(isinstance(each, str) and is_erased(each) for each in notification.recipients):
+        return Refusal(RefusalCode.INVALID_RECIPIENTS, "everybody whom it was for has been erased")
     if places := not_taken(notification.recipients, any_id=any_subscriber_id):
         return Refusal(
             RefusalCode.INVALID_RECIPIENTS,
@@ -116,8 +118,8 @@ def trigger_events(
     """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet; of a second try, for
     each channel that failed.
 
-    Those that are `known` go with their address; where a chunk begins does not depend on it. `enterprise_id` is whose
-    turn it is at Novu's rate.
+    Those that are `known` go with their address; where a chunk begins does not depend on it, nor on who was erased, to
+    whom nothing goes. `enterprise_id` is whose turn it is at Novu's rate.
     """
     second_try = notification.second_try
     number, first_chunk = (0, 0) if second_try is None else (second_try.number, second_try.first_chunk)
@@ -143,8 +145,10 @@ def trigger_events(
             chunk=first_chunk + place,
             idempotency_round=notification.idempotency_round,
         )
-        for place, (people, payload) in enumerate(chunks)
-        if first_chunk + place >= notification.chunks_sent and first_chunk + place not in notification.chunks_beyond
+        for place, (everybody, payload) in enumerate(chunks)
+        if (people := tuple(each for each in everybody if not is_erased(each)))
+        and first_chunk + place >= notification.chunks_sent
+        and first_chunk + place not in notification.chunks_beyond
     ]
 
 

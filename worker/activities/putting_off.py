@@ -1,18 +1,25 @@
 """Deliveries that are put off before they are rendered: they wait without a slot, and nobody else takes them up."""
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from temporalio import activity
 
+from shared.novu.rates.lanes import SMALL
 from shared.ports import HeldClaim, NotificationClaims, PutOff
 from shared.temporal.messages import Portion
-from worker.turns import Turns
+from worker.turns import Door
 
 HELD_LEASES = 2
 """Beyond the pause: most returns that come to nothing find the rows held for long enough, and write nothing."""
+
+LARGE_AT_ONCE = 2
+"""A flood comes to a worker as many deliveries at once, of which nearly all are put off: holding the rows of all of
+them at the same time would keep the database from everybody else's single rows for a second.
+"""
 
 Held = dict[str, tuple[str, float]]
 """By enterprise: the code for which its rows were put off, and the Unix time until which nobody else takes them up."""
@@ -21,10 +28,11 @@ Held = dict[str, tuple[str, float]]
 class PuttingOff:
     """Says whether a delivery may begin; holds its rows if not."""
 
-    def __init__(self, claims: NotificationClaims, turns: Turns, *, lease_seconds: int) -> None:
+    def __init__(self, claims: NotificationClaims, turns: Door, *, lease_seconds: int) -> None:
         self._claims = claims
         self._turns = turns
         self._lease_seconds = lease_seconds
+        self._large_places = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def put_off(self, portion: Portion, claim_owner: str, held: Held) -> PutOff | None:
         """Why, and for how long, the delivery does not begin; None: it does, within a `turn`.
@@ -41,14 +49,15 @@ class PuttingOff:
             return None
         enough = time.time() + put_off.seconds + self._lease_seconds
         if not (returning and code == put_off.code and until >= enough):
-            lease_seconds = math.ceil(put_off.seconds) + self._lease_seconds * HELD_LEASES
-            until = time.time() + lease_seconds
-            ours = await self._hold(portion, claim_owner, lease_seconds)
-            if not ours:
-                return None  # settled, or another's: there is nothing to wait for, or to send
-            await self._claims.note_faults(
-                portion.enterprise_id, claim_owner=claim_owner, notification_ids=ours, code=put_off.code
-            )
+            async with self._place(portion):
+                lease_seconds = math.ceil(put_off.seconds) + self._lease_seconds * HELD_LEASES
+                until = time.time() + lease_seconds
+                ours = await self._hold(portion, claim_owner, lease_seconds)
+                if not ours:
+                    return None  # settled, or another's: there is nothing to wait for, or to send
+                await self._claims.note_faults(
+                    portion.enterprise_id, claim_owner=claim_owner, notification_ids=ours, code=put_off.code
+                )
         held[portion.enterprise_id] = (put_off.code.value, until)
         return put_off
 
@@ -59,6 +68,9 @@ class PuttingOff:
             yield
         finally:
             self._turns.leave(portion.enterprise_id, len(portion.notification_ids))
+
+    def _place(self, portion: Portion) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if len(portion.notification_ids) <= SMALL else self._large_places
 
     async def _hold(self, portion: Portion, claim_owner: str, lease_seconds: int) -> frozenset[int]:
         """The rows that are the workflow's: those of earlier attempts, or else those that it can claim."""

@@ -1,6 +1,7 @@
 """Asks Novu to cancel what was sent before it was retracted."""
 
 import logging
+from collections.abc import Callable
 
 from temporalio import activity
 
@@ -17,7 +18,8 @@ log = logging.getLogger("NotificationRetraction")
 class RetractionCancelling:
     """What NotificationRetractionWorkflow does."""
 
-    def __init__(self, store: RetractionStore, novu: SentNotificationCancelling) -> None:
+    def __init__(self, store: RetractionStore, novu: Callable[[str], SentNotificationCancelling]) -> None:
+        """`novu`: where an enterprise's events are."""
         self._store = store
         self._novu = novu
 
@@ -44,7 +46,8 @@ class RetractionCancelling:
 
     async def _cancel(self, enterprise_id: str, retracted: RetractedNotification) -> bool:
         tries = _transaction_ids(retracted)
-        answers = [await self._novu.cancel(event) for one_try in tries for event in one_try]
+        novu = self._novu(enterprise_id)
+        answers = [await novu.cancel(event) for one_try in tries for event in one_try]
         # All that became of earlier tries was known before there was another.
         latest = answers[-len(tries[-1]) :]
         cancellation = {

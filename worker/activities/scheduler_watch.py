@@ -12,6 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from shared.ports import OrchestrationStore
+from shared.shards import shard_of_scheduler
 from shared.temporal.messages import OrchestrationObservation, SchedulerInput, SchedulerPasses
 from shared.temporal.names import (
     CRON_SCHEDULING_WORKFLOW,
@@ -61,9 +62,14 @@ class SchedulerWatch:
         """
         enterprise_ids = list(filter(self._serves, enterprise_ids))
         running = await self._running_ids()
+        shards = [shard for each in enterprise_ids if (shard := shard_of_scheduler(each)) is not None]
         missing = [scheduler for scheduler in _schedulers(enterprise_ids) if scheduler.workflow_id not in running]
         started = await _for_each(missing, self._start)
-        unaccounted = await self._store.unaccounted(enterprise_ids, older_than_seconds=UNACCOUNTED_AFTER_SECONDS)
+        unaccounted = await (
+            self._store.unaccounted_in(shards, older_than_seconds=UNACCOUNTED_AFTER_SECONDS)
+            if shards
+            else self._store.unaccounted(enterprise_ids, older_than_seconds=UNACCOUNTED_AFTER_SECONDS)
+        )
         return OrchestrationObservation(
             passes=await self._passes(enterprise_ids),
             restarted=[scheduler.workflow_id for scheduler, is_new in zip(missing, started, strict=True) if is_new],

@@ -15,6 +15,7 @@ import traceback
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
+from shared import importing
 from shared.notification.models import Template
 from shared.notification.outcomes import Refusal, RefusalCode
 from worker.render_pool.confinement import Confinement, confine
@@ -29,6 +30,7 @@ _NESTED_TOO_DEEPLY: Final = Refusal(RefusalCode.PAYLOAD_INVALID, "The payload is
 
 def main(memory_bytes: int, processor_seconds: float) -> None:
     """Answer every item, in order, until standard input ends."""
+    importing.done()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS refuses this limit
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

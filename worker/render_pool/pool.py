@@ -49,13 +49,14 @@ class RenderPool:
         deadline_seconds: float = 1.0,
         memory_bytes: int = 256 * 2**20,
         on_defect: Callable[[BaseException], None] = _log_defect,
+        quarantine: Quarantine | None = None,
     ) -> None:
         """`on_defect` hears of an exception that nobody foresaw; the next call starts the children anew."""
         self._on_defect = on_defect
         self._processes = processes
         self._deadline_seconds = deadline_seconds
         self._memory_bytes = memory_bytes
-        self._quarantine = Quarantine()
+        self._quarantine = quarantine or Quarantine()
         self._turns = Turns()
         self._open_calls: set[RenderCall] = set()
         self._next_call = 0

@@ -11,6 +11,11 @@ from worker.render_pool.calls import Item, RenderCall
 _COSTLY_SECONDS: Final = 0.05
 """Processor time of an enterprise's last item from which on nothing is to stand behind its next."""
 
+_TURN_SECONDS: Final = 0.001
+"""Processor time of one turn: a few cheap items, so that who has few of them has them all at once, and what waits for
+them goes on, instead of everybody's last item coming at the very end.
+"""
+
 _REMEMBERED: Final = 10_000
 """Enterprises whose last cost is remembered while they have nothing to render."""
 
@@ -18,30 +23,36 @@ _REMEMBERED: Final = 10_000
 class _Enterprise:
     """One enterprise's waiting calls, what it has used (on a clock that all share), and what its last item cost."""
 
-    __slots__ = ("calls", "in_heap", "last_seconds", "used_seconds")
+    __slots__ = ("arrival", "calls", "in_heap", "last_seconds", "turn", "used_seconds")
 
     def __init__(self) -> None:
         self.calls: deque[RenderCall] = deque()
         self.in_heap = False
         self.last_seconds = 0.0
         self.used_seconds = 0.0
+        self.turn = -1
+        self.arrival = 0
 
 
 class Turns:
-    """The waiting items. Between enterprises, turns go by processor time used; within one, its calls take turns item by
-    item, so that no call waits for the whole of another.
+    """The waiting items. Between enterprises, turns go by processor time used, and last for a millisecond of it; within
+    one, its calls take turns item by item, so that no call waits for the whole of another.
     """
 
     def __init__(self) -> None:
         self._enterprises: dict[str, _Enterprise] = {}
-        self._heap: list[tuple[float, int, str]] = []
+        self._heap: list[tuple[int, int, str]] = []
         self._arrival = count()
         self._floor_seconds = 0.0
 
     def add(self, call: RenderCall) -> None:
         """Take a call's waiting items in."""
         if call.waiting:
-            self._enterprise(call.enterprise_id).calls.append(call)
+            enterprise = self._enterprise(call.enterprise_id)
+            if not enterprise.calls:
+                # Who had nothing waiting saved nothing up: it begins where the others are.
+                enterprise.used_seconds = max(enterprise.used_seconds, self._floor_seconds)
+            enterprise.calls.append(call)
             self._line_up(call.enterprise_id)
 
     def put_back(self, items: Sequence[Item]) -> None:
@@ -57,13 +68,13 @@ class Turns:
     def take(self) -> Item | None:
         """The next item; None if none waits. Calls that nobody waits for any more are dropped on the way."""
         while self._heap:
-            used_seconds, _, enterprise_id = heapq.heappop(self._heap)
+            turn, _, enterprise_id = heapq.heappop(self._heap)
             enterprise = self._enterprises[enterprise_id]
             enterprise.in_heap = False
-            if enterprise.used_seconds > used_seconds:
+            if _turn_at(enterprise.used_seconds) > turn:
                 self._line_up(enterprise_id)  # it was charged meanwhile
                 continue
-            self._floor_seconds = max(self._floor_seconds, used_seconds)
+            self._floor_seconds = max(self._floor_seconds, turn * _TURN_SECONDS)
             while enterprise.calls:
                 call = enterprise.calls.popleft()
                 if call.is_over or not call.waiting:
@@ -103,9 +114,16 @@ class Turns:
             del self._enterprises[enterprise_id]
 
     def _line_up(self, enterprise_id: str) -> None:
-        """Put it where it belongs. Who had nothing waiting saved nothing up: it begins where the others are."""
+        """Put it where it belongs: in its turn it keeps its place."""
         enterprise = self._enterprises[enterprise_id]
         if enterprise.calls and not enterprise.in_heap:
             enterprise.in_heap = True
-            enterprise.used_seconds = max(enterprise.used_seconds, self._floor_seconds)
-            heapq.heappush(self._heap, (enterprise.used_seconds, next(self._arrival), enterprise_id))
+            turn = _turn_at(enterprise.used_seconds)
+            if turn != enterprise.turn:
+                enterprise.turn, enterprise.arrival = turn, next(self._arrival)
+            heapq.heappush(self._heap, (turn, enterprise.arrival, enterprise_id))
+
+
+def _turn_at(used_seconds: float) -> int:
+    """Which of its turns an enterprise is in that has used so much."""
+    return int(used_seconds / _TURN_SECONDS)

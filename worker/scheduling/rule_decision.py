@@ -15,6 +15,9 @@ OUTAGE_AFTER = timedelta(seconds=30)
 """A rule whose oldest undecided instant is older than this was missed by an outage: its catch-up policy decides.
 Anything less is a late start, and every instant fires."""
 
+DEFAULT_TIME_ZONE = "UTC"
+"""Of rules that name none, and whose enterprise has none of its own."""
+
 MOST_CAUGHT_UP = 100
 """Instants of one rule that policy `all` makes up for, the most recent ones."""
 
@@ -33,6 +36,12 @@ _MEANT = {
     **dict.fromkeys(("catchup", "misfire"), "catch_up"),
 }
 """What other schedulers call the same, in small letters alone."""
+
+
+def zone_of(trigger_config: Mapping[str, Any], time_zone: str | None) -> str:
+    """The name of the zone in which a rule fires whose config was decided upon; `time_zone` is its enterprise's."""
+    named = trigger_config.get("timezone")
+    return str(named) if named is not None else time_zone or DEFAULT_TIME_ZONE
 
 
 class ConfigRefused(Exception):
@@ -56,10 +65,14 @@ class RuleDecision:
     error: str | None = None
 
 
-def decide(trigger_config: object, fired_through: datetime, now: datetime) -> RuleDecision:
-    """Decide on every instant after `fired_through` up to `now`. Never raises for what `trigger_config` holds."""
+def decide(
+    trigger_config: object, fired_through: datetime, now: datetime, time_zone: str = DEFAULT_TIME_ZONE
+) -> RuleDecision:
+    """Decide on every instant after `fired_through` up to `now`, in the rule's own zone or else in `time_zone`. Never
+    raises for what `trigger_config` holds.
+    """
     try:
-        config = _Config.read(trigger_config)
+        config = _Config.read(trigger_config, time_zone)
         if not config.enabled:
             return RuleDecision()
     except ConfigRefused as refused:
@@ -83,7 +96,7 @@ class _Config:
     catch_up: CatchUp
 
     @classmethod
-    def read(cls, trigger_config: object) -> "_Config":
+    def read(cls, trigger_config: object, time_zone: str) -> "_Config":
         if not isinstance(trigger_config, Mapping):
             raise ConfigRefused('trigger_config must be an object, such as {"cron": "0 9 * * MON", "timezone": "UTC"}')
         _require_known(trigger_config)
@@ -92,7 +105,7 @@ class _Config:
             raise ConfigRefused("trigger_config.enabled must be true or false")
         return cls(
             cron=_text(trigger_config, "cron", None),
-            timezone=_text(trigger_config, "timezone", "UTC"),
+            timezone=_text(trigger_config, "timezone", time_zone),
             enabled=enabled,
             catch_up=_catch_up(trigger_config.get("catch_up")),
         )

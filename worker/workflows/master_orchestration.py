@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from shared.shards import shard_of_scheduler
     from shared.temporal.messages import (
         OrchestrationInput,
         OrchestrationObservation,
@@ -104,11 +105,17 @@ class MasterOrchestrationWorkflow:
 
     @workflow.signal(name=ADD_ENTERPRISES_SIGNAL)
     def add_enterprises(self, enterprise_ids: list[str]) -> None:
-        """Orchestrate these too; those known already are no change."""
+        """Orchestrate these too; those known already are no change. Schedulers that many share, and those of single
+        enterprises, do not run beside each other: what is said last counts.
+        """
         fresh = set(enterprise_ids) - self._enterprises
-        self._enterprises |= fresh
-        self._removed -= fresh
-        self._changes += bool(fresh)
+        are_shared = any(shard_of_scheduler(each) is not None for each in enterprise_ids)
+        leaving = {each for each in self._enterprises if (shard_of_scheduler(each) is not None) is not are_shared}
+        if not enterprise_ids:
+            leaving.clear()
+        self._enterprises = (self._enterprises - leaving) | fresh
+        self._removed = (self._removed - fresh) | leaving
+        self._changes += bool(fresh or leaving)
 
     @workflow.signal(name=REMOVE_ENTERPRISES_SIGNAL)
     def remove_enterprises(self, enterprise_ids: list[str]) -> None:

@@ -1,7 +1,11 @@
 # Tells when the project costs more than was meant.
 
 data "google_project" "main" {
+  count = var.budget == null ? 0 : 1
+
   project_id = var.project_id
+
+  depends_on = [terraform_data.apis_are_there] # Cloud Resource Manager's is one of them
 }
 
 resource "google_billing_budget" "main" {
@@ -11,7 +15,7 @@ resource "google_billing_budget" "main" {
   display_name    = "xnovu ${var.project_id}"
 
   budget_filter {
-    projects = ["projects/${data.google_project.main.number}"]
+    projects = ["projects/${data.google_project.main[0].number}"]
   }
 
   amount {

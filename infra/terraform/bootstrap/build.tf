@@ -88,7 +88,8 @@ locals {
   objects = "projects/_/buckets/${google_storage_bucket.state.name}/objects"
 
   # The state is the applier's to write; the planner reads it, and locks it while it plans: a file beside it. A plan is
-  # written once, as the planner can neither overwrite nor delete one, and not even the applier can.
+  # written once, as the planner can neither overwrite nor delete one, and not even the applier can. gcloud looks at what it is
+  # to write before it does, and takes a refusal for an end.
   state_rights = merge([
     for name in keys(var.environments) : {
       "${name}: planner reads" = {
@@ -104,6 +105,11 @@ locals {
       "${name}: planner keeps plans" = {
         member = google_service_account.planner[name].member
         role   = "roles/storage.objectCreator"
+        where  = "resource.name.startsWith('${local.objects}/plans/${name}/')"
+      }
+      "${name}: planner looks at plans" = {
+        member = google_service_account.planner[name].member
+        role   = "roles/storage.objectViewer"
         where  = "resource.name.startsWith('${local.objects}/plans/${name}/')"
       }
       "${name}: applier writes" = {

@@ -52,11 +52,12 @@ variable "environments" {
 
   validation {
     condition = alltrue([
-      for environment in values(var.environments) : length(setsubtract(environment.secrets, [
-        "novu_secret_key", "novu_webhook_secrets", "supabase_service_role_key", "temporal_api_key", "temporal_tls_client_cert", "temporal_tls_client_key",
-      ])) == 0
+      for environment in values(var.environments) : length(setsubtract(
+        [for name in environment.secrets : name if !can(regex("^novu_secret_key_[a-z0-9_]{1,64}$", name))],
+        ["novu_secret_key", "novu_webhook_secrets", "supabase_service_role_key", "temporal_api_key", "temporal_tls_client_cert", "temporal_tls_client_key"],
+      )) == 0
     ])
-    error_message = "environments: secrets are novu_secret_key, novu_webhook_secrets, supabase_service_role_key, temporal_api_key, temporal_tls_client_cert, temporal_tls_client_key."
+    error_message = "environments: secrets are novu_secret_key, novu_secret_key_<name> (an enterprise's own), novu_webhook_secrets, supabase_service_role_key, temporal_api_key, temporal_tls_client_cert, temporal_tls_client_key."
   }
 }
 

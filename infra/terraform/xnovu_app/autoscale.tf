@@ -1,8 +1,15 @@
-# Scaling by our own function: Cloud Scheduler calls it every minute, and it sets the worker pool's number of instances.
+# Scaling by our own function: Cloud Scheduler calls it every minute, and in a call it looks several times at what waits, and
+# sets the worker pool's number of instances (docs/decisions/0080).
 
 locals {
   by_function = var.autoscaler == "function"
   autoscale   = "${local.prefix}-autoscale"
+
+  # The first is the one that is to have the work.
+  scaled_by_function = [
+    for name in concat([local.current_worker_pool], sort(setsubtract(keys(local.worker_pools), [local.current_worker_pool]))) :
+    "projects/${var.project_id}/locations/${var.region}/workerPools/${name}"
+  ]
 }
 
 module "autoscale" {
@@ -19,7 +26,8 @@ module "autoscale" {
   ingress               = "INGRESS_TRAFFIC_INTERNAL_ONLY"
   invokers              = { scheduler = "serviceAccount:${local.accounts.scheduler}" }
   max_instances         = 1
-  concurrency           = 4
+  cpu                   = 0.25
+  timeout_seconds       = 60
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "autoscale" })
   secrets               = local.other_secrets
@@ -31,9 +39,9 @@ module "autoscale" {
     AUTOSCALE_QUIET_SECONDS       = tostring(var.autoscale.quiet_seconds)
     AUTOSCALE_STEP_UP             = tostring(var.autoscale.step_up)
     AUTOSCALE_TASKS_PER_SECOND    = tostring(var.autoscale.tasks_per_second)
-    AUTOSCALE_WORKER_POOL         = "projects/${var.project_id}/locations/${var.region}/workerPools/${local.worker_name}"
+    AUTOSCALE_WORKER_POOL         = join(",", local.scaled_by_function)
     OTEL_SERVICE_NAME             = local.autoscale
-  })
+  }, var.worker_versioning ? { TEMPORAL_WORKER_DEPLOYMENT_NAME = local.prefix } : {})
 
   depends_on = [data.google_secret_manager_secret_version.main]
 }
@@ -57,7 +65,7 @@ resource "google_cloud_scheduler_job" "autoscale" {
   description      = "Has as many workers as are needed, every minute"
   schedule         = "* * * * *"
   time_zone        = "Etc/UTC"
-  attempt_deadline = "30s"
+  attempt_deadline = "60s"
 
   # The next minute's call is the repeat.
   retry_config {
@@ -65,7 +73,7 @@ resource "google_cloud_scheduler_job" "autoscale" {
   }
 
   http_target {
-    uri         = "${one(module.autoscale).uri}/autoscale"
+    uri         = "${one(module.autoscale).uri}/autoscale?looks=${var.autoscale.looks_per_minute}"
     http_method = "POST"
 
     oidc_token {

@@ -12,6 +12,9 @@ module "health" {
   service_account_email = local.accounts.health
   ingress               = "INGRESS_TRAFFIC_INTERNAL_ONLY"
   invokers              = merge(var.health_invokers, { uptime_checks = local.uptime_checks })
+  cpu                   = var.function_size.cpu
+  memory                = var.function_size.memory
+  concurrency           = var.function_size.concurrency
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "health" })
   secrets               = local.other_secrets

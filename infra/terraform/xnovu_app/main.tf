@@ -12,6 +12,8 @@ locals {
   }
   scaler_role = "projects/${var.project_id}/roles/${replace(local.prefix, "-", "_")}_scaler"
 
+  serves_everybody = var.enterprise_ids == tolist(["*"])
+
   # Everybody's settings: docs/configuration.md.
   connections = {
     DAEMON_LOG_LEVEL        = var.log_level

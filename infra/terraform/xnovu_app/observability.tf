@@ -20,6 +20,7 @@ module "observability" {
   metrics_job          = "(.+/)?${local.prefix}-(listener|worker|health|status|trigger|autoscale|webhook)"
   autoscaler_mode      = var.autoscaler
   worker_min_instances = var.autoscaler == "fixed" ? var.worker_instances : var.worker_min_instances
+  listener_count       = var.listener_count
   worker_max_instances = var.autoscaler == "fixed" ? max(1, var.worker_instances) : var.worker_max_instances
   labels               = local.labels
 }

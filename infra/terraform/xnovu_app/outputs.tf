@@ -8,6 +8,11 @@ output "current_worker_pool" {
   value       = local.current_worker_pool
 }
 
+output "deploy_job" {
+  description = "With a pool for each build: the Cloud Run job that gives the current one the work, by its full name; null otherwise."
+  value       = one([for job in google_cloud_run_v2_job.deploy : "projects/${var.project_id}/locations/${var.region}/jobs/${job.name}"])
+}
+
 output "egress_address" {
   description = "The address from which everything goes out; null without static_egress_cidr."
   value       = one(module.network[*].address)
@@ -71,4 +76,15 @@ output "temporal_scaling" {
     gcp-cloud-run-min-instances   = var.worker_min_instances
     gcp-cloud-run-max-instances   = var.worker_max_instances
   } : null
+}
+
+output "worker_builds" {
+  description = "With a pool for each build: by the full names of the pools their images, whether they run the current one, and whether their last instance goes once they have no work. Empty otherwise."
+  value = var.worker_versioning ? {
+    for name, pool in module.worker : "projects/${var.project_id}/locations/${var.region}/workerPools/${name}" => {
+      image      = pool.image
+      is_current = name == local.current_worker_pool
+      empties    = local.by_function
+    }
+  } : {}
 }

@@ -27,6 +27,7 @@ resource "terraform_data" "protection" {
   }
 
   depends_on = [
+    google_cloud_run_v2_job.deploy,
     google_cloud_run_v2_worker_pool_iam_member.autoscale,
     google_cloud_run_v2_worker_pool_iam_member.temporal,
     google_cloud_scheduler_job.autoscale,

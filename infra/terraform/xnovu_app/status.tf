@@ -12,6 +12,9 @@ module "status" {
   service_account_email = local.accounts.status
   ingress               = var.function_ingress
   invokers              = var.function_invokers
+  cpu                   = var.function_size.cpu
+  memory                = var.function_size.memory
+  concurrency           = var.function_size.concurrency
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "status" })
   secrets               = local.other_secrets

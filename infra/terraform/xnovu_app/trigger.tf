@@ -14,6 +14,9 @@ module "trigger" {
   invokers              = var.function_invokers
   cpu_always            = var.trigger_cpu_always
   max_instances         = var.trigger_max_instances
+  cpu                   = var.function_size.cpu
+  memory                = var.function_size.memory
+  concurrency           = var.function_size.concurrency
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "trigger" })
   secrets               = local.other_secrets

@@ -5,12 +5,13 @@ variable "alert_emails" {
 }
 
 variable "autoscale" {
-  description = "How the function autoscale decides (docs/configuration.md, AUTOSCALE_*). tasks_per_second: what one worker does, measured by `make bench`."
+  description = "How the function autoscale decides (docs/configuration.md, AUTOSCALE_*). looks_per_minute: how often it looks; each beyond the first keeps it for as long as lies between two. tasks_per_second: what one worker does, measured by `make bench`."
   type = object({
     backlog_age_seconds = optional(number, 60)
     drain_seconds       = optional(number, 60)
+    looks_per_minute    = optional(number, 4)
     quiet_seconds       = optional(number, 300)
-    step_up             = optional(number, 4)
+    step_up             = optional(number, 10)
     tasks_per_second    = optional(number, 20)
   })
   default = {}
@@ -21,13 +22,18 @@ variable "autoscale" {
   }
 
   validation {
+    condition     = contains([1, 2, 3, 4], var.autoscale.looks_per_minute)
+    error_message = "autoscale.looks_per_minute must be 1, 2, 3 or 4."
+  }
+
+  validation {
     condition     = var.autoscale.quiet_seconds >= var.notification_claim_lease_seconds
     error_message = "autoscale.quiet_seconds must be at least notification_claim_lease_seconds: what a stopped worker held comes back within the lease, and must count before another worker is stopped."
   }
 }
 
 variable "autoscaler" {
-  description = "Who sets the number of workers, exactly one of: function (our own, called every minute), temporal (Temporal's Serverless Workers), fixed (Terraform)."
+  description = "Who sets the number of workers, exactly one of: function (our own, which looks every quarter of a minute), temporal (Temporal's Serverless Workers), fixed (Terraform)."
   type        = string
 
   validation {
@@ -59,14 +65,14 @@ variable "delivery_slos" {
 }
 
 variable "enterprise_ids" {
-  description = "Whose rows this deployment serves."
+  description = "Whose rows this deployment serves; [\"*\"]: every enterprise that the database knows, also those that come later."
   type        = list(string)
 
   validation {
-    condition = length(var.enterprise_ids) > 0 && alltrue([
+    condition = var.enterprise_ids == tolist(["*"]) || length(var.enterprise_ids) > 0 && alltrue([
       for id in var.enterprise_ids : can(regex("^[A-Za-z0-9_.-]{1,64}$", id))
     ])
-    error_message = "enterprise_ids must name at least one, each 1-64 of letters, digits, '_', '-', '.'."
+    error_message = "enterprise_ids must name at least one, each 1-64 of letters, digits, '_', '-', '.', or be [\"*\"] and nothing else."
   }
 }
 
@@ -98,8 +104,19 @@ variable "function_settings" {
   default     = {}
 
   validation {
-    condition     = !anytrue([for name in keys(var.function_settings) : can(regex("KEY$|_KEY_|SECRET|TOKEN|PASSWORD|^XNOVU_BUILD$|^PORT$|^FUNCTION", name))])
-    error_message = "function_settings must hold no secrets (secret_versions names those), and nothing that this module sets: XNOVU_BUILD, PORT, FUNCTION*."
+    condition     = !anytrue([for name in keys(var.function_settings) : can(regex("KEY$|_KEY_|SECRET|TOKEN|PASSWORD|KEYS$|^XNOVU_BUILD$|^PORT$|^FUNCTION_|^FUNCTIONS_TRUST_", name))])
+    error_message = "function_settings must hold no secrets (secret_versions names those), and nothing that is set here: XNOVU_BUILD, PORT, FUNCTION_*, FUNCTIONS_TRUST_PLATFORM_IDENTITY; callers are known by IAM, not by FUNCTIONS_API_KEYS."
+  }
+}
+
+variable "function_size" {
+  description = "Processors and memory of an instance of health, status, trigger and webhook, and how many calls it answers at once; below one processor that is one."
+  type        = object({ cpu = optional(number, 1), memory = optional(string, "512Mi"), concurrency = optional(number, 40) })
+  default     = {}
+
+  validation {
+    condition     = var.function_size.concurrency >= 1 && var.function_size.concurrency <= 1000
+    error_message = "function_size.concurrency must be from 1 to 1000: Cloud Run hands an instance no more calls at once."
   }
 }
 
@@ -117,6 +134,12 @@ variable "image" {
     condition     = can(regex("^[^@ ]+@sha256:[0-9a-f]{64}$", var.image))
     error_message = "image must be named by its digest (...@sha256:...): a tag may mean something else tomorrow."
   }
+}
+
+variable "kept_worker_builds" {
+  description = "Images of earlier builds whose pools stay because they still have work. Cloud Build finds them (infra/cloudbuild/keep_builds); by hand use worker_builds."
+  type        = list(string)
+  default     = []
 }
 
 variable "labels" {
@@ -189,6 +212,19 @@ variable "novu_api_url" {
   validation {
     condition     = startswith(var.novu_api_url, "https://")
     error_message = "novu_api_url must begin with https://."
+  }
+}
+
+variable "novu_keys" {
+  description = "Keys to Novu of enterprises' own: by the name after NOVU_SECRET_KEY__, the version of the secret novu_secret_key_<name in small letters>, which bootstrap's secrets must name."
+  type        = map(number)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, version in var.novu_keys : can(regex("^[A-Z0-9_]{1,64}$", name)) && version >= 1 && floor(version) == version
+    ])
+    error_message = "novu_keys: names are 1 to 64 of A-Z, 0-9, _; versions whole numbers, 1 or more."
   }
 }
 
@@ -332,7 +368,7 @@ variable "vpc_access" {
 }
 
 variable "webhook_max_instances" {
-  description = "The most instances of webhook; each takes forty calls at once."
+  description = "The most instances of webhook."
   type        = number
   default     = 4
 
@@ -443,17 +479,12 @@ variable "worker_size" {
 }
 
 variable "worker_versioning" {
-  description = "Whether each build has a pool of its own and Temporal's Worker Versioning (docs/versioning.md). autoscaler = temporal needs it; function refuses it, because it scales one pool."
+  description = "Whether each build has a pool of its own and Temporal's Worker Versioning (docs/versioning.md). autoscaler = temporal needs it."
   type        = bool
   default     = false
 
   validation {
     condition     = var.worker_versioning || var.autoscaler != "temporal"
     error_message = "worker_versioning must be true with autoscaler = temporal: it scales one pool for each build."
-  }
-
-  validation {
-    condition     = !var.worker_versioning || var.autoscaler != "function"
-    error_message = "worker_versioning must be false with autoscaler = function, which scales one pool. Choose temporal or fixed."
   }
 }

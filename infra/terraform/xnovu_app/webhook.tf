@@ -25,6 +25,9 @@ module "webhook" {
   invokers              = {}
   max_instances         = var.webhook_max_instances
   public                = true
+  cpu                   = var.function_size.cpu
+  memory                = var.function_size.memory
+  concurrency           = var.function_size.concurrency
   vpc_access            = local.vpc_access
   labels                = merge(local.labels, { part = "webhook" })
   secrets               = local.webhook_secrets

@@ -1,7 +1,7 @@
 # The workers: they render, call Novu and record. One pool, or with worker_versioning one for each build.
 
 locals {
-  worker_images = toset(concat([var.image], var.worker_builds))
+  worker_images = toset(concat([var.image], var.kept_worker_builds, var.worker_builds))
 
   worker_pools = var.worker_versioning ? {
     for image in local.worker_images :
@@ -18,13 +18,14 @@ locals {
     OTEL_SERVICE_NAME                  = local.worker_name
     TEMPORAL_MAX_CONCURRENT_ACTIVITIES = tostring(var.worker_concurrency.activities)
     TEMPORAL_MAX_CONCURRENT_WORKFLOWS  = tostring(var.worker_concurrency.workflows)
-    WORKER_ENTERPRISE_IDS              = join(",", var.enterprise_ids)
     WORKER_SHUTDOWN_GRACE_SECONDS      = tostring(var.worker_shutdown_grace_seconds)
   }
 
   worker_environment = merge(
     { for name, value in local.connections : name => value if name != "DAEMON_ENTERPRISE_IDS" },
     local.worker_settings,
+    # Of everybody the database says who is served.
+    local.serves_everybody ? {} : { WORKER_ENTERPRISE_IDS = join(",", var.enterprise_ids) },
     local.by_webhook ? { NOVU_DELIVERY = "webhook" } : {},
     var.worker_versioning ? { TEMPORAL_WORKER_DEPLOYMENT_NAME = local.prefix } : {},
     var.worker_settings,
@@ -42,8 +43,7 @@ module "worker" {
   image                 = each.value
   args                  = ["worker"]
   service_account_email = local.accounts.worker
-  counted_by            = var.autoscaler == "fixed" ? "terraform" : "scaler"
-  instances             = var.autoscaler == "fixed" ? var.worker_instances : max(1, var.worker_min_instances)
+  instances             = var.autoscaler == "fixed" ? var.worker_instances : null
   cpu                   = var.worker_size.cpu
   memory                = var.worker_size.memory
   vpc_access            = local.vpc_access

@@ -7,20 +7,48 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from stack.edge.realtime.change_requests import ChangeRequestRefused, entry_id, parse_change_request
 from stack.edge.realtime.frames import compact
-from stack.edge.realtime.hub import Subscription
+from stack.edge.realtime.hub import Hub
+from stack.edge.realtime.parties import Subscription
+from stack.edge.realtime.settings import RealtimeSettings
+from stack.edge.realtime.subscriber import Subscriber
 from stack.edge.realtime.subscription_check import SubscriptionRefused
 from stack.edge.realtime.tokens import Token, TokenRefused, expiry_text, verify_token
-
-if TYPE_CHECKING:
-    from stack.edge.realtime.socket import RealtimeSocket
 
 TOPIC_PREFIX = "realtime:"
 _POSTGRES_CHANGES = "postgres_changes"
 _SUBSCRIBED = "Subscribed to PostgreSQL"
+
+
+class Carrier(Protocol):
+    """What a channel needs of the socket that it is on."""
+
+    @property
+    def hub(self) -> Hub: ...
+
+    @property
+    def settings(self) -> RealtimeSettings: ...
+
+    @property
+    def subscriber(self) -> Subscriber: ...
+
+    @property
+    def jwt_secret(self) -> str: ...
+
+    def push(self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: str) -> None:
+        """Put a frame into the mailbox."""
+        ...
+
+    def close_channel(self, channel: Channel) -> None:
+        """The server's own end of a channel."""
+        ...
+
+    def forget_channel(self, channel: Channel) -> None:
+        """End a channel without a word."""
+        ...
 
 
 class Channel:
@@ -28,13 +56,14 @@ class Channel:
 
     def __init__(
         self,
-        socket: RealtimeSocket,
+        socket: Carrier,
         topic: str,
         join_ref: str | None,
         token: Token,
         entries: Sequence[Mapping[str, Any]],
         *,
         acknowledges_broadcasts: bool,
+        hears_itself: bool,
         wants_replication_ready: bool,
         is_private: bool,
         presence_key: str,
@@ -44,6 +73,9 @@ class Channel:
         self.join_ref = join_ref
         self.token = token
         self.acknowledges_broadcasts = acknowledges_broadcasts
+        self.hears_itself = hears_itself
+        # Of a private topic; None until it was asked.
+        self.may_write: bool | None = None
         self.wants_replication_ready = wants_replication_ready
         self.is_private = is_private
         self.presence_key = presence_key
@@ -92,6 +124,7 @@ class Channel:
         except TokenRefused as refusal:
             self.shut_down(refusal.on_push())
             return
+        self.may_write = None
         self._watch_token()
         self.resubscribe()
 
@@ -122,6 +155,15 @@ class Channel:
     def push_event(self, event: str) -> None:
         """`phx_close` or `phx_error`, named for this join."""
         self.socket.push(self.join_ref, self.join_ref, self.topic, event, "{}")
+
+    def close(self) -> None:
+        """The server's own end of it."""
+        self.socket.close_channel(self)
+
+    def crash(self) -> None:
+        """Its process is gone: the client is told, the socket stays."""
+        self.push_event("phx_error")
+        self.socket.forget_channel(self)
 
     def shut_down(self, message: str) -> None:
         """What the server does with a channel whose token no longer holds: say so, and close it."""

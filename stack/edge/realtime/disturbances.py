@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass
@@ -69,6 +70,15 @@ class ChannelLimit(Disturbance):
 
 
 @dataclass
+class RestTrouble(Disturbance):
+    """Requests to the REST half are refused with `status`, answered late, never, or never although they were done."""
+
+    how: Literal["refuse", "slow", "hang", "execute_then_hang"] = "refuse"
+    status: int = 503
+    delay_seconds: float = 0
+
+
+@dataclass
 class Freeze(Disturbance):
     """Handshakes get no answer; sockets are frozen one by one."""
 
@@ -110,6 +120,11 @@ class Disturbances:
         """The refusal the next handshake meets; it counts as met."""
         refusal = self._by_kind.get(HandshakeRefusal)
         return refusal if isinstance(refusal, HandshakeRefusal) and self._meet(refusal) else None
+
+    def rest_trouble(self) -> RestTrouble | None:
+        """What the next request to the REST half meets; it counts as met."""
+        trouble = self._by_kind.get(RestTrouble)
+        return trouble if isinstance(trouble, RestTrouble) and self._meet(trouble) else None
 
     def event_delay_seconds(self) -> float:
         delay = self._by_kind.get(EventDelay)

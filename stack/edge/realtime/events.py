@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from stack.edge.realtime.change_slot import Connection
 from stack.edge.realtime.frames import compact
-from stack.edge.realtime.hub import Event, Subscription
 from stack.edge.realtime.matching import Subscriptions, match, refusals
+from stack.edge.realtime.parties import Event, Subscription
 from stack.edge.realtime.pgoutput import RowChange, Unchanged
 from stack.edge.realtime.records import RecordRequest, build_records, exceeds
 from stack.edge.realtime.relations import Relation, describe_relation

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
+from stack.edge.realtime.channel import TOPIC_PREFIX
 from stack.edge.realtime.disturbances import (
     ChannelLimit,
     Disturbance,
@@ -16,6 +16,7 @@ from stack.edge.realtime.disturbances import (
     HandshakeRefusal,
     JoinRefusal,
     PollerGone,
+    RestTrouble,
 )
 from stack.edge.realtime.fault_orders import (
     CloseOrder,
@@ -29,12 +30,13 @@ from stack.edge.realtime.fault_orders import (
     RateLimitOrder,
     RefuseHandshakesOrder,
     RefuseJoinsOrder,
+    RestOrder,
     SocketsOrder,
     TenantOrder,
     TopicOrder,
 )
+from stack.edge.realtime.parties import Connected, Joined
 from stack.edge.realtime.service import RealtimeService
-from stack.edge.realtime.socket import RealtimeSocket
 from stack.edge.realtime.tokens import expiry_text
 
 # A change like any other, for the faults that send one of their own.
@@ -76,6 +78,7 @@ class FaultActions:
             "delay_events": (DelayEventsOrder, self.delay_events),
             "lose_events": (LoseEventsOrder, self.lose_events),
             "rate_limit": (RateLimitOrder, self.rate_limit),
+            "rest": (RestOrder, self.rest),
             "kill_slot": (PlainOrder, self.kill_slot),
             "kill_broadcast_slot": (PlainOrder, self.kill_broadcast_slot),
             "drop_partition": (PlainOrder, self.drop_partition),
@@ -137,16 +140,11 @@ class FaultActions:
 
     async def phx_close(self, order: TopicOrder) -> int:
         """The channel ends on the server's side, the socket stays."""
-        return self._on_channels(order, lambda channel: channel.socket.close_channel(channel))
+        return self._on_channels(order, lambda channel: channel.close())
 
     async def phx_error(self, order: TopicOrder) -> int:
         """The channel's process has crashed: the client is told, the channel is gone."""
-
-        def crash(channel: Channel) -> None:
-            channel.push_event("phx_error")
-            channel.socket.forget_channel(channel)
-
-        return self._on_channels(order, crash)
+        return self._on_channels(order, lambda channel: channel.crash())
 
     async def expire_token(self, order: TopicOrder) -> int:
         """What happens when the channel's token expires, now."""
@@ -179,6 +177,12 @@ class FaultActions:
     async def rate_limit(self, order: RateLimitOrder) -> int:
         """As when the tenant's event limit has tripped: on the wire a silent loss like any other."""
         self._begin(EventLoss("rate_limit", "too many events a second", self._until(order.seconds), None))
+        return 0
+
+    async def rest(self, order: RestOrder) -> int:
+        """Not of Realtime: calls of the REST half are refused, or their answers late or lost."""
+        detail, until = order.how, self._until(order.seconds)
+        self._begin(RestTrouble("rest", detail, until, order.requests, order.how, order.status, order.delay_seconds))
         return 0
 
     async def kill_slot(self, _: PlainOrder) -> int:
@@ -224,16 +228,16 @@ class FaultActions:
         return self._send(order, {**_EVENT, "errors": ["Error 401: Unauthorized"], "commit_timestamp": None})
 
     def _send(self, order: TopicOrder, data: dict[str, Any]) -> int:
-        def push(channel: Channel) -> None:
+        def push(channel: Joined) -> None:
             ids = [subscription.id for subscription in channel.subscriptions]
             channel.push_change(json.dumps({"data": data, "ids": ids}))
 
         return self._on_channels(order, push)
 
-    def _sockets(self, order: SocketsOrder) -> list[RealtimeSocket]:
+    def _sockets(self, order: SocketsOrder) -> list[Connected]:
         return list(self._service.hub.sockets)[: order.sockets]
 
-    def _on_channels(self, order: TopicOrder, act: Callable[[Channel], None]) -> int:
+    def _on_channels(self, order: TopicOrder, act: Callable[[Joined], None]) -> int:
         topic = None if order.topic is None else TOPIC_PREFIX + order.topic.removeprefix(TOPIC_PREFIX)
         channels = [channel for channel in self._service.hub.channels() if topic in (None, channel.topic)]
         for channel in channels:

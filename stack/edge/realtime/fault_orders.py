@@ -93,5 +93,17 @@ class TenantOrder(FaultOrder):
     becomes: Literal["changed", "suspended", "deleted"]
 
 
+class RestOrder(FaultOrder):
+    """`how`: with `status` refused; `delay_seconds` late; never answered; or done, and never answered. For `requests`
+    requests, for `seconds`, or until ended.
+    """
+
+    how: Literal["refuse", "slow", "hang", "execute_then_hang"]
+    status: int = Field(default=503, ge=400, le=599)
+    delay_seconds: float = Field(default=2, ge=0, le=600)
+    requests: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+
+
 class PlainOrder(FaultOrder):
     """Nothing is to be said."""

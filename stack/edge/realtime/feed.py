@@ -14,7 +14,8 @@ import asyncpg
 from stack.edge.realtime.change_requests import ANY
 from stack.edge.realtime.change_slot import DATABASE_AWAY, ChangeSlot
 from stack.edge.realtime.events import events_of
-from stack.edge.realtime.hub import Event, Hub, Subscription
+from stack.edge.realtime.hub import Hub
+from stack.edge.realtime.parties import Event, Subscription
 from stack.edge.realtime.pgoutput import change_count, decode
 
 _log = logging.getLogger(__name__)

@@ -5,28 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from stack.edge.realtime.change_requests import ChangeRequest
 from stack.edge.realtime.disturbances import Disturbances
+from stack.edge.realtime.parties import Connected, Event, Joined, Subscription
 from stack.edge.realtime.rate_counter import RateCounter
 from stack.edge.realtime.settings import RealtimeSettings
-
-if TYPE_CHECKING:
-    from stack.edge.realtime.channel import Channel
-    from stack.edge.realtime.socket import RealtimeSocket
-
-
-@dataclass(frozen=True, eq=False)
-class Subscription:
-    """One entry of a channel's join, checked: it is for changes of `tables` (oids), seen as `role` with `claims`."""
-
-    channel: Channel
-    id: int
-    request: ChangeRequest
-    tables: frozenset[int]
-    role: str
-    claims: str
 
 
 @dataclass
@@ -47,7 +30,7 @@ class Hub:
     """The registry of sockets and subscriptions."""
 
     settings: RealtimeSettings
-    sockets: set[RealtimeSocket] = field(default_factory=set)
+    sockets: set[Connected] = field(default_factory=set)
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
@@ -60,7 +43,7 @@ class Hub:
         # Set while broadcast has its replication slot.
         self.broadcasts_flow = asyncio.Event()
 
-    def channels(self) -> list[Channel]:
+    def channels(self) -> list[Joined]:
         return [channel for socket in self.sockets for channel in socket.channels.values()]
 
     def subscriptions(self) -> list[Subscription]:
@@ -86,6 +69,23 @@ class Hub:
         for channel in audience:
             channel.push_broadcast(payload)
 
+    def relay(self, sender: Joined, payload: str) -> None:
+        """Put what a client says into the mailboxes of those on its topic; it counts as a broadcast does."""
+        audience = [
+            each
+            for each in self.channels()
+            if each.topic == sender.topic
+            and each.is_private == sender.is_private
+            and (each is not sender or sender.hears_itself)
+        ]
+        if self.events.tripped:
+            self.counts.events_lost += 1
+            return
+        self.events.add(1 + len(audience))
+        self.counts.events_sent += len(audience)
+        for channel in audience:
+            channel.push_broadcast(payload)
+
     def deliver(self, events: Iterable[Event]) -> None:
         """Put change events into their sockets' mailboxes, unless a limit or a fault silently eats them."""
         for event in events:
@@ -95,13 +95,3 @@ class Hub:
             self.events.add(event.subscription_count)
             self.counts.events_sent += 1
             event.channel.push_change(event.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One change for one channel: its table, its frame's payload as JSON, and how many subscriptions it serves."""
-
-    channel: Channel
-    table: str
-    payload: str
-    subscription_count: int

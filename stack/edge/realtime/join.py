@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
+from stack.edge.realtime.channel import TOPIC_PREFIX, Carrier, Channel
+from stack.edge.realtime.frames import ClientFrame
 from stack.edge.realtime.subscriber import MissingPartition
 from stack.edge.realtime.tokens import Token, TokenRefused, verify_token
 
-if TYPE_CHECKING:
-    from stack.edge.realtime.frames import ClientFrame
-    from stack.edge.realtime.socket import RealtimeSocket
+
+class Host(Carrier, Protocol):
+    """What an admission needs of the socket on which it is asked for."""
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+    @property
+    def token(self) -> Token: ...
 
 
 class JoinRefused(Exception):
@@ -24,7 +32,7 @@ class JoinRefused(Exception):
         self.ends_socket = ends_socket
 
 
-def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
+def admit(socket: Host, frame: ClientFrame) -> Channel:
     """The channel that `frame` asks for, not started. Raises JoinRefused."""
     hub, settings = socket.hub, socket.settings
     delay = settings.join_error_delay_seconds
@@ -53,13 +61,14 @@ def admit(socket: RealtimeSocket, frame: ClientFrame) -> Channel:
         _token(socket, payload.get("access_token"), delay),
         _entries(config, delay),
         acknowledges_broadcasts=_broadcast(config).get("ack") is True,
+        hears_itself=_broadcast(config).get("self") is True,
         wants_replication_ready=_broadcast(config).get("replication_ready") is True,
         is_private=config.get("private") is True,
         presence_key=_presence_key(config),
     )
 
 
-def _token(socket: RealtimeSocket, offered: object, delay: float) -> Token:
+def _token(socket: Host, offered: object, delay: float) -> Token:
     """The join's own token; without one, or with an API key in its place, the one of the handshake."""
     text = offered if isinstance(offered, str) and offered and not offered.startswith("sb_") else socket.token.text
     try:
@@ -94,7 +103,7 @@ def _broadcast(config: dict[str, Any]) -> dict[str, Any]:
     return broadcast if isinstance(broadcast, dict) else {}
 
 
-async def authorize(socket: RealtimeSocket, channel: Channel) -> None:
+async def authorize(socket: Host, channel: Channel) -> None:
     """Whoever joins a private topic must be allowed to read it. Raises JoinRefused."""
     topic, delay = channel.topic.removeprefix(TOPIC_PREFIX), socket.settings.join_error_delay_seconds
     try:

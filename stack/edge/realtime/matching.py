@@ -9,7 +9,7 @@ from stack.edge.realtime.change_requests import ANY
 from stack.edge.realtime.change_slot import Connection
 from stack.edge.realtime.conditions import holding_filters
 from stack.edge.realtime.filters import Filter
-from stack.edge.realtime.hub import Subscription
+from stack.edge.realtime.parties import Subscription
 from stack.edge.realtime.pgoutput import UNCHANGED, LoggedRelation, Row, RowChange, Unchanged
 from stack.edge.realtime.relations import Relation
 from stack.edge.realtime.visibility import visible_rows

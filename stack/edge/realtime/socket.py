@@ -11,6 +11,7 @@ from stack.edge.realtime.channel import TOPIC_PREFIX, Channel
 from stack.edge.realtime.frames import ClientFrame, Serializer, compact
 from stack.edge.realtime.hub import Hub
 from stack.edge.realtime.join import JoinRefused, admit, authorize
+from stack.edge.realtime.relay import relay
 from stack.edge.realtime.subscriber import Subscriber
 from stack.edge.realtime.tokens import Token
 from stack.edge.realtime.wire import RealtimeWire
@@ -173,16 +174,14 @@ class RealtimeSocket:
             await self._reply(frame, "error", {"reason": "unmatched topic"})
         elif frame.event == "access_token":
             channel.take_token(frame.payload.get("access_token") if isinstance(frame.payload, dict) else None)
-        elif frame.event == "broadcast" and channel.acknowledges_broadcasts:
-            # Acknowledged, which shows the channel alive, but carried to nobody: no part of this stack broadcasts.
-            if len(compact(frame.payload)) > self.settings.max_broadcast_bytes:
-                await self._reply(frame, "error", "payload_size_exceeded")
-            else:
-                await self._reply(frame, "ok", {})
+        elif frame.event == "broadcast":
+            answer = await relay(channel, frame.payload)
+            if answer is not None:
+                self._reply_after_mail(frame, *answer)
         elif frame.event == "presence" and isinstance(frame.payload, dict) and frame.payload.get("event") == "track":
             presence = frame.payload.get("payload")
             channel.track(presence if isinstance(presence, dict) else {})
-            self.push(frame.join_ref, frame.ref, frame.topic, "phx_reply", compact({"status": "ok", "response": {}}))
+            self._reply_after_mail(frame, "ok", {})
 
     async def _join(self, frame: ClientFrame) -> None:
         if not frame.topic.startswith(TOPIC_PREFIX):
@@ -208,6 +207,10 @@ class RealtimeSocket:
         self.hub.interest_changed()
         # What was pushed above is in the mailbox, and so comes after this.
         await self._reply(frame, "ok", {"postgres_changes": channel.described_entries()})
+
+    def _reply_after_mail(self, frame: ClientFrame, status: str, response: object) -> None:
+        payload = compact({"status": status, "response": response})
+        self.push(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload)
 
     async def _reply(self, frame: ClientFrame, status: str, response: object) -> None:
         payload = compact({"status": status, "response": response})

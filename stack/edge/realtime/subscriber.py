@@ -78,6 +78,15 @@ class Subscriber:
                 _log.warning("a private join waits for the database: %r", error)
             await asyncio.sleep(random.uniform(self._settings.retry_min_seconds, self._settings.retry_max_seconds))
 
+    async def may_write(self, topic: str, token: Token) -> bool | None:
+        """Whether the token's role may write a message of this topic; None while the database cannot say."""
+        try:
+            async with self._connections().acquire() as connection:
+                return await _writes_message(connection, topic, token)
+        except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+            _log.warning("a broadcast to a private topic is not carried: %r", error)
+            return None
+
     def _connections(self) -> asyncpg.Pool[asyncpg.Record]:
         if self._pool is None:
             raise RuntimeError("Subscriber.open has not been called")
@@ -106,13 +115,7 @@ async def _sees_message(connection: Connection, topic: str, token: Token) -> boo
             "insert into realtime.messages (topic, extension, private) values ($1, 'broadcast', true) returning id",
             topic,
         )
-        await connection.execute(
-            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),"
-            " set_config('realtime.topic', $3, true)",
-            token.role,
-            token.claims,
-            topic,
-        )
+        await _become(connection, topic, token)
         seen: bool = await connection.fetchval(
             "select exists (select from realtime.messages where id = $1)", message_id
         )
@@ -123,3 +126,29 @@ async def _sees_message(connection: Connection, topic: str, token: Token) -> boo
         return False
     finally:
         await transaction.rollback()
+
+
+async def _writes_message(connection: Connection, topic: str, token: Token) -> bool:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await _become(connection, topic, token)
+        await connection.execute(
+            "insert into realtime.messages (topic, extension, private) values ($1, 'broadcast', true)", topic
+        )
+        return True
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError):
+        return False
+    finally:
+        await transaction.rollback()
+
+
+async def _become(connection: Connection, topic: str, token: Token) -> None:
+    """For the transaction: the token's role, as policies of realtime.messages see it."""
+    await connection.execute(
+        "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),"
+        " set_config('realtime.topic', $3, true)",
+        token.role,
+        token.claims,
+        topic,
+    )

@@ -6,7 +6,11 @@
 Implemented, in schemas `public` and `notify`:
 
 * reading: column lists with aliases; filters eq neq gt gte lt lte like ilike match imatch is in cs cd ov, `not.`,
-  `or=()`, `and=()`; order; limit, offset and `Range`, at most 1000 rows; single objects; `count=exact`; HEAD
+  `or=()`, `and=()`; JSON paths in columns, filters and order; limit, offset and `Range`, at most 1000 rows;
+  single objects; `count=exact`, `planned` and `estimated`; HEAD
+* embedded resources by foreign keys, nested, in both directions, one to one and through junctions: hints, `!inner`,
+  `!left`, their own filters, trees, order, limit and offset; rows filtered by and ordered by them; of what writes and
+  functions return, too. Not by foreign keys behind views, by computed relationships, or spread (501)
 * writing: insert of one or many with `columns` and `missing=default`, upsert by `on_conflict`, update, delete;
   `return=`, `handling=strict` with `max-affected`; a limit on an update or delete is ignored, as PostgREST 13 does
 * calls by POST with a JSON object and by GET: scalars, json, rows, sets, void

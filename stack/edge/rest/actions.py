@@ -36,20 +36,21 @@ async def act(asked: Asked, catalogue: Catalogue, database: Database) -> Respons
             if table is None:
                 raise table_not_found(asked.profile.schema, name, catalogue.table_names(asked.profile.schema))
             if asked.is_reading:
-                return await _read(asked, table, database)
-            return await _write(asked, table, database)
+                return await _read(asked, table, catalogue, database)
+            return await _write(asked, table, catalogue, database)
         case _:
             raise invalid_path()
 
 
-async def _read(asked: Asked, table: Table, database: Database) -> Response:
+async def _read(asked: Asked, table: Table, catalogue: Catalogue, database: Database) -> Response:
     statement = read_statement(
+        catalogue,
         table,
         asked.query,
         limit=asked.page.limit,
         offset=asked.page.offset,
         singular=asked.singular,
-        counts=asked.preferences.counts,
+        preferences=asked.preferences,
     )
 
     outcome = await database.run(asked.context, statement, lambda outcome: _verify_singular(asked, outcome))
@@ -57,7 +58,7 @@ async def _read(asked: Asked, table: Table, database: Database) -> Response:
     return read_answer(outcome, asked.page, headers, with_body=asked.method == "GET")
 
 
-async def _write(asked: Asked, table: Table, database: Database) -> Response:
+async def _write(asked: Asked, table: Table, catalogue: Catalogue, database: Database) -> Response:
     if asked.query.order:
         raise not_implemented("order on writes")
     preferences, query = asked.preferences, asked.query
@@ -66,7 +67,7 @@ async def _write(asked: Asked, table: Table, database: Database) -> Response:
 
     if asked.method == "POST":
         payload = read_payload(asked.body, asked.content_type, query.columns, empty_is_object=False)
-        statement = insert_statement(table, query, payload, preferences, answer)
+        statement = insert_statement(catalogue, table, query, payload, preferences, answer)
         outcome = await database.run(asked.context, statement, lambda outcome: _verify_singular(asked, outcome))
         headers |= preferences.applied("resolution", "missing", "return", "count", "handling")
         return insert_answer(outcome, table.name, preferences, headers)
@@ -74,9 +75,9 @@ async def _write(asked: Asked, table: Table, database: Database) -> Response:
         payload = read_payload(asked.body, asked.content_type, query.columns, empty_is_object=False)
         if payload.is_array:
             raise not_implemented("updates by an array")
-        statement = update_statement(table, query, payload, preferences, answer)
+        statement = update_statement(catalogue, table, query, payload, preferences, answer)
     elif asked.method == "DELETE":
-        statement = delete_statement(table, query, answer)
+        statement = delete_statement(catalogue, table, query, answer)
     elif asked.method in {"PUT", "OPTIONS"}:
         raise not_implemented(f"the method {asked.method}")
     else:
@@ -110,6 +111,7 @@ async def _call(asked: Asked, catalogue: Catalogue, name: str, database: Databas
     if asked.preferences.affected_limit is not None and not sets:
         raise max_affected_needs_a_set()
     statement = call_statement(
+        catalogue,
         function,
         query,
         arguments,

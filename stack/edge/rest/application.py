@@ -15,7 +15,21 @@ from stack.edge.rest.database import Database
 from stack.edge.rest.errors import RestError
 
 # Refusals that a migration applied after the catalogue was read may have made untrue.
-_MAYBE_STALE = frozenset({"PGRST202", "PGRST203", "PGRST204", "PGRST205", "42703", "42883", "42P01", "42P10", "42804"})
+_MAYBE_STALE = frozenset(
+    {
+        "PGRST200",
+        "PGRST201",
+        "PGRST202",
+        "PGRST203",
+        "PGRST204",
+        "PGRST205",
+        "42703",
+        "42883",
+        "42P01",
+        "42P10",
+        "42804",
+    }
+)
 
 
 class RestApplication:

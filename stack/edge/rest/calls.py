@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stack.edge.rest.catalogue import Catalogue, Function, Returns
+from stack.edge.rest.embedding import with_children
 from stack.edge.rest.errors import ambiguous_function, function_not_found, not_implemented
+from stack.edge.rest.fields import Field
 from stack.edge.rest.identifiers import qualified, quote_identifier
-from stack.edge.rest.query_string import ALL_COLUMNS, Query, Selected
+from stack.edge.rest.query_string import Query
+from stack.edge.rest.selection import ALL_COLUMNS, Selected
 from stack.edge.rest.statements import (
     JSON_ARRAY,
     JSON_OBJECT,
@@ -21,7 +24,7 @@ from stack.edge.rest.statements import (
     where,
 )
 
-_EVERYTHING = (Selected(ALL_COLUMNS, None),)
+_EVERYTHING = (Selected(Field(ALL_COLUMNS), None),)
 _JSON_TYPES = frozenset({"json", "jsonb"})
 
 
@@ -38,6 +41,7 @@ def choose_function(catalogue: Catalogue, schema: str, name: str, arguments: Seq
 
 
 def call_statement(
+    catalogue: Catalogue,
     function: Function,
     query: Query,
     arguments: str | Mapping[str, str],
@@ -63,10 +67,12 @@ def call_statement(
         lateral = f"{origin}, lateral {call}" if origin else call
         called = f"select edge_call.* from {lateral} as edge_call{'(edge_scalar)' if scalars else ''}"
         source = Source("edge_called", function.result_columns)
+        origin_table = function.result_table or (function.schema, function.name)
+        source = with_children(source, origin_table, query.embeds, query.order, catalogue, parameters)
         filtered = f"from edge_called{where(query.conditions, source, parameters)}"
         rows = (
-            f"select {select_list(query.selection, source)} {filtered}"
-            f"{order_by(query.order, source)}{page(limit, offset, parameters)}"
+            f"select {select_list(query.selection, source, parameters)} {filtered}"
+            f"{order_by(query.order, source, parameters)}{page(limit, offset, parameters)}"
         )
         total = f"(select pg_catalog.count(*) {filtered})" if counts else UNKNOWN_TOTAL
         body = JSON_OBJECT if singular or function.returns is Returns.ROW else JSON_ARRAY
@@ -77,7 +83,7 @@ def call_statement(
             f" select {total} as total, pg_catalog.count(*) as page_count, {body} as body,"
             f" null::int as inserted, null::text[] as location from ({rows}) edge_row"
         )
-    return Statement(sql, parameters.values, read_only)
+    return Statement(parameters.all_named(sql), parameters.values, read_only)
 
 
 def _arguments(
@@ -108,7 +114,7 @@ def _scalar(function: Function, call: str, origin: str) -> str:
 
 
 def _refuse_shaping(query: Query, function: Function, *, allow_page: bool) -> None:
-    shaped = query.conditions or query.order or query.selection != _EVERYTHING
+    shaped = query.conditions or query.order or query.embeds or query.selection != _EVERYTHING
     paged = query.limit is not None or query.offset
     if shaped or (paged and not allow_page):
         raise not_implemented(f"filters, order or columns on {function.name}, which returns no rows")

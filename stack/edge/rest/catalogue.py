@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from stack.edge.rest.relationships import Relationship
+
 
 @dataclass(frozen=True)
 class Column:
@@ -53,6 +55,8 @@ class Function:
     returns: Returns
     return_type: str
     result_columns: Mapping[str, Column]
+    result_table: tuple[str, str] | None
+    """Schema and name of the table whose rows it returns, if it returns such."""
     volatile: bool
 
     @property
@@ -71,6 +75,8 @@ class Function:
 class Catalogue:
     tables: Mapping[tuple[str, str], Table]
     functions: Mapping[tuple[str, str], tuple[Function, ...]]
+    relationships: Mapping[tuple[str, str], tuple[Relationship, ...]]
+    """By the table they lead away from."""
 
     def table_names(self, schema: str) -> list[str]:
         return [name for table_schema, name in self.tables if table_schema == schema]

@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from stack.edge.rest.catalogue import Argument, Catalogue, Column, Function, Returns, Table
+from stack.edge.rest.relationships import ForeignKey, relationships_of
 
 # A domain compares as the type it is built on, through any number of domains.
 _BASE_TYPES = """
@@ -88,6 +89,33 @@ _FUNCTIONS = f"""
     order by routine.oid
 """
 
+_FOREIGN_KEYS = """
+    select key.conname as constraint_name, own_schema.nspname as schema_name, own.relname as table_name,
+           other_schema.nspname as target_schema, other.relname as target_name,
+           array(
+               select array[own_column.attname::text, other_column.attname::text]
+               from rows from (pg_catalog.unnest(key.conkey), pg_catalog.unnest(key.confkey))
+                   with ordinality as pair(own, other, position)
+               join pg_catalog.pg_attribute own_column
+                   on own_column.attrelid = key.conrelid and own_column.attnum = pair.own
+               join pg_catalog.pg_attribute other_column
+                   on other_column.attrelid = key.confrelid and other_column.attnum = pair.other
+               order by pair.position
+           ) as column_pairs,
+           exists (
+               select from pg_catalog.pg_constraint single
+               where single.conrelid = key.conrelid and single.contype in ('p', 'u')
+                   and single.conkey @> key.conkey and single.conkey <@ key.conkey
+           ) as is_unique
+    from pg_catalog.pg_constraint key
+    join pg_catalog.pg_class own on own.oid = key.conrelid
+    join pg_catalog.pg_namespace own_schema on own_schema.oid = own.relnamespace
+    join pg_catalog.pg_class other on other.oid = key.confrelid
+    join pg_catalog.pg_namespace other_schema on other_schema.oid = other.relnamespace
+    where key.contype = 'f' and key.conparentid = 0 and own_schema.nspname = any($1) and other_schema.nspname = any($1)
+    order by own_schema.nspname, own.relname, key.conname
+"""
+
 _OUTPUT_MODES = frozenset({"o", "b", "t"})
 _INPUT_MODES = frozenset({"i", "b"})
 
@@ -98,6 +126,7 @@ async def read_catalogue(connection: PoolConnectionProxy[asyncpg.Record], schema
         await connection.execute("set local search_path = ''")
         column_rows = await connection.fetch(_COLUMNS, list(schemas))
         function_rows = await connection.fetch(_FUNCTIONS, list(schemas))
+        key_rows = await connection.fetch(_FOREIGN_KEYS, list(schemas))
     relations = _tables(column_rows)
     tables = {(table.schema, table.name): table for table, is_table in relations.values() if is_table}
     functions: dict[tuple[str, str], tuple[Function, ...]] = {}
@@ -106,7 +135,18 @@ async def read_catalogue(connection: PoolConnectionProxy[asyncpg.Record], schema
         if function is not None:
             key = (function.schema, function.name)
             functions[key] = (*functions.get(key, ()), function)
-    return Catalogue(tables, functions)
+    primary_keys = {name: frozenset(table.primary_key) for name, table in tables.items()}
+    return Catalogue(tables, functions, relationships_of([_foreign_key(row) for row in key_rows], primary_keys))
+
+
+def _foreign_key(row: Any) -> ForeignKey:
+    return ForeignKey(
+        row["constraint_name"],
+        (row["schema_name"], row["table_name"]),
+        (row["target_schema"], row["target_name"]),
+        tuple((own, other) for own, other in row["column_pairs"]),
+        row["is_unique"],
+    )
 
 
 def _tables(rows: Sequence[Any]) -> dict[int, tuple[Table, bool]]:
@@ -142,8 +182,11 @@ def _function(row: Any, relations: Mapping[int, tuple[Table, bool]]) -> Function
         for name, type_, base_type, mode in zip(names, types, row["argument_base_types"], modes, strict=True)
         if mode in _OUTPUT_MODES
     }
+    result_table: tuple[str, str] | None = None
     if row["return_relation"] in relations:
-        outputs = dict(relations[row["return_relation"]][0].columns)
+        returned, is_table = relations[row["return_relation"]]
+        outputs = dict(returned.columns)
+        result_table = (returned.schema, returned.name) if is_table else None
     return Function(
         row["schema_name"],
         row["function_name"],
@@ -151,6 +194,7 @@ def _function(row: Any, relations: Mapping[int, tuple[Table, bool]]) -> Function
         _returns(row, len(outputs)),
         row["return_type"],
         outputs,
+        result_table,
         row["is_volatile"],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stack.edge.rest.errors import not_implemented
+from stack.edge.rest.fields import Field, read_field, read_path
 from stack.edge.rest.text_cursor import TextCursor
 
 COMPARISONS = {
@@ -36,9 +37,9 @@ OPERATORS = frozenset(COMPARISONS) | {"in", "is"} | _UNIMPLEMENTED
 
 @dataclass(frozen=True)
 class Comparison:
-    """`column operator value`, the operator being one of COMPARISONS."""
+    """`field operator value`, the operator being one of COMPARISONS."""
 
-    column: str
+    field: Field
     operator: str
     value: str
     negated: bool
@@ -46,16 +47,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Membership:
-    column: str
+    field: Field
     values: tuple[str, ...]
     negated: bool
 
 
 @dataclass(frozen=True)
 class Is:
-    """`column is keyword`; the keyword is one of ours, never the client's text."""
+    """`field is keyword`; the keyword is one of ours, never the client's text."""
 
-    column: str
+    field: Field
     keyword: str
     negated: bool
 
@@ -78,31 +79,40 @@ def looks_like_filter(value: str) -> bool:
     return bool(dot) and (word == "not" or word.partition("(")[0] in OPERATORS)
 
 
-def parse_filter(key: str, value: str) -> Condition:
-    """The query parameter `key=value`. Raises RestError where it makes no sense or is not implemented."""
+def parse_filter(key: str, value: str) -> tuple[tuple[str, ...], Condition]:
+    """The query parameter `key=value`: the embedded resource it is for, by the names that lead there, and what it says.
+
+    Raises RestError where it makes no sense or is not implemented.
+    """
     names = TextCursor("tree path", key)
-    column = names.field_name()
-    if names.take("->"):
-        raise not_implemented(f"JSON path operators (filter on {key})")
-    if names.take("."):
-        raise not_implemented(f"filters on embedded resources ({key})")
+    path = [names.field_name()]
+    while names.take("."):
+        path.append(names.field_name())
+    field = Field(path.pop(), read_path(names))
     names.expect_end()
     cursor = TextCursor("filter", value)
-    condition = _operation(cursor, column, within_list=False)
+    condition = _operation(cursor, field, within_list=False)
     cursor.expect_end()
-    return condition
+    return tuple(path), condition
 
 
-def parse_junction(key: str, value: str) -> Junction:
-    """The query parameter `or=(...)`, `and=(...)`, `not.or=(...)` or `not.and=(...)`."""
-    negated = key.startswith("not.")
-    conjunction = key.removeprefix("not.")
-    if conjunction not in {"and", "or"}:
-        raise not_implemented(f"filters on embedded resources ({key})")
+def parse_junction(key: str, value: str) -> tuple[tuple[str, ...], Junction]:
+    """The query parameter `or=(...)`, `and=(...)`, `not.or=(...)` or `not.and=(...)`, and what it is for."""
+    *path, conjunction = split_path(key)
     cursor = TextCursor("logic tree", value)
-    junction = Junction(conjunction, _members(cursor), negated)
+    junction = Junction(conjunction, _members(cursor), "not" in path)
     cursor.expect_end()
-    return junction
+    return tuple(name for name in path if name != "not"), junction
+
+
+def split_path(key: str) -> tuple[str, ...]:
+    """`parts.maker.order` by its parts. Raises RestError PGRST100."""
+    cursor = TextCursor("tree path", key)
+    names = [cursor.field_name()]
+    while cursor.take("."):
+        names.append(cursor.field_name())
+    cursor.expect_end()
+    return tuple(names)
 
 
 def _members(cursor: TextCursor) -> tuple[Condition, ...]:
@@ -123,27 +133,25 @@ def _member(cursor: TextCursor) -> Condition:
             if cursor.rest.startswith(f"{negation}{conjunction}("):
                 cursor.take(f"{negation}{conjunction}")
                 return Junction(conjunction, _members(cursor), bool(negation))
-    column = cursor.field_name()
-    if cursor.rest.startswith("->"):
-        raise not_implemented(f"JSON path operators (filter on {column})")
+    field = read_field(cursor)
     cursor.expect(".")
-    condition = _operation(cursor, column, within_list=True)
+    condition = _operation(cursor, field, within_list=True)
     cursor.skip_blanks()
     return condition
 
 
-def _operation(cursor: TextCursor, column: str, *, within_list: bool) -> Condition:
+def _operation(cursor: TextCursor, field: Field, *, within_list: bool) -> Condition:
     negated = cursor.take("not.")
     operator = _operator(cursor)
     if operator == "in":
-        return Membership(column, _values(cursor), negated)
+        return Membership(field, _values(cursor), negated)
     if operator == "is":
         word = cursor.take_until(",)" if within_list else "")
         keyword = _IS_KEYWORDS.get(word.lower())
         if keyword is None:
             raise cursor.error(f"null or trilean value (unknown, true, false), not ({word})")
-        return Is(column, keyword, negated)
-    return Comparison(column, operator, _list_value(cursor) if within_list else cursor.take_rest(), negated)
+        return Is(field, keyword, negated)
+    return Comparison(field, operator, _list_value(cursor) if within_list else cursor.take_rest(), negated)
 
 
 def _operator(cursor: TextCursor) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -23,7 +24,7 @@ from stack.edge.rest.errors import (
     pool_exhausted,
 )
 from stack.edge.rest.identifiers import quote_identifier
-from stack.edge.rest.statements import Statement
+from stack.edge.rest.statements import Estimate, Statement
 
 _log = logging.getLogger(__name__)
 _POOL_SIZE = 10
@@ -124,6 +125,8 @@ class Database:
                 context.headers,
             )
             outcome = _outcome(await connection.fetchrow(statement.sql, *statement.arguments))
+            if statement.estimate is not None:
+                outcome = await _estimated(connection, outcome, statement.estimate)
             verify(outcome)
             return outcome
 
@@ -167,6 +170,16 @@ def _outcome(row: asyncpg.Record | None) -> Outcome:
     if row is None:
         raise RestError(500, "PGRSTX00", "The statement returned no row")
     return Outcome(row["total"], row["page_count"], row["body"], row["inserted"], row["location"])
+
+
+async def _estimated(connection: PoolConnectionProxy[asyncpg.Record], outcome: Outcome, estimate: Estimate) -> Outcome:
+    """`outcome` with the planner's total, where it was not counted or there is more than is counted."""
+    counted = outcome.total
+    if counted is not None and counted <= estimate.exact_up_to:
+        return outcome
+    plan = await connection.fetchval(f"explain (format json) {estimate.sql}", *estimate.arguments)
+    expected = int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+    return replace(outcome, total=max(expected, counted or 0))
 
 
 async def _log_in(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from starlette.responses import Response
@@ -20,7 +20,7 @@ class RestError(Exception):
         code: str,
         message: str,
         *,
-        details: str | None = None,
+        details: str | Sequence[Mapping[str, str]] | None = None,
         hint: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -146,6 +146,50 @@ def table_not_found(schema: str, table: str, tables: Iterable[str]) -> RestError
     hint = f"Perhaps you meant the table '{schema}.{closest[0]}'" if closest else None
     message = f"Could not find the table '{schema}.{table}' in the schema cache"
     return RestError(404, "PGRST205", message, hint=hint)
+
+
+def not_embedded(resource: str) -> RestError:
+    hint = f"Verify that '{resource}' is included in the 'select' query parameter."
+    return RestError(400, "PGRST108", f"'{resource}' is not an embedded resource in this request", hint=hint)
+
+
+def order_needs_one(origin: str, target: str) -> RestError:
+    details = f"'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"
+    return RestError(400, "PGRST118", f"A related order on '{target}' is not possible", details=details)
+
+
+def bad_operator_on_embedded(resource: str) -> RestError:
+    details = "Only is null or not is null filters are allowed on embedded resources"
+    return RestError(400, "PGRST120", f"Bad operator on the '{resource}' embedded resource", details=details)
+
+
+def relationship_not_found(
+    schema: str, origin: str, target: str, hint: str | None, reachable: Iterable[str]
+) -> RestError:
+    """No foreign key leads from `origin` to `target`; `reachable` is where the others lead."""
+    using = f"' using the hint '{hint}" if hint is not None else ""
+    closest = [name for name in get_close_matches(target, list(reachable), n=1, cutoff=0.33) if name != target]
+    return RestError(
+        400,
+        "PGRST200",
+        f"Could not find a relationship between '{origin}' and '{target}' in the schema cache",
+        details=f"Searched for a foreign key relationship between '{origin}' and '{target}{using}' in the schema"
+        f" '{schema}', but no matches were found.",
+        hint=f"Perhaps you meant '{closest[0]}' instead of '{target}'." if closest else None,
+    )
+
+
+def ambiguous_relationship(
+    origin: str, target: str, hints: Iterable[str], described: Sequence[Mapping[str, str]]
+) -> RestError:
+    return RestError(
+        300,
+        "PGRST201",
+        f"Could not embed because more than one relationship was found for '{origin}' and '{target}'",
+        details=described,
+        hint=f"Try changing '{target}' to one of the following: {', '.join(hints)}. Find the desired relationship in"
+        " the 'details' key.",
+    )
 
 
 def invalid_token(code: str, message: str, details: str | None = None) -> RestError:

@@ -15,7 +15,7 @@ _KNOWN = {
     "tx": ("commit", "rollback"),
     "handling": ("strict", "lenient"),
 }
-_UNIMPLEMENTED = frozenset({"count=planned", "count=estimated", "tx=rollback"})
+_UNIMPLEMENTED = frozenset({"tx=rollback"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,12 @@ class Preferences:
 
     @property
     def counts(self) -> bool:
-        return self.count == "exact"
+        """Whether rows are counted. Who asks for a plan's estimate alone learns no number of what was changed."""
+        return self.count in {"exact", "estimated"}
+
+    @property
+    def estimates(self) -> bool:
+        return self.count in {"planned", "estimated"}
 
     @property
     def affected_limit(self) -> int | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stack.edge.rest.catalogue import Table
+from stack.edge.rest.catalogue import Catalogue, Table
+from stack.edge.rest.embedding import with_children
 from stack.edge.rest.errors import column_not_found
 from stack.edge.rest.identifiers import qualified, quote_identifier, quote_literal
 from stack.edge.rest.payload import Payload
 from stack.edge.rest.preferences import Preferences
-from stack.edge.rest.query_string import ALL_COLUMNS, Query
+from stack.edge.rest.query_string import Query
+from stack.edge.rest.selection import ALL_COLUMNS
 from stack.edge.rest.statements import (
     JSON_ARRAY,
     JSON_OBJECT,
@@ -40,7 +42,7 @@ class Answer:
 
 
 def insert_statement(
-    table: Table, query: Query, payload: Payload, preferences: Preferences, answer: Answer
+    catalogue: Catalogue, table: Table, query: Query, payload: Payload, preferences: Preferences, answer: Answer
 ) -> Statement:
     """Insert the rows of `payload`, or merge or skip those that conflict. Raises PGRST204 for an unknown column."""
     columns = _checked_columns(table, payload.names)
@@ -59,11 +61,11 @@ def insert_statement(
         sql += f" on conflict ({', '.join(map(quote_identifier, target))})"
         sql += _merge(columns) if merges and columns else " do nothing"
     inserted = _INSERTED if merges else "null::int"
-    return _write(table, query, sql, parameters, answer, inserted)
+    return _write(catalogue, table, query, sql, parameters, answer, inserted)
 
 
 def update_statement(
-    table: Table, query: Query, payload: Payload, preferences: Preferences, answer: Answer
+    catalogue: Catalogue, table: Table, query: Query, payload: Payload, preferences: Preferences, answer: Answer
 ) -> Statement:
     """Update every row the conditions let through. Raises PGRST204 for an unknown column."""
     columns = _checked_columns(table, payload.names)
@@ -81,15 +83,15 @@ def update_statement(
         f"update {source.name} set {assignments} from {_rows(table, columns, payload, preferences, parameters)}"
         f"{where(query.conditions, source, parameters)}"
     )
-    return _write(table, query, sql, parameters, answer, "null::int")
+    return _write(catalogue, table, query, sql, parameters, answer, "null::int")
 
 
-def delete_statement(table: Table, query: Query, answer: Answer) -> Statement:
+def delete_statement(catalogue: Catalogue, table: Table, query: Query, answer: Answer) -> Statement:
     """Delete every row the conditions let through."""
     source = _source(table)
     parameters = Parameters()
     sql = f"delete from {source.name}{where(query.conditions, source, parameters)}"
-    return _write(table, query, sql, parameters, answer, "null::int")
+    return _write(catalogue, table, query, sql, parameters, answer, "null::int")
 
 
 def _source(table: Table) -> Source:
@@ -141,15 +143,21 @@ def _with_defaults(table: Table, columns: Sequence[str], document: str, *, is_ar
     )
 
 
-def _write(table: Table, query: Query, sql: str, parameters: Parameters, answer: Answer, inserted: str) -> Statement:
+def _write(
+    catalogue: Catalogue, table: Table, query: Query, sql: str, parameters: Parameters, answer: Answer, inserted: str
+) -> Statement:
     """Wrap the change so that one row says how many were affected and, if wanted, what they are now."""
     source = _source(table)
     changed = Source("edge_changed", table.columns)
+    only = ""
     returned, shown, body, location = "1", "*", "''", "null::text[]"
     if answer.wants_rows:
-        names = dict.fromkeys(item.column for item in query.selection)
-        returned = source.column(ALL_COLUMNS) if ALL_COLUMNS in names else ", ".join(map(source.column, names))
-        shown = select_list(query.selection, changed)
+        names = dict.fromkeys(item.field.column for item in query.selection)
+        changed = with_children(changed, (table.schema, table.name), query.embeds, (), catalogue, parameters)
+        only = where((), changed, parameters)
+        everything = ALL_COLUMNS in names or query.embeds
+        returned = source.column(ALL_COLUMNS) if everything else ", ".join(map(source.column, names))
+        shown = select_list(query.selection, changed, parameters)
         body = JSON_OBJECT if answer.singular else JSON_ARRAY
     elif answer.returning == "headers-only" and table.primary_key:
         returned = ", ".join(map(source.column, table.primary_key))
@@ -157,11 +165,10 @@ def _write(table: Table, query: Query, sql: str, parameters: Parameters, answer:
             "(select pg_catalog.array_agg(edge_key.key || '=' || coalesce('eq.' || edge_key.value, 'is.null'))"
             " from edge_changed, pg_catalog.json_each_text(pg_catalog.row_to_json(edge_changed)) edge_key)"
         )
-    return Statement(
+    statement = (
         f"with edge_changed as ({sql} returning {returned})"
         f" select null::bigint as total, pg_catalog.count(*) as page_count, {body} as body,"
         f" {inserted} as inserted, {location} as location"
-        f" from (select {shown} from edge_changed) edge_row",
-        parameters.values,
-        read_only=False,
+        f" from (select {shown} from edge_changed{only}) edge_row"
     )
+    return Statement(parameters.all_named(statement), parameters.values, read_only=False)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from stack.novu_sink.account import Account, Environment
 from stack.novu_sink.activity.shapes import message_json, notification_json
 from stack.novu_sink.activity.store import Message, Notification
-from stack.novu_sink.api.answers import AsciiJSONResponse, validation_error
+from stack.novu_sink.api.answers import AsciiJSONResponse, Refused, data, validation_error
 from stack.novu_sink.api.gate import Asked, Gate
 from stack.novu_sink.api.paging import whole_number
 from stack.novu_sink.worker.worker import Worker
@@ -38,6 +38,7 @@ class ActivityEndpoints:
         return [
             Route("/v1/notifications", gate.to(self.notifications)),
             Route("/v1/messages", gate.to(self.messages)),
+            Route("/v1/messages/{message_id}", gate.to(self.delete_message), methods=["DELETE"]),
         ]
 
     async def notifications(self, asked: Asked) -> Response:
@@ -63,8 +64,15 @@ class ActivityEndpoints:
         """One entry per message."""
         await self._worker.present()
         query = asked.request.query_params
-        messages = (job.message for one in self._of_transactions(asked) for job in one.jobs if job.message)
+        messages = (
+            job.message
+            for one in self._of_transactions(asked)
+            for job in one.jobs
+            if job.message is not None and not job.message.deleted
+        )
         subscriber_id, channel = query.get("subscriberId"), query.get("channel")
+        if subscriber_id is not None and asked.environment.subscribers.find(subscriber_id) is None:
+            subscriber_id = None  # of somebody whom Novu does not know it lists everybody's
         chosen = [
             one
             for one in self._within_time(messages, asked.request)
@@ -75,6 +83,14 @@ class ActivityEndpoints:
             for one in self._page(asked, chosen, MESSAGES_PER_PAGE)
         ]
         return self._answer(asked, page, len(chosen), MESSAGES_PER_PAGE)
+
+    async def delete_message(self, asked: Asked) -> Response:
+        await self._worker.present()
+        message = asked.environment.activity.message(asked.request.path_params["message_id"])
+        if message is None or message.deleted:
+            raise Refused(404, "Message not found", error="Not Found")
+        message.deleted = True
+        return data({"acknowledged": True, "status": "deleted"})
 
     def _of_transactions(self, asked: Asked) -> list[Notification]:
         query = asked.request.query_params

@@ -43,6 +43,8 @@ class Message:
     read: bool = False
     archived: bool = False
     delivered_at: list[float] = field(default_factory=list)
+    deleted: bool = False
+    """Novu shows it no more; what we know of whom it reached, `/_sink/truth`, stays."""
     id: str = field(default_factory=new_id)
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from stack.novu_sink.account import Account, Environment
 from stack.novu_sink.control.journal import PROCESSED, Journal
 from stack.novu_sink.control.record_file import RecordFile
+from stack.novu_sink.worker.providers import Providers
 from stack.novu_sink.worker.queue import TakenEvent
 
-if TYPE_CHECKING:
-    from stack.novu_sink.worker.worker import Worker
+
+class Worker(Protocol):
+    """What lives through it again."""
+
+    @property
+    def providers(self) -> Providers: ...
+
+    def take(self, environment: Environment, event: TakenEvent, *, due: float | None = None) -> None:
+        """Queue an event."""
+        ...
+
+    def cancel(self, environment: Environment, transaction_id: str, *, now: float | None = None) -> bool:
+        """Cancel what is held back of a transaction."""
+        ...
 
 
 class Memory:

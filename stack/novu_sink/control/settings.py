@@ -96,6 +96,8 @@ class Settings(_Part):
     payment: Literal["ok", "events_used_up", "paused"] = "ok"
     kill_switch: bool = False
     tenants: tuple[str, ...] = ()
+    trace_url: Annotated[str, Field(pattern="^https?://")] | None = None
+    """With a transaction id behind it, where the inbox's links lead."""
     answers: AnswerSettings = AnswerSettings()
     worker: WorkerSettings = WorkerSettings()
     activity: ActivitySettings = ActivitySettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +12,12 @@ from stack.novu_sink.activity.store import Job, Notification
 from stack.novu_sink.control.journal import PROCESSED, Journal
 
 _SENT = "sent"
+_TAG = re.compile(r"</?[a-z]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message to one person; `reason` says why it did not reach them. Only an email's body is HTML."""
+    """One message to one person; `reason` says why it did not reach them."""
 
     person: str
     channel: str
@@ -31,7 +33,13 @@ class Entry:
 
     @property
     def is_html(self) -> bool:
-        return self.channel == "email"
+        """Whether the body is to be shown as a page would show it: an email, or an in-app message with tags."""
+        return self.channel == "email" or self.has_tags
+
+    @property
+    def has_tags(self) -> bool:
+        """Of an in-app message. Novu's own component shows tags as text, an application's may render them."""
+        return self.channel == "in_app" and _TAG.search(self.body or "") is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from stack.novu_sink.inbox.entries import Entry, newest_entries, newest_losses
 from stack.novu_sink.integrations import CHANNELS
 from stack.novu_sink.worker.worker import Worker
 
+_IN_APP_STYLE = "<style>body { margin: .5rem; font: 15px/1.5 system-ui, sans-serif }</style>"
+
 _MESSAGES = 50
 _LOST = 20
 
@@ -31,6 +33,7 @@ class Inbox:
         environment = Environment(
             loader=PackageLoader("stack.novu_sink.inbox"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
+        environment.globals["in_app_style"] = _IN_APP_STYLE
         self._page = environment.get_template("inbox.html")
 
     def routes(self) -> list[Route]:
@@ -51,6 +54,7 @@ class Inbox:
             summary={**self._journal.summary(), "waiting": self._worker.waiting()},
             channels=CHANNELS,
             chosen=chosen,
+            trace_url=self._account.settings.trace_url,
             nonce=nonce,
         )
         # Half a surrogate pair is valid JSON and no valid text.

@@ -64,7 +64,12 @@ class SubscriberEndpoints:
         return self._told(asked.environment, subscriber_id, 200)
 
     async def delete(self, asked: Asked) -> Response:
+        """With the messages, and not what activity there is; versions from before 2025 left these, too."""
         subscriber_id = self._require_known(asked)
+        if self._account.settings.generation != "2024":
+            for message in asked.environment.activity.messages():
+                if message.notification.subscriber_id == subscriber_id:
+                    message.deleted = True
         asked.environment.subscribers.delete(subscriber_id)
         self._changed(asked.environment, subscriber_id)
         return data({"acknowledged": True, "status": "deleted"})

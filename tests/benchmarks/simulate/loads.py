@@ -38,18 +38,26 @@ def loads(trace: Sequence[Delivery]) -> list[Load]:
     does = capacity(trace)
     return [
         Load("steady, 3 instances' work", _at_rate(trace, lambda _: 3 * does), least=1),
-        Load(
-            "20 instances' work, 10 min each hour", _at_rate(trace, lambda at: 20 * does * (at % 3600 < 600)), least=1
-        ),
+        bursts(trace),
         Load("a tenth of an instance's work", _at_rate(trace, lambda _: 0.1 * does), least=0),
         Load("the trace as it came, twelve at a time", _as_recorded(trace, copies=12), least=1),
     ]
 
 
-def _at_rate(trace: Sequence[Delivery], rate: Callable[[float], float]) -> tuple[Task, ...]:
+def bursts(trace: Sequence[Delivery], seed: int = 0, begins: float = 0.0) -> Load:
+    """Ten minutes of each hour, from so many seconds after it on, twenty instances' work; by this chance."""
+    does = capacity(trace)
+
+    def rate(at: float) -> float:
+        return 20 * does * ((at - begins) % 3600 < 600)
+
+    return Load("20 instances' work, 10 min each hour", _at_rate(trace, rate, seed), least=1)
+
+
+def _at_rate(trace: Sequence[Delivery], rate: Callable[[float], float], seed: int = 0) -> tuple[Task, ...]:
     """Arrivals at random, so many a second at each instant; each with the work of some recorded delivery."""
-    chance = random.Random(0)
-    most = max(rate(float(second)) for second in range(0, 3600, 60))
+    chance = random.Random(seed)
+    most = max(rate(float(second)) for second in range(3600))
 
     def arrivals() -> Iterator[Task]:
         at = chance.expovariate(most)

@@ -3,8 +3,10 @@
 import math
 from collections import deque
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from functions.autoscale_settings import AutoscaleSettings
+from functions.looks import MINUTE_SECONDS, MOST_LOOKS
 from functions.scaling.decision import decide
 from functions.scaling.model import Limits, Memory, Observation
 
@@ -19,10 +21,10 @@ class Scaler(Protocol):
 
 
 class Ours:
-    """The decision of the autoscale function, once a minute, as it stands in its settings' defaults."""
+    """The decision of the autoscale function with its settings' defaults, as often as Terraform has it look."""
 
     name = "xnovu: rate and backlog"
-    every_seconds = 60.0
+    every_seconds = MINUTE_SECONDS / MOST_LOOKS
 
     def __init__(self, least: int, most: int, tasks_per_second: float) -> None:
         self._memory: Memory | None = None
@@ -30,16 +32,20 @@ class Ours:
             min_instances=least,
             max_instances=most,
             tasks_per_second=tasks_per_second,
-            drain_seconds=60.0,
-            quiet_seconds=300.0,
-            backlog_age_seconds=60.0,
-            step_up=4,
+            drain_seconds=_default("autoscale_drain_seconds"),
+            quiet_seconds=_default("autoscale_quiet_seconds"),
+            backlog_age_seconds=_default("autoscale_backlog_age_seconds"),
+            step_up=_default("autoscale_step_up"),
         )
 
     def count(self, at: float, seen: Observation) -> int:
         decision = decide(seen, self._memory, self._limits, datetime.fromtimestamp(at, UTC))
         self._memory = decision.memory
         return decision.instances
+
+
+def _default(name: str) -> Any:
+    return AutoscaleSettings.model_fields[name].default
 
 
 class Keda:

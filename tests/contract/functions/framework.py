@@ -95,7 +95,7 @@ async def serving(target: str, environment: Mapping[str, str], directory: Path) 
                 except httpx.TransportError:
                     return False
 
-            await eventually(is_listening, within=20)
+            await eventually(is_listening)
         yield Served(process, served_url, output_file)
 
 

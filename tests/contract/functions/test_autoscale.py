@@ -13,9 +13,12 @@ import grpc
 import httpx
 import pytest
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 
+from functions import looks
 from functions.openapi import openapi_document
 from shared.temporal.names import NOTIFICATION_PROCESSING_WORKFLOW
+from shared.temporal.open_work import count_running_deliveries
 from stack.processes import free_port
 from tests.cloud_run.metadata import instance_of_a_service
 from tests.cloud_run.serving import serving as serving_cloud_run
@@ -23,8 +26,10 @@ from tests.cloud_run.worker_pools import WorkerPools
 from tests.contract.functions.bench import OPERATOR, TENANT, Bench, open_function
 from tests.contract.functions.framework import schemathesis, serving, starting
 from tests.contract.functions.test_trigger_refusals import assert_problem
+from tests.contract.functions.versioned import current_worker
 from tests.otlp.receiver import read_attributes, receiving
 from tests.unit.functions.test_platform_identity import claims, token
+from tests.workflows.conftest import eventually
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,64 @@ async def test_work_that_waits_brings_workers(
     assert line["seen"]["workflow"]["backlog"] == 3
     assert line["limits"]["tasks_per_second"] == 2
     assert line["memory"]["instances"] == scaled.pools.instances
+
+
+async def test_a_call_looks_as_often_as_it_is_asked_to_and_one_look_that_fails_ends_none_of_the_others(
+    scaled: Scaled, temporal: Client, monkeypatch: pytest.MonkeyPatch, lines: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setattr(looks, "MINUTE_SECONDS", 0.8)
+    await _queue(temporal, scaled, 3)
+    scaled.pools.fails = [grpc.StatusCode.PERMISSION_DENIED]
+
+    async with open_function("autoscale", scaled.environment, monkeypatch) as function:
+        answer = await function.post("/autoscale?looks=4", headers=OPERATOR)
+        refused = await function.post("/autoscale?looks=5", headers=OPERATOR)
+    await _end(temporal, scaled)
+
+    decided = [(line["verdict"], line["reason"]) for line in lines if line["event"] == "scaling_decided"]
+    assert decided[:2] == [("hold", "cloud_run"), ("up", None)]
+    assert len(decided) == 4
+    assert (answer.status_code, answer.json()["verdict"]) == (200, decided[-1][0])
+    assert_problem(refused, 400, "invalid_request")
+
+
+async def test_where_workers_are_versioned_each_build_s_pool_is_scaled_by_its_own_figures(
+    scaled: Scaled, temporal: Client, monkeypatch: pytest.MonkeyPatch, lines: list[dict[str, Any]]
+) -> None:
+    """The old build has what it began, the new one what comes; a third has never had a worker."""
+    queue, base = scaled.environment["TEMPORAL_TASK_QUEUE"], scaled.pools.name
+    deployment = f"d-{uuid4().hex[:8]}"
+    old, new, unknown = (WorkerDeploymentVersion(deployment, letter * 12) for letter in "abc")
+    pools = [
+        WorkerPools(f"{base}-{build.build_id}", on_change=lambda _: None, instances=3) for build in (new, old, unknown)
+    ]
+
+    async def are_running(build: WorkerDeploymentVersion, count: int) -> bool:
+        return await count_running_deliveries(temporal, queue, build) == count
+
+    async with serving_cloud_run(*pools) as endpoint, current_worker(temporal, queue, old):
+        environment = {
+            **scaled.environment,
+            "AUTOSCALE_CLOUD_RUN_ENDPOINT": endpoint,
+            "AUTOSCALE_MIN_INSTANCES": "1",
+            "AUTOSCALE_TASKS_PER_SECOND": "1000",
+            "AUTOSCALE_WORKER_POOL": ",".join(pool.name for pool in pools),
+            "TEMPORAL_WORKER_DEPLOYMENT_NAME": deployment,
+        }
+        await _queue(temporal, scaled, 2)
+        await eventually(lambda: are_running(old, 2))
+        async with current_worker(temporal, queue, new):
+            await _queue(temporal, scaled, 5)
+            await eventually(lambda: are_running(new, 5))
+            async with open_function("autoscale", environment, monkeypatch) as function:
+                body = (await function.post("/", headers=OPERATOR)).json()
+        await _end(temporal, scaled)
+
+    assert [each["pool"] for each in body["others"]] == [pool.name for pool in pools[1:]]
+    told = [(each["verdict"], each["reason"], each["running"], each["current"]) for each in (body, *body["others"])]
+    assert told == [("steady", None, 5, 3), ("steady", None, 2, 3), ("hold", "no_pollers", 0, 3)]
+    least = {line["pool"]: line["limits"]["min_instances"] for line in lines if line["event"] == "scaling_decided"}
+    assert least == {pools[0].name: 1, pools[1].name: 0, pools[2].name: 0}
 
 
 async def test_without_work_nothing_is_touched(scaled: Scaled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,10 +305,11 @@ async def test_a_tick_is_measured_before_it_is_answered(scaled: Scaled, tmp_path
 
 
 async def test_it_does_what_the_document_says(scaled: Scaled, tmp_path: Path) -> None:
+    document = copy.deepcopy(openapi_document())
+    del document["paths"]["/autoscale"]["post"]["parameters"]  # each call with several looks takes most of a minute
+
     async with serving("autoscale", scaled.environment, tmp_path) as function:
-        code, said = await schemathesis(
-            copy.deepcopy(openapi_document()), "/autoscale", function.url, tmp_path, examples=20
-        )
+        code, said = await schemathesis(document, "/autoscale", function.url, tmp_path, examples=20)
 
     assert code == 0, said
 
@@ -255,6 +319,11 @@ async def test_it_does_what_the_document_says(scaled: Scaled, tmp_path: Path) ->
     [
         ({"AUTOSCALE_WORKER_POOL": ""}, "AUTOSCALE_WORKER_POOL: is missing"),
         ({"AUTOSCALE_WORKER_POOL": "worker"}, "AUTOSCALE_WORKER_POOL: must be projects/"),
+        (
+            {"AUTOSCALE_WORKER_POOL": "projects/p/locations/l/workerPools/n,projects/p/locations/l/workerPools/m"},
+            "AUTOSCALE_WORKER_POOL: must be one pool",
+        ),
+        ({"TEMPORAL_WORKER_DEPLOYMENT_NAME": "d"}, "AUTOSCALE_WORKER_POOL: must end in -BUILD"),
         ({"AUTOSCALE_MIN_INSTANCES": "20"}, "AUTOSCALE_MAX_INSTANCES: must be at least AUTOSCALE_MIN_INSTANCES"),
         ({"AUTOSCALE_TASKS_PER_SECOND": "0"}, "AUTOSCALE_TASKS_PER_SECOND: "),
         (

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from functions.server import SOURCE, ServerSettings
+from functions.server import GRACE_SECONDS, SOURCE, ServerSettings
 from stack.processes import free_port
 from tests.contract.functions.bench import TENANT, Bench
 from tests.contract.functions.framework import running
@@ -27,6 +27,8 @@ from tests.strangers import HELD_HEAD, hold, many, send_a_whole_head, send_heade
 from tests.workflows.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "functions"]
+PATIENT = [sys.executable, "-c", "from functions import __main__, server; server.GRACE_SECONDS = 3600; __main__.main()"]
+"""The same, but whatever waits for the end of its grace waits for an hour: that it ends says that nothing did."""
 
 
 def test_every_function_there_is_can_be_named_and_no_other() -> None:
@@ -46,7 +48,7 @@ def test_every_function_there_is_can_be_named_and_no_other() -> None:
 )
 def test_a_wrong_setting_stops_it_at_once_by_name(tmp_path: Path, environment: Mapping[str, str], named: str) -> None:
     with running(COMMAND, environment, tmp_path) as process:
-        assert process.wait(20) == 2
+        assert process.wait(60) == 2
 
     said = (tmp_path / "output").read_text()
     assert named in said
@@ -54,45 +56,39 @@ def test_a_wrong_setting_stops_it_at_once_by_name(tmp_path: Path, environment: M
 
 
 async def test_a_signal_lets_the_call_under_way_finish_and_takes_no_other(bench: Bench, tmp_path: Path) -> None:
-    async with serving(bench, tmp_path) as (process, client):
+    async with serving(bench, tmp_path, PATIENT) as (process, client):
         children = psutil.Process(process.pid).children(recursive=True)
         async with begin_call(client.base_url.port or 0, TENANT, bench.new()) as call:
-            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            await eventually(partial(is_refused, client), within=5)
+            await eventually(partial(is_refused, client))
             status, answer = await call.finish()
-        code = await asyncio.to_thread(process.wait, 10)
+        code = await asyncio.to_thread(process.wait, 60)
 
     assert (status, answer["success"]) == (200, True)
     assert code == 0
-    assert time.monotonic() - began < 10
     assert len(children) == 1, "one process serves: Cloud Run starts more instances instead"
     assert not children[0].is_running()
 
 
 async def test_a_caller_who_never_ends_his_call_does_not_hold_the_end_up(bench: Bench, tmp_path: Path) -> None:
     async with (
-        serving(bench, tmp_path / "without callers") as (idle, _),
-        serving(bench, tmp_path / "with one") as (process, client),
+        serving(bench, tmp_path) as (process, client),
         begin_call(client.base_url.port or 0, TENANT, bench.new()),
     ):
         began = time.monotonic()
-        idle.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(idle.wait, 15)
-        idle_seconds = time.monotonic() - began
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(process.wait, 30)
+        code = await asyncio.to_thread(process.wait, 60)
         seconds = time.monotonic() - began
 
     assert code == 0
-    assert 5 < seconds < 8 + 2 * idle_seconds, "a busy machine is slow to end one that nobody calls, too"
+    assert seconds >= GRACE_SECONDS
+    assert GRACE_SECONDS < 10, "Cloud Run's own"
 
 
 async def test_a_connection_kept_idle_is_there_for_the_next_call_and_does_not_hold_the_end_up(
     bench: Bench, tmp_path: Path
 ) -> None:
-    async with serving(bench, tmp_path) as (process, client):
+    async with serving(bench, tmp_path, PATIENT) as (process, client):
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         for seconds_before in (0.0, 2.5):  # gunicorn's own keep-alive is 2 s
             await asyncio.sleep(seconds_before)
@@ -101,13 +97,11 @@ async def test_a_connection_kept_idle_is_there_for_the_next_call_and_does_not_ho
             assert head.startswith(b"HTTP/1.1 200")
             (length,) = re.findall(rb"content-length: (\d+)", head.lower())
             await reader.readexactly(int(length))
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(process.wait, 15)
+        code = await asyncio.to_thread(process.wait, 60)
         writer.close()
 
     assert code == 0
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -132,18 +126,20 @@ async def test_strangers_take_little_memory_and_callers_are_answered_beside_them
 
 
 @asynccontextmanager
-async def serving(bench: Bench, directory: Path) -> "AsyncIterator[tuple[subprocess.Popen[bytes], httpx.AsyncClient]]":
+async def serving(
+    bench: Bench, directory: Path, command: list[str] = COMMAND
+) -> "AsyncIterator[tuple[subprocess.Popen[bytes], httpx.AsyncClient]]":
     """The trigger function's process, which answers, and a client of it."""
     port = free_port()
     environment = {**bench.environment, "FUNCTION_TARGET": "trigger", "HOST": "127.0.0.1", "PORT": str(port)}
-    with running(COMMAND, environment, directory) as process:
+    with running(command, environment, directory) as process:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
             async def is_served() -> bool:
                 assert process.poll() is None, (directory / "output").read_text()
                 return not await is_refused(client)
 
-            await eventually(is_served, within=20)
+            await eventually(is_served)
             yield process, client
 
 

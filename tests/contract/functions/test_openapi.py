@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from functions.openapi import openapi_document
 from tests.contract.functions.bench import OPERATOR, TENANT, Bench
 from tests.contract.functions.framework import schemathesis, serving
@@ -18,13 +20,14 @@ async def test_the_document_in_docs_is_the_one_served(bench: Bench) -> None:
     assert served.json() == openapi_document() == json.loads(DOCUMENT.read_text(encoding="utf-8"))
 
 
-async def test_the_trigger_function_does_what_the_document_says(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [60, pytest.param(200, marks=pytest.mark.whole)])
+async def test_the_trigger_function_does_what_the_document_says(bench: Bench, tmp_path: Path, examples: int) -> None:
     ids = [await bench.insert(bench.ours) for _ in range(3)]
     run = (await bench.trigger.post("/trigger", json={"notificationId": ids[0]}, headers=TENANT)).json()
     document = _about_what_is_there(bench, ids, run["workflowId"])
 
     async with serving("trigger", bench.environment, tmp_path) as function:
-        code, said = await schemathesis(document, "/trigger", function.url, tmp_path, examples=60)
+        code, said = await schemathesis(document, "/trigger", function.url, tmp_path, examples=examples)
 
     assert code == 0, said
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,10 +14,12 @@ from typing import Any
 
 import httpx
 
+from stack.processes import free_port
+
 SECRET_KEY = "a-novu-key-for-tests"
-_START_SECONDS = 20.0
-_STOP_SECONDS = 10.0
-_SETTLES_WITHIN_SECONDS = 10.0
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+_SETTLES_WITHIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class SinkProcess:
     @contextmanager
     def started(cls, *arguments: str) -> Iterator[SinkProcess]:
         """Run `python -m stack.novu_sink` until the block ends."""
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", "stack.novu_sink", "--port", str(port), *arguments],
             env={**os.environ, "NOVU_SECRET_KEY": SECRET_KEY},
@@ -127,10 +128,3 @@ class SinkProcess:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

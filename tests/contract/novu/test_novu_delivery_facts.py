@@ -106,7 +106,7 @@ async def test_webhooks_say_the_same_of_what_they_tell(
 
     await sent_with_faults(api, sink)
 
-    told = [fact for event in receiver.events(6) if (fact := read_event(event)) is not None]
+    told = [fact for event in receiver.events(7) if (fact := read_event(event)) is not None]
     assert counted(told) == {key: count for key, count in truth(sink, skipped=False).items() if key[0] != "SMS"}
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from cli.action import Action
 from cli.novu.api import NovuApi, NovuFailed
 from cli.novu.apply import Applied, Applying
 from cli.novu.check import check_workflows
-from cli.novu.plan import Action, Plan, Wish, make_plan
+from cli.novu.plan import Plan, Wish, make_plan
 from cli.novu.publish import UnknownEnvironment, compare, publish
 from cli.novu.rows import Scope
 from shared.notification.models import Channel
@@ -172,7 +173,9 @@ async def test_what_belongs_to_no_row_is_told_and_deleted_only_if_asked(
     assert await todo(keeping, rows, Wish(prune=True)) == {}
 
 
-async def test_two_hundred_workflows_stay_within_the_free_plans_rate(keeping: NovuApi, sink: SinkProcess) -> None:
+async def test_two_hundred_workflows_stay_within_the_free_plans_rate(
+    keeping: NovuApi, sink: SinkProcess, record_property: Callable[[str, object], None]
+) -> None:
     sink.settings(plan="free", workflows_allowed=300)
     rows = KeptRows(*(a_row(f"acme-{number}", *FIVE) for number in range(200)))
     started = time.monotonic()
@@ -182,9 +185,9 @@ async def test_two_hundred_workflows_stay_within_the_free_plans_rate(keeping: No
     seconds = time.monotonic() - started
     statuses = sink.client.get("/_sink/requests", params={"all": ""}).json()["requests"]
     assert (len(applied.done), applied.failed) == (200, {})
-    assert len(statuses) >= 200
+    assert 200 <= len(statuses) <= 210
     assert [it for it in statuses if it["answer"] >= 400] == []
-    assert seconds < 30
+    record_property("200 workflows made within the free plan's rate, seconds", round(seconds, 1))
     sink.settings(plan="unlimited")
     assert await todo(keeping, rows) == {}
 
@@ -194,12 +197,12 @@ async def test_it_waits_for_the_tokens_that_workers_have_taken(sink: SinkProcess
     limits = limits_of("unlimited", {"configuration": 10.0})
     worker, command = RateKeeper(tokens, limits), RateKeeper(tokens, limits)
     for _ in range(25):
-        assert await worker.take("configuration", "acme", within_seconds=10) is None
-    started = time.monotonic()
+        assert await worker.take("configuration", "acme", within_seconds=60) is None
+    given = tokens.given
 
     await apply(NovuApi(api, command), KeptRows(*(a_row(f"acme-{number}") for number in range(4))))
 
-    assert time.monotonic() - started > 0.3  # a list and four workflows, of ten a second that are used up
+    assert tokens.given - given >= 5, "a list and four workflows, of the ten a second that are for both"
 
 
 async def test_the_plans_limit_is_one_failure_for_each_and_no_request_more(keeping: NovuApi, sink: SinkProcess) -> None:

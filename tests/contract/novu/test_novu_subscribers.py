@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.novu.made import make, send, step
+from tests.contract.novu.made import make, messages, send, step
 from tests.contract.novu.sink_process import SinkProcess
 
 _ADA = {"subscriberId": "ada", "email": "ada@example.org", "firstName": "Ada", "data": {"plan": "gold"}}
@@ -56,6 +56,31 @@ async def test_a_deleted_one_is_gone(api: httpx.AsyncClient) -> None:
 
     assert (await api.delete("/v2/subscribers/ada")).status_code == 200
     assert (await api.get("/v2/subscribers/ada")).status_code == 404
+
+
+@pytest.mark.parametrize(("generation", "left"), [("current", 0), ("2024", 1)])
+async def test_messages_go_with_the_subscriber_or_stay_and_of_nobody_everybodys_are_listed(
+    api: httpx.AsyncClient, sink: SinkProcess, generation: str, left: int
+) -> None:
+    await make(api, step("in_app", body="hello"))
+    sink.client.patch("/_sink/settings", json={"generation": generation}).raise_for_status()
+    await send(api, sink, to=["ada", "eve"])
+
+    await api.delete("/v2/subscribers/ada")
+
+    listed = await messages(api, subscriberId="ada")
+    assert sorted(message["subscriber"]["subscriberId"] for message in listed) == ["ada"] * left + ["eve"]
+
+
+async def test_a_message_is_deleted_once(api: httpx.AsyncClient, sink: SinkProcess) -> None:
+    await make(api, step("in_app", body="hello"))
+    await send(api, sink, to="ada")
+    (message,) = await messages(api)
+
+    answers = [await api.delete(f"/v1/messages/{message['_id']}") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 404]
+    assert await messages(api) == []
 
 
 @pytest.mark.parametrize(

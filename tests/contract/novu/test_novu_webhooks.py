@@ -19,7 +19,7 @@ from tests.contract.novu.made import make, messages, send, step
 from tests.contract.novu.sink_process import SinkProcess
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
-_WITHIN_SECONDS = 10.0
+_WITHIN_SECONDS = 60.0
 
 
 class Receiver:
@@ -45,11 +45,12 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/webhook"
 
     def events(self, count: int) -> list[dict[str, Any]]:
-        """The first `count` requests' bodies, once they are there."""
+        """All requests' bodies, once there are `count` of them: that is how many the test expects, and not one more."""
         deadline = time.monotonic() + _WITHIN_SECONDS
         while len(self.requests) < count:
             assert time.monotonic() < deadline, f"{len(self.requests)} of {count} requests"
             time.sleep(0.01)
+        assert len(self.requests) == count
         return [json.loads(body) for _, body in self.requests]
 
 

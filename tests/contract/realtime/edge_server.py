@@ -20,7 +20,7 @@ from stack.edge.realtime.wire import UVICORN_OPTIONS, RealtimeWire
 from stack.processes import ChildProcess, free_port
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 
 
@@ -66,7 +66,7 @@ class Edge:
         return bool((await self.state())["counts"]["polls"] >= times)
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], within_seconds: float = 10.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], within_seconds: float = 60.0) -> None:
     """Until `check` holds; fails when it does not within the time."""
     async with asyncio.timeout(within_seconds):
         while not await check():  # noqa: ASYNC110 - other processes do not set our events

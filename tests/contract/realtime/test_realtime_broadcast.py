@@ -30,10 +30,10 @@ PROMPT = replace(
 async def has_slot(edge: Edge) -> None:
     """Joins before that fail as they do at the real server: there is no partition yet."""
 
-    async def is_made() -> bool:
-        return bool((await edge.state())["counts"]["broadcast_slots_created"])
+    async def is_there() -> bool:
+        return bool((await edge.state())["broadcasts_flow"])
 
-    await eventually(is_made)
+    await eventually(is_there, within_seconds=60)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -159,6 +159,7 @@ async def test_a_slot_that_is_lost_is_silent_and_what_is_sent_before_the_next_is
 async def test_while_a_transaction_that_has_written_is_open_no_slot_is_made_and_a_join_is_told_so(
     prompt_edge: Edge, database: Database
 ) -> None:
+    await has_slot(prompt_edge)  # what an earlier test has ended is back
     transaction = database.transaction()
     await transaction.start()
     await database.execute("select pg_current_xact_id()")

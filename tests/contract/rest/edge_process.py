@@ -12,7 +12,7 @@ import httpx
 from stack.processes import ChildProcess, free_port
 
 SECRET = "a-secret-of-at-least-32-characters-for-tests"
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 
 

@@ -25,6 +25,33 @@ create table public.notes (id int primary key, is_public boolean not null, body 
 alter table public.notes enable row level security;
 create policy public_notes on public.notes for select to anon using (is_public);
 create table notify.only_here (id int primary key);
+-- What embeds in what, with rows that no test changes: every cardinality, two ways between two tables, a way to oneself.
+create table public.makers (id int primary key, name text not null, owner_id int references public.makers (id));
+create table public.goods (
+    id int primary key,
+    name text not null,
+    details jsonb,
+    maker_id int constraint goods_maker references public.makers (id),
+    seller_id int constraint goods_seller references public.makers (id)
+);
+create table public.labels (id int primary key, text text, good_id int unique references public.goods (id));
+create table public.words (id int primary key, word text not null);
+create table public.goods_words (
+    good_id int references public.goods (id), word_id int references public.words (id), primary key (good_id, word_id)
+);
+create table public.sales (
+    id int primary key, good_id int references public.goods (id), amount int, paid boolean not null, details jsonb
+);
+insert into public.makers values (1, 'Ada', null), (2, 'Bob', 1), (3, 'Cyd', 1);
+insert into public.goods values
+    (1, 'anvil', '{"a": {"b": 1}}', 1, 2), (2, 'bell', null, 2, 2), (3, 'cart', null, null, 3);
+insert into public.labels values (1, 'heavy', 1), (2, 'loud', 2);
+insert into public.words values (1, 'old'), (2, 'new'), (3, 'unused');
+insert into public.goods_words values (1, 1), (1, 2), (2, 2);
+insert into public.sales values
+    (1, 1, 10, true, '{"to": "x"}'), (2, 1, 30, false, '{"to": "y"}'), (3, 1, 20, true, null), (4, 2, 5, false, null);
+create function public.goods_above(lowest int) returns setof public.goods language sql stable
+    as 'select * from public.goods where id > lowest order by id';
 create schema hidden;
 create table hidden.secrets (id int primary key);
 

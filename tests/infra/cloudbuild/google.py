@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import NoReturn
 
 NEEDS = {
-    r"docker buildx build |docker pull ": "artifactregistry.repositories.uploadArtifacts",
-    r"curl .*/manifests/": "artifactregistry.repositories.downloadArtifacts",
+    r"docker buildx build ": "artifactregistry.repositories.uploadArtifacts",
+    r"docker (buildx imagetools inspect|pull) |curl .*/manifests/": "artifactregistry.repositories.downloadArtifacts",
     r"curl .*--request PATCH .*run\.googleapis\.com/v2/.*/workerPools/": "run.workerpools.update",
     r"curl .*run\.googleapis\.com/v2/.*/workerPools/": "run.workerpools.get",
     r"gcloud artifacts docker images list-vulnerabilities": "ondemandscanning.scans.listVulnerabilities",
     r"gcloud artifacts docker images scan": "ondemandscanning.scans.analyzePackages",
     r"gcloud auth print-identity-token": "iam.serviceAccounts.getOpenIdToken",
     r"gcloud builds list": "cloudbuild.builds.list",
+    r"gcloud run jobs execute": "run.jobs.run",
     r"gcloud secrets versions describe": "secretmanager.versions.get",
     r"terraform apply": "run.services.update",
     r"terraform plan": "run.services.get",
@@ -46,6 +47,29 @@ class Google:
         needed = next((permission for begins, permission in NEEDS.items() if re.match(begins, line)), None)
         if needed is not None and needed not in {permission for permission, _ in self._rights}:
             fail(f"ERROR: HTTPError 403: Permission '{needed}' denied: {line}")
+        if name == "terraform":
+            self._state(arguments)
+
+    def _state(self, arguments: list[str]) -> None:
+        """What Terraform's backend wants of the bucket that its init has named."""
+        backend = Path(".terraform") / "backend"
+        if arguments[0] == "init":
+            given = dict(
+                each.removeprefix("-backend-config=").split("=", 1) for each in arguments if "-config=" in each
+            )
+            backend.parent.mkdir(exist_ok=True)
+            backend.write_text(f"gs://{given['bucket']}/{given['prefix']}/default.")
+        named = backend.read_text() if backend.exists() else ""
+        reads, locks = arguments[0] not in ("show", "fmt"), arguments[0] in ("plan", "apply")
+        if named and reads:
+            self._need("storage.objects.get", f"{named}tfstate")
+            self._need("storage.objects.list", named)
+        if named and locks:
+            self._need("storage.objects.create", f"{named}tflock")
+            self._need("storage.objects.delete", f"{named}tflock")
+        if named and arguments[0] == "apply":
+            self._need("storage.objects.create", f"{named}tfstate")
+            self._need("storage.objects.delete", f"{named}tfstate")
 
     def answer(self, name: str, arguments: list[str]) -> None:
         """Do it; what is not known here is done without a word."""
@@ -60,8 +84,11 @@ class Google:
 
     def _copy(self, sources: list[str], target: str) -> None:
         if target.startswith("gs://"):
-            if target.endswith("/") or len(sources) > 1:
-                self._need("storage.objects.list", target)  # is it a folder? gcloud looks
+            # Is it there, or else a folder? gcloud looks before it writes.
+            if not target.endswith("/"):
+                self._need("storage.objects.get", target)
+            if not self._object(target).is_file():
+                self._need("storage.objects.list", target)
             for source in sources:
                 found = target + Path(source).name if target.endswith("/") else target
                 path = self._object(found)
@@ -100,7 +127,7 @@ class Google:
             fail("ERROR: an image for this machine, which Cloud Run may not be able to run")
         if "SOURCE_DATE_EPOCH=0" in arguments:
             fail("ERROR: an image of 1970")
-        digest = f"sha256:{len(registry) + 1:064x}"
+        digest = f"sha256:{len(registry) + 1:012x}{0:052x}"
         (self.folder / "registry.json").write_text(json.dumps({**registry, given["--tag"]: digest}))
         Path(given["--metadata-file"]).write_text(json.dumps({"containerimage.digest": digest}, indent=2))
 

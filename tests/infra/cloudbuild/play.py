@@ -19,7 +19,7 @@ from tests.infra.terraform.reach import Binding, There
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "be known": ("iam.serviceAccounts.getOpenIdToken",),
-    "change what runs": ("run.services.update", "run.workerpools.get", "run.workerpools.update"),
+    "change what runs": ("run.jobs.run", "run.services.update", "run.workerpools.get", "run.workerpools.update"),
     "create objects": ("storage.objects.create",),
     "list objects": ("storage.objects.list",),
     "look": ("cloudbuild.builds.list", "run.services.get", "run.workerpools.get"),
@@ -103,6 +103,29 @@ class Play:
     def falls_sick(self, *images: str) -> None:
         """These never get well, from now on; the others do."""
         (self.builder.fakes / "sick.json").write_text(json.dumps(images))
+
+    def is_versioned(self) -> None:
+        """From now on each build has a pool of its own."""
+        (self.builder.fakes / "pools.json").write_text("{}")
+
+    def pools(self, environment: str) -> list[str]:
+        """The images of an environment's pools."""
+        found: dict[str, list[str]] = json.loads((self.builder.fakes / "pools.json").read_text())
+        return found[environment]
+
+    def has_the_work(self) -> dict[str, str]:
+        """The image of each environment's current build, as Temporal has it."""
+        path = self.builder.fakes / "current.json"
+        found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def never_poll(self, *images: str) -> None:
+        """Their workers do not start."""
+        (self.builder.fakes / "idle.json").write_text(json.dumps(images))
+
+    def are_drained(self, *images: str) -> None:
+        """Of these builds nothing runs any more: the scaler has taken their last instance away."""
+        (self.builder.fakes / "drained.json").write_text(json.dumps(images))
 
     def image_of(self, revision: str) -> str:
         """By digest, as the registry has it."""

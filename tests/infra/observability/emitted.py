@@ -12,7 +12,7 @@ import yaml
 from shared.telemetry.metric import Kind, Metric
 from tests.infra.observability.sources import MODULE, ROOT, read_list
 
-_OURS = ("functions", "listener", "shared", "worker")
+_OURS = ("cli", "functions", "listener", "shared", "worker")
 _RECORDED = Path(__file__).parent
 _DECLARES = re.compile(r"^METRICS\b[^=\n]*=", re.MULTILINE)
 _OF_HISTOGRAMS = ("_bucket", "_count", "_sum")

@@ -17,9 +17,10 @@ _PLOTS = {"line": "LINE", "area": "STACKED_AREA"}
 def render() -> str:
     """The file."""
     source = dashboard()
+    sections = [section.on("google_cloud") for section in source.sections]
     layout = {
         "displayName": f"{source.title} (${{prefix}})",
-        "mosaicLayout": {"columns": _GRID.columns, "tiles": [_tile(place) for place in _GRID.places(source.sections)]},
+        "mosaicLayout": {"columns": _GRID.columns, "tiles": [_tile(place) for place in _GRID.places(sections)]},
     }
     return json.dumps(without_zeros(layout), indent=2) + "\n"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.infra.observability.grid import Grid, Place
 from tests.infra.observability.promql import label, translate
-from tests.infra.observability.sources import Section, Tile, dashboard
+from tests.infra.observability.sources import Tile, dashboard
 
 _GRID = Grid(columns=24, title_height=1, figure_height=4, graph_height=8)
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
@@ -16,10 +16,7 @@ _UNITS = {"s": "s", "By": "bytes", "": "none"}
 def render(name_of: Callable[[str], str]) -> str:
     """The file. Raises KeyError for a series that the program does not have."""
     source = dashboard()
-    sections = [
-        Section(title=section.title, tiles=[tile for tile in section.tiles if not tile.only])
-        for section in source.sections
-    ]
+    sections = [section.on("prometheus") for section in source.sections]
     panels = [_panel(number, place, name_of) for number, place in enumerate(_GRID.places(sections), start=1)]
     return (
         json.dumps(

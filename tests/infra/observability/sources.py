@@ -27,7 +27,9 @@ class Alert(_Strict):
     holds_for: str = Field(alias="for", pattern=r"^\d+s$")
     who: str
     only: str | None = Field(None, pattern="^google_cloud$")
-    condition: str | None = Field(None, alias="if", pattern="^(autoscaled|autoscale_function|minimum_instances)$")
+    condition: str | None = Field(
+        None, alias="if", pattern="^(autoscaled|autoscale_function|minimum_instances|several_listeners)$"
+    )
 
 
 class Query(_Strict):
@@ -47,7 +49,7 @@ class Tile(_Strict):
     queries: list[Query] = Field(min_length=1)
     red: float | None = None
     red_below: float | None = None
-    only: str | None = Field(None, pattern="^google_cloud$")
+    only: str | None = Field(None, pattern="^(google_cloud|prometheus)$")
 
 
 class Section(_Strict):
@@ -55,6 +57,10 @@ class Section(_Strict):
 
     title: str
     tiles: list[Tile] = Field(min_length=1)
+
+    def on(self, where: str) -> "Section":
+        """With the tiles that are made there."""
+        return Section(title=self.title, tiles=[tile for tile in self.tiles if tile.only in (None, where)])
 
 
 class Dashboard(_Strict):

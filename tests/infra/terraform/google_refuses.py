@@ -9,6 +9,7 @@ memory hold. Sources: the provider's code and issues, and Google's API, as docs/
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,36 @@ from tfmock import engine, fake, server  # type: ignore[import-not-found]
 
 WORLD = "STAND_IN_WORLD"
 FAILS_ONCE = "STAND_IN_FAILS_ONCE"
-"""With this, making a resource fails once after it was begun, as when Google's operation ends in an error."""
+"""With this, making a resource fails once after it was begun, as when Google's operation ends in an error: every
+resource, or those of the types that are named, separated by commas.
+"""
 
 _RUNS = ("google_cloud_run_v2_service", "google_cloud_run_v2_worker_pool")
 _POOL = "google_cloud_run_v2_worker_pool"
+_UNSAID = {"scaling_mode": "MANUAL", "manual_instance_count": 1, "min_instance_count": None, "max_instance_count": None}
+"""How Cloud Run scales a pool of which nobody says so."""
+
+
+_APIS = {
+    "google_artifact_registry": "artifactregistry",
+    "google_billing": "billingbudgets",
+    "google_cloud_run": "run",
+    "google_cloud_scheduler": "cloudscheduler",
+    "google_cloudbuild": "cloudbuild",
+    "google_compute": "compute",
+    "google_logging": "logging",
+    "google_monitoring": "monitoring",
+    "google_project": "cloudresourcemanager",
+    "google_project_iam_custom_role": "iam",
+    "google_project_service_identity": "serviceusage",
+    "google_pubsub": "pubsub",
+    "google_secret_manager": "secretmanager",
+    "google_service_account": "iam",
+    "google_storage": "storage",
+}
+"""Which API a type is of, by the longest beginning of its name."""
+_BELIEVED_AFTER_SECONDS = 1.0
+"""How long after it was turned on an API answers (minutes, at Google)."""
 
 
 @contextmanager
@@ -59,6 +86,25 @@ def _read(name: str, state: dict[str, Any]) -> dict[str, Any]:
             if there and state.get("scaling"):
                 state["scaling"][0]["manual_instance_count"] = there["instances"]
     return state
+
+
+def _refuse_what_is_off(name: str) -> None:
+    """Where `services` says since when which API is on: what is of one that is off, or was turned on just now."""
+    api = _APIS[max((begin for begin in _APIS if name.startswith(begin)), key=len)]
+    with _world() as world:
+        services = world.get("services")
+        since = None if services is None else services.get(api)
+        if services is not None and (since is None or time.time() < since + _BELIEVED_AFTER_SECONDS):
+            raise engine.Problem(
+                f"Error 403: {api}.googleapis.com has not been used in project my-project before or it is disabled. If "
+                f"you enabled this API recently, wait a few minutes. Details: accessNotConfigured ({name})"
+            )
+
+
+def _turn_on(service: str) -> None:
+    with _world() as world:
+        if "services" in world:
+            world["services"].setdefault(service.removesuffix(".googleapis.com"), time.time())
 
 
 def _refuse_destroy(name: str, state: dict[str, Any]) -> None:
@@ -103,6 +149,23 @@ def _keep(name: str, state: dict[str, Any]) -> None:
         world[f"{name} {state['id']}"] = there
 
 
+def _refuse_service(state: dict[str, Any]) -> None:
+    template = state["template"][0]
+    for container in template["containers"]:
+        limits = container["resources"][0]["limits"]
+        if float(limits["cpu"]) >= 1:
+            continue
+        asked = {
+            "concurrency": template["max_instance_request_concurrency"] == 1,
+            "generation": template.get("execution_environment") in (None, "", "EXECUTION_ENVIRONMENT_GEN1"),
+            "billing by request": container["resources"][0]["cpu_idle"],
+            "memory": limits["memory"] in ("128Mi", "256Mi", "512Mi"),
+        }
+        refused = [name for name, is_allowed in asked.items() if not is_allowed]
+        if refused:
+            raise engine.Problem(f"Error 400: Invalid {', '.join(refused)} for total cpu {limits['cpu']} < 1")
+
+
 def _of_its_own(name: str, state: dict[str, Any]) -> dict[str, Any]:
     """Google gives every check a new id; the stand-in makes the same of the same."""
     with _world() as world:
@@ -114,7 +177,8 @@ def _of_its_own(name: str, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fails(name: str, state: dict[str, Any]) -> bool:
-    if not os.environ.get(FAILS_ONCE):
+    failing = os.environ.get(FAILS_ONCE, "")
+    if not failing or (failing != "1" and name not in failing.split(",")):
         return False
     with _world() as world:
         # A check's id is never the same twice.
@@ -132,6 +196,8 @@ def _read_resource(provider: Any, request: Any) -> Any:
 
 def _read_data(before: Callable[..., Any]) -> Callable[..., Any]:
     def read(name: str, *arguments: Any) -> Any:
+        if name == "google_project":
+            _refuse_what_is_off(name)
         state = before(name, *arguments)
         if name == "google_secret_manager_secret_version" and not state.get("fetch_secret_data"):
             state["enabled"] = True  # without access to the value, the provider says so of every version
@@ -147,8 +213,17 @@ def _apply(before: Callable[..., Any]) -> Callable[..., Any]:
             answer = before(provider, request)  # protection is looked at first
             _refuse_destroy(request.type_name, prior)
             return answer
+        # Of a service that is turned on the provider asks Cloud Resource Manager whether its project is there.
+        _refuse_what_is_off(request.type_name)
+        if request.type_name == "google_project_service":
+            _turn_on(server.decode(request.planned_state)["service"])
+        if request.type_name == "google_cloud_run_v2_service":
+            _refuse_service(server.decode(request.planned_state))
         answer = before(provider, request)
         state = server.decode(answer.new_state)
+        if request.type_name == _POOL and state["scaling"][0]["manual_instance_count"] is None:
+            state["scaling"] = [_UNSAID]
+            answer.new_state.CopyFrom(server.dynamic(state))
         if prior is None and request.type_name == "google_monitoring_uptime_check_config":
             answer.new_state.CopyFrom(server.dynamic(_of_its_own(request.type_name, state)))
         if prior is None and _fails(request.type_name, state):

@@ -113,13 +113,13 @@ class There:
         return There((*self.bindings, *more), self.accounts, self.triggers)
 
 
-def read(values: Mapping[str, Any]) -> There:
-    """Of `values` (or `planned_values`) of `terraform show -json`.
+def read(*roots: Mapping[str, Any]) -> There:
+    """Of `values` (or `planned_values`) of `terraform show -json`, of one root or of several together.
 
     Raises:
         KeyError: a role of which POWERS does not say what it allows.
     """
-    found = list(_resources(values["root_module"]))
+    found = [each for values in roots for each in _resources(values["root_module"])]
     custom = {
         each["values"]["id"]: frozenset(_OF_PERMISSIONS[permission] for permission in each["values"]["permissions"])
         for each in found

@@ -121,6 +121,7 @@ async def test_every_function_but_what_writers_set_off_runs_as_its_caller_on_a_f
         "fill_channels",
         "mark_unread_rules",
         "note_priority",
+        "ring_for_enterprises",
         "ring_for_notifications",
         "ring_for_rules",
     }

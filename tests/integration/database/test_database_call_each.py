@@ -14,6 +14,7 @@ from tests.integration.database.project import (
     call,
     ids_of,
     insert_notification,
+    insert_template,
     insert_workflow,
     read,
 )
@@ -111,6 +112,51 @@ async def test_each_touches_the_rows_of_its_own_enterprise_only(connection: Conn
     assert {(await read(connection, row))["notification_status"] for row in (ours, theirs)} == {"PENDING"}
 
 
+async def two_rows_with(connection: Connection, **reference_of: str) -> list[int]:
+    """A row of each enterprise, whose workflow names this template."""
+    rows = []
+    for enterprise_id in (OURS, THEIRS):
+        overrides = {"emailTemplateId": reference_of[enterprise_id]} if enterprise_id in reference_of else {}
+        workflow_id = await insert_workflow(connection, enterprise_id=enterprise_id, template_overrides=overrides)
+        rows.append(
+            await insert_notification(connection, enterprise_id=enterprise_id, notification_workflow_id=workflow_id)
+        )
+    return rows
+
+
+async def test_claims_that_are_made_as_one_bring_along_the_templates_of_their_own_enterprise_only(
+    connection: Connection,
+) -> None:
+    own = await insert_template(connection, None, '{% xnovu_render "ours-part" %}{% xnovu_render "theirs" %}')
+    part = await insert_template(connection, "ours-part")
+    theirs = await insert_template(connection, "theirs", '{% xnovu_render "ours-part" %}', enterprise_id=THEIRS)
+    ours_row, theirs_row = await two_rows_with(connection, **{OURS: str(own), THEIRS: "theirs"})
+    strangers = await two_rows_with(connection, **{OURS: "theirs", THEIRS: str(own)})
+
+    claims = await call_each(connection, a_claim(OURS, ours_row), a_claim(THEIRS, theirs_row))
+    nothing = await call_each(connection, a_claim(OURS, strangers[0]), a_claim(THEIRS, strangers[1]))
+
+    assert [[template["id"] for template in claim["templates"]] for claim in claims] == [[own, part], [theirs]]
+    assert [claim["templates"] for claim in nothing] == [[], []]
+    assert [ids_of(claim) for claim in nothing] == [[row] for row in strangers]
+
+
+async def test_templates_that_are_too_much_together_come_to_each_by_itself(connection: Connection) -> None:
+    for enterprise_id, key in ((OURS, "ours"), (THEIRS, "theirs")):
+        parts = [f"{key}-{number}" for number in range(25)]
+        for part in parts:
+            await insert_template(connection, part, "x" * 200_000, enterprise_id=enterprise_id)
+        includes = "".join(f'{{% xnovu_render "{part}" %}}' for part in parts)
+        await insert_template(connection, key, includes, enterprise_id=enterprise_id)
+    ours, theirs = await two_rows_with(connection, **{OURS: "ours", THEIRS: "theirs"})
+
+    claims = [a_claim(OURS, ours), a_claim(THEIRS, theirs)]
+    first, second = await call_each(connection, *claims)
+
+    assert (len(first["templates"]), first["templates_withheld"], second) == (26, False, None)
+    assert (await read(connection, theirs))["notification_status"] == "PENDING"
+
+
 async def test_one_that_fails_is_undone_and_the_others_are_not(connection: Connection) -> None:
     ours, theirs = await two_rows(connection)
     await call_each(connection, a_claim(OURS, ours), a_claim(THEIRS, theirs))
@@ -133,7 +179,7 @@ async def test_a_row_that_another_transaction_holds_keeps_no_other_enterprise_wa
     ours, theirs = await two_rows(connection)
     await call_each(connection, a_claim(OURS, ours), a_claim(THEIRS, theirs))
 
-    async with project.connect() as application, application.transaction(), asyncio.timeout(10):
+    async with project.connect() as application, application.transaction(), asyncio.timeout(60):
         await application.execute("update notify.ent_notification set name = 'held' where id = $1", ours)
         answers = await call_each(
             connection,

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from tests.integration.database.project import (
+    GIVEN_BACK,
     OURS,
     RECIPIENT,
     Connection,
@@ -142,7 +143,7 @@ async def test_a_row_that_was_sent_in_part_is_cancelled_although_it_failed(conne
     assert await _uncancelled(connection) == [notification_id]
 
 
-async def test_a_row_released_or_lapsed_between_its_chunks_is_cancelled(connection: Connection) -> None:
+async def test_a_row_given_back_or_lapsed_between_its_chunks_is_cancelled(connection: Connection) -> None:
     notification_id = await _claimed(connection)
     await call(
         connection,
@@ -152,13 +153,7 @@ async def test_a_row_released_or_lapsed_between_its_chunks_is_cancelled(connecti
         p_chunks_sent={str(notification_id): 3},
         p_lease_seconds=60,
     )
-    await call(
-        connection,
-        "release_claims",
-        p_enterprise_id=OURS,
-        p_claim_owner="owner",
-        p_notification_ids=[notification_id],
-    )
+    await update(connection, [notification_id], GIVEN_BACK)
 
     answer = await _retract(connection, [notification_id])
     await _cancel(connection, [notification_id])

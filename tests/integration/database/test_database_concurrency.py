@@ -64,7 +64,7 @@ async def test_a_claim_passes_over_rows_that_another_is_claiming(project: Projec
     async with project.connect() as other, other.transaction():
         await claim(other, ids[:2], "other")
 
-        assert ids_of(await asyncio.wait_for(claim(connection, ids), timeout=10)) == ids[2:]
+        assert ids_of(await asyncio.wait_for(claim(connection, ids), timeout=60)) == ids[2:]
 
 
 async def test_of_a_claim_and_a_retraction_at_once_each_row_has_one_story(

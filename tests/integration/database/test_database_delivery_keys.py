@@ -69,6 +69,13 @@ async def test_a_key_of_another_form_is_refused(connection: Connection, key: str
         await insert_notification(connection, delivery_key=key)
 
 
+async def test_the_row_of_a_key_is_found(connection: Connection) -> None:
+    notification_id = await insert_notification(connection, delivery_key="0a" * 16)
+
+    assert await call(connection, "notification_of_key", p_delivery_key="0a" * 16) == notification_id
+    assert await call(connection, "notification_of_key", p_delivery_key="0b" * 16) is None
+
+
 async def test_no_two_rows_can_have_one_key(connection: Connection) -> None:
     notification_id = await insert_notification(connection)
     key = (await read(connection, notification_id))["delivery_key"]

@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from listener.doorbell.ring import read_ring
-from listener.doorbell.shards import SHARDS, shard_of
 from shared.ports import ChangeType, FeedLate, RowChange, RowRetracted, RowScheduled, RuleChanged
+from shared.shards import SHARDS, shard_of
 from stack.postgres import SUPERUSER
 from tests.integration.database.project import (
+    GIVEN_BACK,
     OURS,
     THEIRS,
     TOMORROW,
@@ -105,7 +106,7 @@ async def test_what_we_write_for_ourselves_rings_nobody_and_a_row_that_is_given_
     await call(heard, "read_cron_rules", p_enterprise_id=OURS)
     assert await _rings(heard) == []
 
-    await call(heard, "release_claims", p_enterprise_id=OURS, p_claim_owner="owner", p_notification_ids=[given_back])
+    await update(heard, [given_back], GIVEN_BACK)
     assert await _news(heard) == [(given_back, ChangeType.UPDATE, 3)]
 
 
@@ -250,12 +251,16 @@ HARM = {
 
 @fresh
 async def test_a_writer_is_not_harmed(separate_project: Project) -> None:
-    """It would wait for ever for the locks: a statement may take half a second here, on a busy machine."""
-    async with separate_project.connect() as writer, separate_project.connect(SUPERUSER) as other, asyncio.timeout(30):
+    """It would wait for ever for the locks, which are held until it has written; what it does wait it is told."""
+    async with separate_project.connect() as writer, separate_project.connect(SUPERUSER) as other, asyncio.timeout(120):
         await call(writer, "sing", p_listener_id="listener", p_way=WAY)
         rule = await insert_rule(writer, await insert_workflow(writer))
         rows = await insert_notifications(writer, 1)
-        await writer.execute("set statement_timeout = '500ms'")
+        assert await writer.fetchval(
+            "select array_agg(distinct setting) from pg_proc, unnest(proconfig) as setting"
+            " where pronamespace = 'notify'::regnamespace and proname like 'ring_for_%' and setting like 'lock_%'"
+        ) == ["lock_timeout=30ms"]
+        await writer.execute("set statement_timeout = '20s'")
         for harm, mend in HARM.values():
             await other.execute(harm)
 
@@ -275,10 +280,10 @@ async def test_a_ring_that_outlasts_the_writer_s_own_patience_is_given_up_and_no
         await call(writer, "sing", p_listener_id="listener", p_way=WAY)
         await insert_notification(writer)  # all that a first statement has to read and plan is behind it
         await other.execute("create function notify.dawdle() returns trigger language plpgsql as"
-                            " $$ begin perform pg_sleep(5); return new; end $$")  # fmt: skip
+                            " $$ begin perform pg_sleep(60); return new; end $$")  # fmt: skip
         await other.execute("create trigger dawdle before insert on notify.doorbell"
                             " for each row execute function notify.dawdle()")  # fmt: skip
-        await writer.execute("set statement_timeout = '500ms'")
+        await writer.execute("set statement_timeout = '3s'")
 
         await insert_notification(writer)
 

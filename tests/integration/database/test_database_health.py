@@ -14,6 +14,8 @@ from tests.integration.database.project import (
     call,
     claim,
     insert_notification,
+    insert_rule,
+    insert_workflow,
     update,
 )
 
@@ -21,6 +23,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 WRITTEN_LONG_AGO = {"created_at": LONG_AGO, "updated_at": LONG_AGO}
 REPORT = {"component_id": "listener-1", "listener": {"enterprises": {}}}
+STARTED_AT = "2026-11-28T10:00:00+00:00"
 
 
 async def _publish(connection: Connection, component_id: str = "listener-1", component: str = "listener") -> Any:
@@ -105,7 +108,103 @@ async def test_a_look_publishes_reads_and_observes_the_enterprises_that_listener
     assert [row["enterprise_id"] for row in seen["due"]] == [OURS]
     assert seen.pop("retried") == []
     assert seen.pop("delivery") == {"rows": 0, "states": {}, "unheard_seconds": 0}
+    assert [seen.pop(name) for name in ("lost", "paused", "in_hands", "rule_errors")] == [[], [], [], []]
+    assert seen.pop("latest_faults") == {}
     assert seen == await _observe(connection) | {"due": [{**seen["due"][0]}]}
+
+
+async def _look(connection: Connection, *expected: str, max_age_seconds: float = 60) -> Any:
+    return await call(
+        connection,
+        "look_at_health",
+        p_reports=[],
+        p_max_age_seconds=max_age_seconds,
+        p_recent_seconds=60,
+        p_failures=5,
+        p_enterprise_ids=list(expected),
+    )
+
+
+async def test_who_ended_without_a_word_is_told_with_whom_it_heard_and_its_rows_are_counted(
+    connection: Connection,
+) -> None:
+    await insert_notification(connection, **WRITTEN_LONG_AGO)
+    report = {
+        "process": {"pid": 4711, "host": "main-1", "started_at": STARTED_AT},
+        "listener": {"enterprises": {OURS: {}}},
+    }
+    for component_id in ("silent", "withdrawn", "ancient"):
+        await call(
+            connection, "publish_heartbeat", p_component_id=component_id, p_component="listener", p_report=report
+        )
+    await connection.execute(
+        "update notify.component_heartbeat set reported_at = reported_at - case component_id"
+        " when 'ancient' then interval '2 days' else interval '70 seconds' end"
+    )
+    await call(connection, "withdraw_heartbeat", p_component_id="withdrawn")
+
+    seen = await _look(connection)
+
+    [lost] = seen["lost"]
+    assert 70 <= lost.pop("silent_seconds") < 100
+    assert {**lost, "reported_at": None} == {
+        "component_id": "silent",
+        "component": "listener",
+        "host": "main-1",
+        "pid": 4711,
+        "started_at": STARTED_AT,
+        "reported_at": None,
+        "enterprise_ids": [OURS],
+        "shards": [],
+    }
+    assert [(row["enterprise_id"], row["rows"]) for row in seen["due"]] == [(OURS, 1)]
+    assert (await _look(connection, max_age_seconds=1000))["lost"] == []
+
+
+async def test_enterprises_that_are_expected_are_looked_at_but_no_paused_ones(connection: Connection) -> None:
+    await call(connection, "serve_enterprise", p_enterprise_id=THEIRS, p_served=False)
+
+    seen = await _look(connection, OURS, THEIRS)
+
+    assert ([row["enterprise_id"] for row in seen["due"]], seen["paused"]) == ([OURS], [THEIRS])
+
+
+async def test_rows_in_hands_are_counted_since_their_claim_or_first_fault(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    held = {"notification_status": "PROCESSING", "lease_expires_at": TOMORROW, "claim_owner": "worker-1"}
+    await insert_notification(connection, **held, processed_at=now - timedelta(seconds=20))
+    faulty = await insert_notification(connection, **held, processed_at=now)
+    await connection.execute(
+        "insert into notify.delivery_fault (notification_id, enterprise_id, claim_owner, code, faults, since, last_at)"
+        " values ($1, $2, 'worker-1', 'novu_fault', 3, $3, $4)",
+        faulty,
+        OURS,
+        now - timedelta(seconds=40),
+        now - timedelta(seconds=5),
+    )
+    await insert_notification(connection, **{**held, "lease_expires_at": LONG_AGO})
+    await insert_notification(connection, **held, deactivated=True)
+
+    seen = await _look(connection, OURS, THEIRS)
+
+    [in_hands] = seen["in_hands"]
+    assert (in_hands["enterprise_id"], in_hands["rows"]) == (OURS, 2)
+    assert 40 <= in_hands["oldest_age_seconds"] < 60
+    assert list(seen["latest_faults"]) == ["novu_fault"]
+    assert abs(datetime.fromisoformat(seen["latest_faults"]["novu_fault"]) - now) < timedelta(seconds=6)
+
+
+async def test_rules_that_cannot_fire_are_told_of_while_they_are_active(connection: Connection) -> None:
+    workflow_id = await insert_workflow(connection)
+    for error, deactivated in (("61 is no minute", False), ("another", False), ("of no matter", True), (None, False)):
+        rule_id = await insert_rule(connection, workflow_id, deactivated=deactivated)
+        await connection.execute(
+            "update notify.ent_notification_rule set schedule_error = $1 where id = $2", error, rule_id
+        )
+
+    [wrong] = (await _look(connection, OURS, THEIRS))["rule_errors"]
+
+    assert (wrong["enterprise_id"], wrong["rules"], wrong["error"]) == (OURS, 2, "61 is no minute")
 
 
 async def test_due_rows_in_nobodys_hands_are_counted_for_each_enterprise(connection: Connection) -> None:

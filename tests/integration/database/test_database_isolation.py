@@ -44,13 +44,6 @@ async def _renew(connection: Connection, ids: list[int]) -> Any:
     return answer["held"]
 
 
-async def _release(connection: Connection, ids: list[int]) -> Any:
-    answer = await call(
-        connection, "release_claims", p_enterprise_id=OURS, p_claim_owner="owner", p_notification_ids=ids
-    )
-    return answer["released"]
-
-
 async def _retract(connection: Connection, ids: list[int]) -> Any:
     answer = await call(
         connection, "retract_notifications", p_enterprise_id=OURS, p_notification_ids=ids, p_reason="no"
@@ -65,7 +58,7 @@ async def _cancel(connection: Connection, ids: list[int]) -> Any:
     return [*(row["id"] for row in listed), *answer["recorded"]]
 
 
-@pytest.mark.parametrize("attempt", [_claim, _record, _renew, _release, _retract])
+@pytest.mark.parametrize("attempt", [_claim, _record, _renew, _retract])
 async def test_rows_of_others_and_of_nobody_stay_untouched(connection: Connection, attempt: Attempt) -> None:
     """The owner's name is the same on purpose: the enterprise alone must keep the rows apart."""
     their_pending, their_held = await insert_notifications(connection, 2, enterprise_id=THEIRS)
@@ -82,7 +75,7 @@ async def test_rows_of_others_and_of_nobody_stay_untouched(connection: Connectio
     assert [await read(connection, key) for key in ids] == before
 
 
-@pytest.mark.parametrize("attempt", [_claim, _record, _renew, _release, _retract])
+@pytest.mark.parametrize("attempt", [_claim, _record, _renew, _retract])
 async def test_the_same_call_does_reach_our_own_rows(connection: Connection, attempt: Attempt) -> None:
     """Without this the test above could pass for any reason."""
     ours = await insert_notification(connection)

@@ -1,4 +1,4 @@
-"""renew_claims and release_claims: how a claim is kept, and how it is handed back."""
+"""renew_claims: how a claim is kept."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,6 @@ from tests.integration.database.project import (
     Connection,
     call,
     claim,
-    ids_of,
     insert_notification,
     insert_notifications,
     read,
@@ -62,23 +61,3 @@ async def test_progress_outlives_the_claim(connection: Connection) -> None:
     answer = await claim(connection, [notification_id], "other")
 
     assert [(row["chunks_sent"], row["attempts"]) for row in answer["notifications"]] == [(7, 2)]
-
-
-async def test_released_rows_are_pending_and_anybodys(connection: Connection) -> None:
-    held, foreign = await insert_notifications(connection, 2)
-    await claim(connection, [held])
-    await claim(connection, [foreign], "other")
-
-    answer = await call(
-        connection,
-        "release_claims",
-        p_enterprise_id=OURS,
-        p_claim_owner="owner",
-        p_notification_ids=[held, foreign],
-    )
-
-    row = await read(connection, held)
-    assert answer == {"released": [held]}
-    assert (row["notification_status"], row["claim_owner"], row["lease_expires_at"]) == ("PENDING", None, None)
-    assert (await read(connection, foreign))["notification_status"] == "PROCESSING"
-    assert ids_of(await claim(connection, [held], "another")) == [held]

@@ -109,7 +109,7 @@ async def test_a_change_that_commits_after_the_scheduler_has_read_stays_unread(
         await transaction.start()
         late = await insert_rule(other, workflow)
 
-        async with asyncio.timeout(5):  # nobody waits for the open transaction
+        async with asyncio.timeout(60):  # nobody waits for the open transaction
             before = await call(connection, "read_cron_rules", p_enterprise_id=OURS)
         await transaction.commit()
 
@@ -124,7 +124,7 @@ async def test_two_transactions_that_change_rules_crosswise_do_not_wait_for_each
     project: Project, connection: Connection
 ) -> None:
     workflows = {each: await insert_workflow(connection, enterprise_id=each) for each in (OURS, THEIRS)}
-    async with project.connect() as one, project.connect() as two, asyncio.timeout(5):
+    async with project.connect() as one, project.connect() as two, asyncio.timeout(60):
         first, second = one.transaction(), two.transaction()
         await first.start()
         await second.start()

@@ -138,6 +138,48 @@ async def test_a_replay_without_bounds_is_refused(connection: Connection, argume
         await _replay(connection, **arguments)
 
 
+async def _replay_chosen(connection: Connection, *ids: int, dry_run: bool = False) -> dict[str, Any]:
+    answer: dict[str, Any] = await call(connection, "replay_chosen", p_notification_ids=list(ids), p_dry_run=dry_run)
+    return answer
+
+
+async def test_chosen_rows_are_replayed_whosever_they_are_and_others_say_why_not(connection: Connection) -> None:
+    failed, theirs = await _insert_failed(connection), await _insert_failed(connection, enterprise_id=THEIRS)
+    hindered = {
+        await insert_notification(connection, notification_status="SENT"): "not_failed",
+        await _insert_failed(connection, enterprise_id=None): "nobodys",
+        await _insert_failed(connection, deactivated=True): "inactive",
+        await _insert_failed(connection, deliver_before=LONG_AGO): "past_deliver_before",
+    }
+    untouched = await _insert_failed(connection)
+
+    dry = await _replay_chosen(connection, failed, theirs, *hindered, 2**40, dry_run=True)
+    before = (await read(connection, failed))["notification_status"]
+    wet = await _replay_chosen(connection, failed, theirs, *hindered, 2**40)
+
+    assert before == "FAILED"
+    assert (dry.pop("dry_run"), wet.pop("dry_run")) == (True, False)
+    assert dry == wet
+    assert (wet["notification_ids"], wet["missing"], wet["refused"]) == ([failed, theirs], [2**40], {})
+    assert {it["notification_id"]: it["hindrance"] for it in wet["rows"]} == {failed: None, theirs: None, **hindered}
+    for notification_id, status in ((failed, "PENDING"), (theirs, "PENDING"), (untouched, "FAILED")):
+        assert (await read(connection, notification_id))["notification_status"] == status
+
+
+async def test_a_chosen_row_that_refuses_its_update_holds_up_no_other(separate_project: Project) -> None:
+    async with separate_project.connect("postgres") as owner:
+        await owner.execute(
+            "alter table notify.ent_notification add constraint stubborn"
+            " check (name <> 'refusing' or notification_status = 'FAILED')"
+        )
+    async with separate_project.connect() as connection:
+        refusing, failed = await _insert_failed(connection, name="refusing"), await _insert_failed(connection)
+
+        answer = await _replay_chosen(connection, refusing, failed)
+
+    assert (answer["notification_ids"], answer["refused"]) == ([failed], {str(refusing): "23514"})
+
+
 async def test_a_row_that_another_replay_has_locked_is_passed_over(project: Project, connection: Connection) -> None:
     failed = await _insert_failed(connection)
     async with project.connect() as another, another.transaction():

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.integration.database.project import (
+    GIVEN_BACK,
     OURS,
     Connection,
     call,
@@ -97,16 +98,10 @@ async def test_an_owner_whose_lease_lapsed_but_whom_nobody_followed_still_record
     assert await _record(connection, [_sent(notification_id)]) == [notification_id]
 
 
-async def test_a_released_row_takes_no_outcome(connection: Connection) -> None:
+async def test_a_row_that_was_given_back_takes_no_outcome(connection: Connection) -> None:
     notification_id = await insert_notification(connection)
     await claim(connection, [notification_id])
-    await call(
-        connection,
-        "release_claims",
-        p_enterprise_id=OURS,
-        p_claim_owner="owner",
-        p_notification_ids=[notification_id],
-    )
+    await update(connection, [notification_id], GIVEN_BACK)
 
     assert await _record(connection, [_sent(notification_id)]) == []
 

@@ -159,6 +159,43 @@ async def test_a_view_that_fails_costs_the_addresses_and_not_the_notification(
     assert len(answer["notifications"]) == 1
 
 
+@pytest.mark.parametrize("separate_project", ["fresh"], indirect=True)
+async def test_a_view_that_fails_for_one_enterprise_costs_no_other_its_addresses(separate_project: Project) -> None:
+    view = f"""
+        select $${OURS}$$::text as enterprise_id, 'u' as subscriber_id, (1 / (random() * 0)::int)::text as email
+        union all select $${THEIRS}$$, 'u', 'theirs@example.com'
+    """
+    async with separate_project.connect("postgres") as owner:
+        await owner.execute("drop table notify.recipient")
+        await owner.execute(f"create view notify.recipient as {view}")
+        await owner.execute("grant select on notify.recipient to service_role")
+
+    async with separate_project.connect() as connection:
+        rows = [
+            await insert_notification(connection, recipients=["u"], enterprise_id=enterprise_id)
+            for enterprise_id in (OURS, THEIRS)
+        ]
+        calls = [
+            {
+                "function": "claim_batch",
+                "arguments": {
+                    "p_enterprise_id": enterprise_id,
+                    "p_notification_ids": [row],
+                    "p_claim_owner": "owner",
+                    "p_lease_seconds": 60,
+                    "p_keyed": False,
+                    "p_uncalled": False,
+                },
+            }
+            for enterprise_id, row in zip((OURS, THEIRS), rows, strict=True)
+        ]
+        ours, theirs = await call(connection, "call_each", p_calls=calls)
+
+    assert ours["recipients"] == {"known": {}, "fault": "22012"}
+    assert _known(theirs)["u"]["email"] == "theirs@example.com"
+    assert [len(answer["notifications"]) for answer in (ours, theirs)] == [1, 1]
+
+
 async def _insert_recipient(
     connection: Connection, subscriber: str, *, enterprise_id: str = OURS, **columns: Any
 ) -> None:

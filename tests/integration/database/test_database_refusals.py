@@ -313,24 +313,6 @@ async def test_a_claim_that_cannot_be_renewed_is_kept_by_a_note(
     assert (await _retried(connection), await _noted(connection)) == ({}, [])
 
 
-async def test_a_row_that_cannot_be_released_stays_claimed_and_its_mates_are_free(
-    project: Project, connection: Connection
-) -> None:
-    first, stubborn, last = await _rows(connection)
-    await _claim(connection, first, stubborn, last)
-    async with refusing(project, "new.notification_status = 'PENDING'"):
-        answer = await call(
-            connection,
-            "release_claims",
-            p_enterprise_id=OURS,
-            p_claim_owner="owner",
-            p_notification_ids=[first, stubborn, last],
-        )
-
-    assert answer == {"released": [first, last]}
-    assert await _statuses(connection, first, stubborn, last) == ["PENDING", "PROCESSING", "PENDING"]
-
-
 async def test_a_row_that_cannot_be_retracted_is_named_and_its_mates_are_retracted(
     project: Project, connection: Connection
 ) -> None:

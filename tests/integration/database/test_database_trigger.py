@@ -185,12 +185,53 @@ async def test_rows_are_found_as_they_stand_and_only_those_of_the_enterprises(co
         p_notification_ids=[nobodys, theirs, draft, waiting, due, 2**62],
     )
 
-    common = {"enterprise_id": OURS, "status": "PENDING"}
+    common = {"enterprise_id": OURS, "status": "PENDING", "served": True}
     assert found == [
         {"id": due, **common, "active": True, "due": True, "scheduled_for": None},
         {"id": waiting, **common, "active": True, "due": False, "scheduled_for": "2100-01-01T00:00:00+00:00"},
         {"id": draft, **common, "active": False, "due": True, "scheduled_for": None},
     ]
+
+
+async def test_for_every_enterprise_rows_of_any_are_found_and_of_nobody_none(connection: Connection) -> None:
+    ours = await insert_notification(connection)
+    theirs = await insert_notification(connection, enterprise_id=THEIRS)
+    nobodys = await insert_notification(connection, enterprise_id=None)
+    await call(connection, "serve_enterprise", p_enterprise_id=THEIRS, p_served=False)
+
+    found = await call(
+        connection, "notifications_to_trigger", p_enterprise_ids=None, p_notification_ids=[ours, theirs, nobodys]
+    )
+    of_none = await call(
+        connection, "notifications_to_trigger", p_enterprise_ids=[], p_notification_ids=[ours, theirs, nobodys]
+    )
+
+    assert [(row["id"], row["served"]) for row in found] == [(ours, True), (theirs, False)]
+    assert of_none == []
+
+
+@pytest.mark.usefixtures("workflow_id")
+async def test_of_an_enterprise_that_is_paused_no_row_is_made_and_a_repeat_is_answered_as_the_first(
+    connection: Connection,
+) -> None:
+    async def asked(key: str, **arguments: Any) -> dict[str, Any]:
+        request = {"p_enterprise_id": OURS, "p_workflow_key": "greet", "p_recipients": [RECIPIENT], "p_payload": {}}
+        keyed = {"p_idempotency_key": key, "p_request_hash": "hash"}
+        answer: dict[str, Any] = await call(connection, "create_served_notification", **request, **keyed, **arguments)
+        return answer
+
+    first = await asked("first")
+    await call(connection, "serve_enterprise", p_enterprise_id=OURS, p_served=False)
+    repeated, other, tried = await asked("first"), await asked("other"), await asked("other", p_dry_run=True)
+    rows_while_paused = await _rows(connection)
+    await call(connection, "serve_enterprise", p_enterprise_id=OURS, p_served=True)
+    afterwards = await asked("other")
+
+    assert repeated == {**first, "repeated": True}
+    assert other == tried == {"refused": "enterprise_not_served"}
+    assert rows_while_paused == (1, 1)
+    assert afterwards["repeated"] is False
+    assert await _rows(connection) == (2, 2)
 
 
 async def _rows(connection: Connection) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """`xnovu`'s commands: each is found by its name, and loads only what it needs."""
 
+import json
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -35,6 +36,12 @@ def test_a_command_that_there_is_not_is_wrong_usage() -> None:
     assert CliRunner().invoke(app, ["main"]).exit_code == 2
 
 
+def test_of_a_command_that_there_is_not_those_that_may_be_meant_are_named() -> None:
+    said = json.loads(CliRunner().invoke(app, ["workflw", "list", "--json"]).stdout)["error"]["message"]
+
+    assert said == "No such command 'workflw'. Did you mean 'workflow', 'worker'?"
+
+
 @pytest.mark.parametrize(
     ("name", "needs"),
     [
@@ -54,6 +61,21 @@ def test_what_a_container_runs_loads_no_other_part(name: str, needs: set[str]) -
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr.split()
 
     assert {module.partition(".")[0] for module in loaded} & set(OURS) == needs
+
+
+@pytest.mark.parametrize("name", ["health", "logs", "stop"])
+def test_whoever_asks_a_daemon_loads_nothing_that_a_daemon_runs(name: str) -> None:
+    program = (
+        "import sys\n"
+        "from cli.__main__ import app\n"
+        f"try: app(['daemon', '{name}', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr.split()
+
+    assert f"cli.daemon_{name}" in loaded
+    assert {"listener", "worker", "temporalio", "asyncpg", "uvicorn"}.isdisjoint(loaded)
 
 
 @pytest.mark.parametrize("name", ["daemon", "demo"])

@@ -91,11 +91,18 @@ def test_every_other_state_is_named_with_its_reason_and_exit_code_3(
     assert (result.exit_code, result.stdout.splitlines()[1]) == (3, f"orchestration: {condition} (because)")
 
 
-def test_missing_settings_are_named_on_stderr_with_exit_code_2() -> None:
-    result = CliRunner().invoke(app, ["daemon", "status"], env={"TEMPORAL_ADDRESS": None})
+def test_wrong_settings_are_named_on_stderr_with_exit_code_2() -> None:
+    result = CliRunner().invoke(app, ["daemon", "status"], env={"TEMPORAL_ADDRESS": "nowhere"})
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "TEMPORAL_ADDRESS: is missing" in result.stderr
+    assert "TEMPORAL_ADDRESS: " in result.stderr
+
+
+def test_without_settings_no_daemon_is_what_it_is_and_the_orchestration_is_said_not_to_be_known() -> None:
+    result = CliRunner().invoke(app, ["daemon", "status"], env={"TEMPORAL_ADDRESS": None})
+
+    assert (result.exit_code, result.stderr) == (3, "")
+    assert "orchestration: not looked for, as the settings here do not say where Temporal is" in result.stdout
 
 
 def test_the_document_lists_every_field_of_the_json_and_every_state(monkeypatch: pytest.MonkeyPatch) -> None:

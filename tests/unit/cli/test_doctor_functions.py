@@ -36,5 +36,5 @@ def _name(call: ast.Call) -> ast.expr | None:
 def test_no_function_that_is_called_may_be_missing_unnoticed() -> None:
     called = set(called_functions())
 
-    assert {"self_check", "look_at_health", "record_outcomes"} <= called
+    assert {"self_check", "look_at_deployment", "record_outcomes"} <= called
     assert called - EXPECTED_FUNCTIONS == set()

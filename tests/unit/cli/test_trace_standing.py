@@ -165,3 +165,20 @@ def test_a_transaction_id_is_named_for_each_chunk_that_novu_may_have(facts: dict
 )
 def test_a_row_waits_to_be_taken_up_when_it_is_due_and_free(facts: dict[str, Any], waits: bool) -> None:
     assert waits_to_be_taken_up(row(**facts)) is waits
+
+
+@pytest.mark.parametrize(
+    ("facts", "first"),
+    [
+        ({"deliver_before": NOW - SECOND}, "past its deliver_before: move that first"),
+        ({"publish_status": "DRAFT"}, "unpublished or deactivated: publish it first"),
+    ],
+)
+def test_a_replay_is_not_hinted_at_where_it_would_leave_the_row_out(facts: dict[str, Any], first: str) -> None:
+    failed = {"status": "FAILED", "error_details": {"code": "expired", "message": "m"}, **facts}
+
+    hint = stand(row(**failed), TemporalView(), None).hint
+
+    assert hint is not None
+    assert first in hint
+    assert hint.endswith("Then: xnovu replay --id 42")

@@ -10,7 +10,9 @@ import cli.send
 from cli.__main__ import app
 from cli.operator_store import Replay
 from cli.replay import _lines
+from shared.notification.models import NovuWorkflow, WorkflowType
 from shared.ports import CreateRefusal, NewNotification
+from shared.supabase.template_store import WorkflowTemplates
 
 SEND = ("send", "--enterprise", "acme", "--workflow", "welcome")
 
@@ -91,3 +93,46 @@ def test_where_nothing_failed_it_says_of_what() -> None:
     said = list(_lines(nothing, "nope", "expired", "2026-03-07T12:00:00Z"))
 
     assert said == ["Nothing of enterprise nope has failed with expired since 2026-03-07T12:00:00Z."]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (
+            WorkflowTemplates(None, False, {}, ("goodbye", "wellcome")),
+            ("has no workflow welcome", "did you mean wellcome?"),
+        ),
+        (WorkflowTemplates(None, False, {}, ("order",)), ("has no workflow welcome", "its active ones: order.")),
+        (WorkflowTemplates(None, False, {}), ("has no workflow welcome", "is --enterprise right?")),
+        (
+            WorkflowTemplates(NovuWorkflow("welcome", WorkflowType.STATIC), False, {}),
+            ("welcome of enterprise acme is unpublished", "xnovu workflow show welcome --enterprise acme"),
+        ),
+    ],
+)
+def test_a_workflow_that_there_is_not_is_told_with_those_that_there_are(
+    sent: list[NewNotification], monkeypatch: pytest.MonkeyPatch, found: WorkflowTemplates, told: tuple[str, str]
+) -> None:
+    async def read(*_: object) -> WorkflowTemplates:
+        return found
+
+    monkeypatch.setattr(cli.send, "_workflow", read)
+
+    error = json.loads(run(*SEND, "--to", "ada", "--json").stdout)["error"]
+
+    assert told[0] in error["message"]
+    assert told[1] in error["hint"]
+    assert error["exit_code"] == 1
+
+
+def test_a_payload_is_an_option_s_value_or_a_file_wherever_there_is_one(tmp_path: Path) -> None:
+    body = tmp_path / "hello.liquid"
+    body.write_text("Hi {{ name }}")
+    file = tmp_path / "payload.json"
+    file.write_text('{"name": "Ada"}')
+    render = ("template", "render", "--template", str(body), "--channel", "SMS", "--json", "--payload")
+
+    answers = [run(*render, given) for given in (str(file), f"@{file}", '{"name": "Ada"}')]
+    answers += [run(*render, given, given='{"name": "Ada"}') for given in ("-", "@-")]
+
+    assert [json.loads(it.stdout)["channels"]["SMS"]["body"] for it in answers] == ["Hi Ada"] * 5

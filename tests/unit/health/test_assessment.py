@@ -82,6 +82,14 @@ CASES = [
     ),
     Case("deliveries that keep failing for long", retried(9999), Part.QUEUE, DEGRADED, "for 9999 s"),
     Case("deliveries that wait for tokens", retried(10, "novu_rate"), Part.QUEUE, DEGRADED, "wait for Novu's rate"),
+    Case("a limit of its own", retried(10, "enterprise_rate"), Part.QUEUE, DEGRADED, "the enterprise's own rate"),
+    Case(
+        "a key that is not set",
+        observed(a_listener(), a_worker(a_novu(lacking_keys=("NOVU_SECRET_KEY__ACME",)))),
+        Part.NOVU,
+        DEGRADED,
+        "NOVU_SECRET_KEY__ACME is not set in a worker",
+    ),
     Case("a bill to pay", retried(0, "novu_payment_required"), Part.NOVU, UNHEALTHY, "see its billing page"),
     Case(
         "a part that stumbles",
@@ -303,7 +311,7 @@ def test_thresholds_are_a_matter_of_the_caller() -> None:
     ],
 )
 def test_ready_means_subscribed_and_polling(seen: Observations, ready: bool) -> None:
-    assert is_ready(seen) is ready
+    assert is_ready(seen, NOW) is ready
 
 
 def test_a_bill_to_pay_is_told_first_and_only_once() -> None:

@@ -1,7 +1,7 @@
 """Publishing heartbeats, and looking at everything at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from shared.health.observations import (
     ComponentReport,
@@ -37,7 +37,13 @@ class FakeStore:
         self.reports.pop(component_id, None)
 
     async def look(
-        self, own: Sequence[ComponentReport], *, max_age_seconds: float, recent_seconds: float, failures: int
+        self,
+        own: Sequence[ComponentReport],
+        *,
+        expected: Collection[str],
+        max_age_seconds: float,
+        recent_seconds: float,
+        failures: int,
     ) -> tuple[list[ComponentReport], DatabaseObservation]:
         self._answer()
         self.reports |= {report.component_id: report for report in own}

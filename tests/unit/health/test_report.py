@@ -15,6 +15,7 @@ from shared.health.observations import (
     SubscriptionState,
     WorkerObservation,
 )
+from shared.health.remedies import NO_WORKER
 from tests.unit.health.builders import (
     NOW,
     a_database,
@@ -46,7 +47,52 @@ def test_health_is_the_contract_to_the_letter() -> None:
         },
         "enterprise_status": {"acme": "failed", "globex": "subscribed"},
         "temporal_status": {"status": "healthy", "orchestrationWorkflow": "RUNNING"},
+        "summary": "subscriptions: acme failed. Hint: xnovu doctor realtime tries a subscription; sweeps bring the rows"
+        " meanwhile.",
+        "problems": [
+            {
+                "component": "subscriptions",
+                "status": "degraded",
+                "reason": "acme failed",
+                "do": "xnovu doctor realtime tries a subscription; sweeps bring the rows meanwhile.",
+                "because_of": None,
+            }
+        ],
+        "unfinished": {
+            "rows": 0,
+            "waiting": 0,
+            "in_hands": 0,
+            "enterprises": 0,
+            "oldest_age_seconds": 0.0,
+            "at_least": False,
+        },
     }
+
+
+def test_where_all_is_well_health_has_the_contract_s_members_alone() -> None:
+    assert list(assess(observed(), NOW).to_json()) == [
+        "status",
+        "uptime",
+        "components",
+        "enterprise_status",
+        "temporal_status",
+    ]
+
+
+def test_health_and_status_tell_the_same_causes() -> None:
+    """A program that asks /health, or `xnovu daemon health --json`, learns the cause as people do."""
+    frozen = observed(
+        a_listener(),
+        a_worker(),
+        temporal=a_temporal(error="Temporal: frozen", answered_at=before(28)),
+        database=a_database(due={"acme": DueRows(rows=3, oldest_age_seconds=20.0)}),
+    )
+
+    health, status = as_read(assess(frozen, NOW).to_json()), as_read(report_status(frozen, NOW).to_json())
+
+    assert (health["problems"][0]["component"], health["problems"][0]["because_of"]) == ("temporal", None)
+    assert health["unfinished"]["rows"] == 3
+    assert {name: status[name] for name in health} == health
 
 
 def test_only_unhealthy_is_503() -> None:
@@ -142,11 +188,27 @@ def test_last_errors_are_ids_and_codes() -> None:
     ]
 
 
-def test_problems_say_why() -> None:
+def test_a_failure_of_a_template_names_it() -> None:
+    failure = FailedNotification(
+        notification_id=42, enterprise_id="acme", code="expired", failed_at=before(30), template="order-shipped"
+    )
+
+    status = as_read(report_status(observed(database=a_database(failures=(failure,))), NOW).to_json())
+
+    assert [each["template"] for each in status["last_errors"]] == ["order-shipped"]
+
+
+def test_problems_say_why_and_what_to_do() -> None:
     status = as_read(report_status(observed(a_listener()), NOW).to_json())
 
     assert status["problems"] == [
-        {"component": "queue", "status": "unhealthy", "reason": "no worker polls the task queue"}
+        {
+            "component": "queue",
+            "status": "unhealthy",
+            "reason": "no worker polls the task queue",
+            "do": NO_WORKER,
+            "because_of": None,
+        }
     ]
 
 

@@ -5,7 +5,7 @@ from shared.health.assessment import is_ready
 from shared.health.observations import Component, ListenerObservation, SubscriptionState
 from shared.heartbeat import Reporter
 from shared.process_usage import ProcessUsage
-from tests.unit.health.builders import POLLING, a_listener, observed
+from tests.unit.health.builders import NOW, POLLING, a_listener, observed
 
 
 def test_before_they_run_enterprises_are_reconnecting_and_nobody_polls() -> None:
@@ -13,7 +13,7 @@ def test_before_they_run_enterprises_are_reconnecting_and_nobody_polls() -> None
 
     seen = observed(*live.reports())
 
-    assert not is_ready(seen)
+    assert not is_ready(seen, NOW)
     assert [listener.enterprises["acme"].state for listener in seen.listeners] == [SubscriptionState.RECONNECTING]
     assert [worker.polling for worker in seen.workers] == [False]
 
@@ -36,9 +36,9 @@ async def test_what_runs_is_asked_each_time_until_it_ends() -> None:
     ended = observed(*live.reports())
 
     assert [report.component for report in first] == [Component.LISTENER, Component.WORKER]
-    assert is_ready(observed(*first))
-    assert not is_ready(observed(*second))
+    assert is_ready(observed(*first), NOW)
+    assert not is_ready(observed(*second), NOW)
     assert first[0].component_id == second[0].component_id != first[1].component_id
     assert told == live.component_ids == [listener.component_id, worker.component_id]
-    assert not is_ready(ended)
+    assert not is_ready(ended, NOW)
     assert live.heartbeats() == []

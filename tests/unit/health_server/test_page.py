@@ -1,5 +1,6 @@
 """What the status page is made of."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -64,9 +65,9 @@ def test_what_is_older_than_the_plot_is_left_out() -> None:
 def test_history_keeps_the_latest_and_notes_silence_as_a_gap() -> None:
     history = History(capacity=2)
 
-    history.note(observed(), before(9))
-    history.note(observed(), before(6))
-    history.note(observed(database=a_database(error="Supabase: 503")), before(3))
+    history.note(a_database(), before(9))
+    history.note(a_database(), before(6))
+    history.note(a_database(error="Supabase: 503"), before(3))
 
     assert [(sample.at, sample.waiting_rows) for sample in history.samples] == [(before(6), 0), (before(3), None)]
 
@@ -84,3 +85,14 @@ def test_links_are_made_only_where_temporals_interface_is_known() -> None:
 
     assert "https://temporal.example/namespaces/name%2Fspace/workflows/cron-scheduling%2Facme" in with_links
     assert "/workflows" not in without
+
+
+def test_every_table_has_a_name_and_every_head_says_what_it_heads() -> None:
+    status = report_status(observed(), NOW).to_json()
+
+    page, _ = StatusPage(None, "default").render(status, (), NOW)
+
+    tables, heads = re.findall(r"<table[^>]*>", page), re.findall(r"<th\b[^>]*>", page)
+    assert tables
+    assert [table for table in tables if "aria-label=" not in table] == []
+    assert [head for head in heads if not re.search(r'scope="(col|row)"', head)] == []

@@ -49,6 +49,8 @@ class FakeTemporal:
         self.attempts = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.done = asyncio.Event()
+        self.done.set()
         self.retractions: list[tuple[str, tuple[int, ...]]] = []
         self.rules_told: list[str] = []
         self.rows_told: list[tuple[str, datetime]] = []
@@ -76,6 +78,9 @@ class FakeTemporal:
         self.retractions += [(portion.enterprise_id, tuple(portion.notification_ids)) for portion in portions]
         return True
 
+    async def until_done(self, portion: Portion) -> None:
+        await self.done.wait()
+
     async def rules_changed(self, enterprise_id: str) -> bool:
         self._answer()
         self.rules_told.append(enterprise_id)
@@ -100,6 +105,7 @@ class FakeTemporal:
     def workflows(self) -> Workflows:
         return Workflows(
             start={Work.PROCESSING: self.start, Work.RETRACTION: self.retract},
+            until_done=self.until_done,
             rules_changed=self.rules_changed,
             row_due_at=self.row_due_at,
             join_orchestration=self.join_orchestration,
@@ -200,9 +206,6 @@ class FakeStore:
     async def note_faults(
         self, enterprise_id: str, *, claim_owner: str, notification_ids: Collection[int], code: str
     ) -> Mapping[int, int]:
-        _not_the_listeners()
-
-    async def release_claims(self, enterprise_id: str, *, claim_owner: str, notification_ids: Sequence[int]) -> None:
         _not_the_listeners()
 
 

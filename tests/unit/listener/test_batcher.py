@@ -5,14 +5,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.batcher import LONGEST_WINDOW_SECONDS, ROWS_PER_TURN, Batch, Batcher
+from listener.floods import Floods, Whose
 from listener.handed_over import HandedOver
 from listener.workflows import Work
+from shared.notification.priority import NORMAL
 from shared.temporal.messages import Portion
 from tests.unit.listener.fakes import an_insert, eventually
 
@@ -24,6 +27,7 @@ class Taker:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.taken_at: list[float] = []
         self.open = asyncio.Event()
         self.open.set()
         self.filled_by: list[str] = []
@@ -31,6 +35,7 @@ class Taker:
     async def hand_over(self, batch: Batch) -> None:
         await self.open.wait()
         self.batches.append(batch)
+        self.taken_at.append(asyncio.get_running_loop().time())
 
     def on_full_batch(self, enterprise_id: str) -> None:
         self.filled_by.append(enterprise_id)
@@ -43,6 +48,7 @@ def a_batcher(
     batch_size: int = 3,
     room_for_batches: int = 2,
     shared: bool = True,
+    floods: Floods | None = None,
 ) -> Batcher:
     return Batcher(
         Work.PROCESSING,
@@ -53,6 +59,7 @@ def a_batcher(
         batch_size=batch_size,
         room_for_batches=room_for_batches,
         shared=shared,
+        floods=floods,
     )
 
 
@@ -103,30 +110,26 @@ async def test_what_follows_within_the_window_is_gathered_until_it_ends() -> Non
         await eventually(lambda: len(taker.batches) == 2)
 
     assert [batch.notification_ids for batch in taker.batches] == [(1,), (2, 3)]
+    assert taker.taken_at == [0.0, 0.05]
 
 
 async def test_while_rows_keep_coming_they_are_gathered_for_longer_and_longer_until_there_is_a_rest() -> None:
     taker = Taker()
     batcher = a_batcher(taker, window_seconds=0.005, batch_size=100, room_for_batches=10)
-    numbers = iter(range(1, 1_000))
-    loop = asyncio.get_running_loop()
 
     async with running(batcher):
-        until = loop.time() + 0.5
-        while loop.time() < until:
-            batcher.offer(an_insert(next(numbers)))
+        for notification_id in range(1, 126):
+            batcher.offer(an_insert(notification_id))
             await asyncio.sleep(0.004)
-        last = next(numbers) - 1
-        await eventually(lambda: taker.batches[-1].notification_ids[-1] == last)
-        came = len(taker.batches)
+        await eventually(lambda: taker.batches[-1].notification_ids[-1] == 125)
         await asyncio.sleep(LONGEST_WINDOW_SECONDS)
         batcher.offer(an_insert(2_000))
-        for _ in range(10):  # turns of the loop, and no time
-            await asyncio.sleep(0)
-        after_a_rest = [batch.notification_ids for batch in taker.batches[came:]]
+        rested_until = asyncio.get_running_loop().time()
+        await eventually(lambda: taker.batches[-1].notification_ids == (2_000,))
 
-    assert came <= 4 + 0.5 / LONGEST_WINDOW_SECONDS + 2, "windows of 5, 10, 20, 40, 80 ms, then of 100"
-    assert after_a_rest == [(2_000,)]
+    windows = [after - before for before, after in pairwise(taker.taken_at[:-1])]
+    assert windows == pytest.approx([0.005, 0.01, 0.02, 0.04, 0.08, 0.1, 0.1, 0.1, 0.1])
+    assert taker.taken_at[-1] == rested_until
 
 
 async def test_a_batch_that_a_sweep_filled_asks_for_no_sweep() -> None:
@@ -335,6 +338,84 @@ async def test_where_enterprises_do_not_share_each_has_a_batch() -> None:
         await eventually(lambda: len(taker.batches) == 2)
 
     assert portions(taker) == [{"ent1": [1]}, {"ent2": [2]}]
+
+
+FLOOD = Whose(NORMAL, "flood")
+
+
+async def test_a_flood_waits_for_its_first_batches_and_others_pass_it() -> None:
+    taker, floods = Taker(), Floods(lambda _: None, most=1)
+    batcher = a_batcher(taker, floods=floods)
+    for number in range(10, 17):
+        batcher.offer(an_insert(number, "flood"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 1)
+        batcher.offer(an_insert(1, "ent1"))
+        await eventually(lambda: len(taker.batches) == 2)
+        assert batcher.is_held_up("flood")
+        assert not batcher.is_held_up("ent1")
+        floods.ended(FLOOD)
+        await eventually(lambda: len(taker.batches) >= 3)
+        floods.ended(FLOOD)
+        await eventually(lambda: len(taker.batches) == 4)
+
+    assert portions(taker) == [{"flood": [10, 11, 12]}, {"ent1": [1]}, {"flood": [13, 14, 15]}, {"flood": [16]}]
+    assert [batch.is_flood for batch in taker.batches] == [True, False, True, False]
+
+
+async def test_a_flood_that_waits_keeps_nobody_busy() -> None:
+    taker, floods = Taker(), Floods(lambda _: None, most=1)
+    batcher = a_batcher(taker, floods=floods)
+    for number in range(10, 16):
+        batcher.offer(an_insert(number, "flood"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 1)
+        assert not batcher._arrived.is_set()
+        assert not batcher._full.is_set()
+
+
+async def test_urgent_rows_of_who_floods_do_not_wait_for_its_flood() -> None:
+    taker, floods = Taker(), Floods(lambda _: None, most=1)
+    batcher = a_batcher(taker, floods=floods)
+    for number in range(10, 16):
+        batcher.offer(an_insert(number, "flood"))
+
+    async with running(batcher):
+        await eventually(lambda: len(taker.batches) == 1)
+        for number in (1, 2, 3):
+            batcher.offer(replace(an_insert(number, "flood"), priority=1))
+        await eventually(lambda: len(taker.batches) == 2)
+
+    assert taker.batches[1].notification_ids == (1, 2, 3)
+
+
+async def test_flush_hands_over_a_flood_that_waits() -> None:
+    taker, floods = Taker(), Floods(lambda _: None, most=1)
+    batcher = a_batcher(taker, floods=floods)
+    for number in range(10, 17):
+        batcher.offer(an_insert(number, "flood"))
+
+    await batcher.flush()
+
+    assert portions(taker) == [{"flood": [10, 11, 12]}, {"flood": [13, 14, 15]}, {"flood": [16]}]
+
+
+async def test_a_flood_that_could_not_be_handed_over_counts_as_ended() -> None:
+    taker, floods = Taker(), Floods(lambda _: None, most=1)
+    batcher = a_batcher(taker, floods=floods)
+
+    async def refuse(batch: Batch) -> None:
+        raise KeyError("foreign")
+
+    for number in (1, 2, 3):
+        batcher.offer(an_insert(number, "flood"))
+    batcher._hand_over = refuse
+    with pytest.raises(KeyError):
+        await batcher.flush()
+
+    assert floods.admits(FLOOD)
 
 
 async def test_each_enterprise_has_room_of_its_own() -> None:

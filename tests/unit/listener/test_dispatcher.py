@@ -9,7 +9,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
-from listener.workflows import Work
+from listener.floods import Floods
+from listener.workflows import StartWork, Work
 from shared.notification.priority import NORMAL
 from shared.supervision import Supervisor
 from shared.temporal.messages import Portion
@@ -29,10 +30,22 @@ def a_batch(enterprise_id: str, notification_ids: tuple[int, ...], work: Work = 
 
 
 def a_dispatcher(
-    temporal: FakeTemporal, counters: ListenerCounters, recoveries: Recoveries, *, concurrency: int = 2
+    temporal: FakeTemporal,
+    counters: ListenerCounters,
+    recoveries: Recoveries,
+    *,
+    concurrency: int = 2,
+    floods: Floods | None = None,
+    start: StartWork | None = None,
 ) -> Dispatcher:
     return Dispatcher(
-        temporal.workflows.start, counters, on_recovery=recoveries, concurrency=concurrency, first_backoff_seconds=0.001
+        {Work.PROCESSING: start} if start else temporal.workflows.start,
+        counters,
+        on_recovery=recoveries,
+        floods=floods or Floods(lambda _: None),
+        until_done=temporal.until_done,
+        concurrency=concurrency,
+        first_backoff_seconds=0.001,
     )
 
 
@@ -146,7 +159,7 @@ async def test_a_defect_is_not_taken_for_an_outage_and_its_rows_are_swept_afresh
         return True
 
     recoveries, parts = Recoveries(), Supervisor(first_backoff_seconds=0.001)
-    dispatcher = Dispatcher({Work.PROCESSING: start}, ListenerCounters(), on_recovery=recoveries, concurrency=1)
+    dispatcher = a_dispatcher(FakeTemporal(), ListenerCounters(), recoveries, concurrency=1, start=start)
     async with running(dispatcher, parts):
         await dispatcher.hand_over(a_batch("ent1", (1,)))
         await dispatcher.hand_over(a_batch("ent1", (2,)))
@@ -166,12 +179,85 @@ async def test_who_sits_out_an_outage_and_meets_a_defect_leaves_nobody_waiting()
         return True
 
     counters = ListenerCounters()
-    dispatcher = Dispatcher(
-        {Work.PROCESSING: start}, counters, on_recovery=Recoveries(), concurrency=1, first_backoff_seconds=0.001
-    )
+    dispatcher = a_dispatcher(FakeTemporal(), counters, Recoveries(), concurrency=1, start=start)
     async with running(dispatcher, Supervisor(first_backoff_seconds=0.001)):
         await dispatcher.hand_over(a_batch("ent1", (1,)))
         await eventually(lambda: not answers)
 
         async with asyncio.timeout(1):
             await dispatcher.wait_until_available()
+
+
+A_FLOOD = Batch(Work.PROCESSING, (Portion("ent1", [1, 2, 3]),), is_flood=True)
+
+
+def one_at_a_time() -> tuple[Floods, list[str]]:
+    """Where one is under way, and more wait for it; whose flood may go on."""
+    room: list[str] = []
+    floods = Floods(room.append, most=1)
+    floods.began(A_FLOOD.whose)
+    assert not floods.admits(A_FLOOD.whose)
+    return floods, room
+
+
+async def test_a_flood_goes_on_when_what_is_under_way_of_it_is_done() -> None:
+    temporal, (floods, room) = FakeTemporal(), one_at_a_time()
+    temporal.done.clear()
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), floods=floods)
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(A_FLOOD)
+        await dispatcher.drain()
+        assert not floods.admits(A_FLOOD.whose)
+        temporal.done.set()
+        await eventually(lambda: floods.admits(A_FLOOD.whose))
+
+    assert room == ["ent1"]
+
+
+async def test_a_batch_that_runs_already_is_waited_for_as_if_it_were_started() -> None:
+    temporal, (floods, _) = FakeTemporal(), one_at_a_time()
+    temporal.running.add((1, 2, 3))
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), floods=floods)
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(A_FLOOD)
+        await eventually(lambda: floods.admits(A_FLOOD.whose))
+
+
+async def test_a_batch_that_is_dropped_keeps_no_flood_waiting() -> None:
+    temporal, (floods, _) = FakeTemporal(), one_at_a_time()
+    temporal.is_away = True
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), floods=floods)
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(a_batch("ent2", (9,)))
+        await eventually(lambda: not dispatcher.temporal_available)
+        await dispatcher.hand_over(A_FLOOD)
+        await eventually(lambda: floods.admits(A_FLOOD.whose))
+
+
+async def test_a_batch_at_whose_start_a_defect_is_met_keeps_no_flood_waiting() -> None:
+    floods, _ = one_at_a_time()
+    faults: list[Exception] = [KeyError("defect")]
+
+    async def start(portions: Sequence[Portion], *, priority: int = NORMAL) -> bool:
+        raise faults.pop()
+
+    dispatcher = a_dispatcher(FakeTemporal(), ListenerCounters(), Recoveries(), floods=floods, start=start)
+    async with running(dispatcher):
+        await dispatcher.hand_over(A_FLOOD)
+        await eventually(lambda: floods.admits(A_FLOOD.whose))
+
+
+async def test_where_nobody_can_tell_whether_a_batch_is_done_the_flood_goes_on() -> None:
+    temporal, (floods, _) = FakeTemporal(), one_at_a_time()
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), floods=floods)
+
+    async def nobody_knows(portion: Portion) -> None:
+        raise KeyError("defect")
+
+    dispatcher._until_done = nobody_knows
+    async with running(dispatcher, Supervisor()):
+        await dispatcher.hand_over(A_FLOOD)
+        await eventually(lambda: floods.admits(A_FLOOD.whose))

@@ -10,9 +10,11 @@ import pytest
 
 from listener.batcher import Batch, Batcher
 from listener.counters import ListenerCounters
+from listener.floods import Floods, Whose
 from listener.handed_over import HandedOver
 from listener.sweeper import Sweeper
 from listener.workflows import Work
+from shared.notification.priority import NORMAL
 from shared.supervision import Supervisor
 from tests.unit.listener.fakes import FakeStore, eventually
 
@@ -36,7 +38,11 @@ class Bench:
 
 @asynccontextmanager
 async def sweeping(
-    due: Mapping[str, Collection[int]], *, interval_seconds: float = NEVER, capacity: int = 50_000
+    due: Mapping[str, Collection[int]],
+    *,
+    interval_seconds: float = NEVER,
+    capacity: int = 50_000,
+    floods: Floods | None = None,
 ) -> AsyncIterator[Bench]:
     """A running sweeper over a table, feeding batches of three rows; pages have four."""
     store, counters, handed_over = FakeStore(due), ListenerCounters(), HandedOver(capacity=capacity)
@@ -57,7 +63,9 @@ async def sweeping(
         priorities.update(dict.fromkeys(batch.notification_ids, batch.priority))
 
     def batcher_for(work: Work, memory: HandedOver, take: Callable[[Batch], Awaitable[None]]) -> Batcher:
-        return Batcher(work, memory, take, on_full_batch=lambda _: None, window_seconds=0.0, batch_size=3)
+        return Batcher(
+            work, memory, take, on_full_batch=lambda _: None, window_seconds=0.0, batch_size=3, floods=floods
+        )
 
     async def take_retractions(batch: Batch) -> None:
         retracted.extend(batch.notification_ids)
@@ -109,6 +117,27 @@ async def test_all_enterprises_are_swept_every_interval() -> None:
         bench.store.due["ent1"].add(5)
 
         await eventually(lambda: bench.taken["ent1"] == [5])
+
+
+async def test_a_flood_that_waits_holds_no_sweep_up_and_is_read_again_when_it_goes_on() -> None:
+    flood = Whose(NORMAL, "flood")
+    floods = Floods(lambda enterprise_id: bench.sweeper.request({enterprise_id}), most=1)
+
+    async with sweeping({"flood": range(1, 31), "ent2": [100]}, floods=floods) as bench:
+        bench.sweeper.request({"flood"})
+        await eventually(lambda: not floods.admits(flood))
+        bench.sweeper.request({"ent2"})
+        await eventually(lambda: bench.taken["ent2"] == [100])
+        assert len(bench.taken["flood"]) < 30
+
+        def all_have_gone_on() -> bool:
+            if not floods.admits(flood):
+                floods.ended(flood)
+            return len(bench.taken["flood"]) == 30
+
+        await eventually(all_have_gone_on)
+
+    assert bench.taken["flood"] == list(range(1, 31))
 
 
 async def test_requests_for_one_enterprise_do_not_put_off_the_sweep_of_all() -> None:

@@ -36,6 +36,17 @@ async def test_turns_go_by_what_items_cost_not_by_how_many_there_are() -> None:
     assert order.endswith("d" * 27)
 
 
+async def test_who_has_a_few_cheap_items_has_them_in_one_turn_and_who_has_many_waits_for_the_next() -> None:
+    turns = Turns()
+    turns.add(a_call("many", 10))
+    turns.add(a_call("few", 3))
+    turns.add(a_call("other", 2))
+
+    order = "".join(enterprise_id[0] for enterprise_id in taken(turns, dict.fromkeys(("many", "few", "other"), 0.0003)))
+
+    assert order == "mmmm" + "fff" + "oo" + "mmmmmm"
+
+
 async def test_who_comes_late_is_next_and_has_saved_nothing_up() -> None:
     turns = Turns()
     turns.add(a_call("first", 40))

@@ -1,5 +1,6 @@
 """What holds of every decision, whatever the figures."""
 
+from bisect import bisect
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from functions.scaling.decision import DEEP_BACKLOG_SECONDS, LEARNS_AT_MOST_FACTOR, decide
 from functions.scaling.model import Limits, Memory, Observation, QueueFigures, Verdict
 from tests.unit.scaling.builders import LIMITS, Ticks, at
+
+EVERY = (60.0, 15.0)
+"""Seconds between two looks: of one a minute, and of four."""
 
 amounts = st.floats(0, 10_000, allow_nan=False)
 
@@ -121,14 +125,15 @@ def test_the_same_figures_get_the_same_answer_and_the_memory_survives_being_stor
 
 @settings(deadline=None)
 @given(
+    every=st.sampled_from(EVERY),
     rate=st.floats(0.05, 30),
     noise=st.lists(st.floats(-0.05, 0.05), min_size=120, max_size=120),
     start=st.integers(0, 20),
 )
 def test_under_a_steady_load_the_number_settles_and_moves_by_one_at_most(
-    rate: float, noise: list[float], start: int
+    every: float, rate: float, noise: list[float], start: int
 ) -> None:
-    ticks = Ticks(start, replace(LIMITS, max_instances=40))
+    ticks = Ticks(start, replace(LIMITS, max_instances=40), every=every)
 
     counts = [ticks.tick(added=rate * (1 + each), running=1).instances for each in noise]
 
@@ -158,19 +163,22 @@ def test_without_work_all_are_gone_in_the_end(history: list[Any]) -> None:
     assert ticks.repeat(40)[-1] == 0
 
 
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("rate", [0.3, 1.0, 2.5, 6.0, 11.0, 20.0])
 @pytest.mark.parametrize("seed", range(10))
-def test_arrivals_at_random_move_the_number_by_one_at_most(rate: float, seed: int) -> None:
-    """Two hours of them. Rates are means of thirty seconds, as Temporal's server counts them."""
-    ticks = Ticks(0, replace(LIMITS, max_instances=40))
+def test_arrivals_at_random_move_the_number_by_one_at_most(rate: float, seed: int, every: float) -> None:
+    """Two hours of them, after the first. Rates are means of thirty seconds, as Temporal's server counts them."""
+    ticks = Ticks(0, replace(LIMITS, max_instances=40), every=every)
     chance = Random(seed)
+    arrived = [0.0]
+    while arrived[-1] < 10_800:
+        arrived.append(arrived[-1] + chance.expovariate(rate))
 
     def counted() -> float:
-        arrived, instant = 0, chance.expovariate(rate)
-        while instant < 30:
-            arrived, instant = arrived + 1, instant + chance.expovariate(rate)
-        return arrived / 30
+        now = ticks.seconds + every
+        return (bisect(arrived, now) - bisect(arrived, now - 30)) / 30
 
-    settled = [ticks.tick(added=counted(), running=1).instances for _ in range(180)][60:]
+    counts = [ticks.tick(added=counted(), running=1).instances for _ in range(int(10_800 / every))]
+    settled = counts[len(counts) // 3 :]
 
     assert max(settled) - min(settled) <= 1

@@ -8,7 +8,7 @@ from functions.scaling.model import Observation
 from tests.benchmarks import trace
 from tests.benchmarks.simulate import __main__ as simulation
 from tests.benchmarks.simulate.fleet import COLD_START_SECONDS, Fleet
-from tests.benchmarks.simulate.loads import SECONDS, Load, Task, capacity, loads
+from tests.benchmarks.simulate.loads import SECONDS, Load, Task, bursts, capacity, loads
 from tests.benchmarks.simulate.scalers import Keda
 from tests.unit.scaling.builders import seen
 
@@ -117,3 +117,16 @@ def test_under_a_steady_load_ours_costs_less_than_keda_and_changes_less() -> Non
     assert ours["instance_hours"] < keda["instance_hours"] / 2
     assert ours["count_changes"] <= 5
     assert ours["wait_p95_s"] <= keda["wait_p95_s"]
+
+
+@pytest.mark.parametrize(("seed", "begins"), [(0, 0.0), (1, 7.0), (2, 31.0), (3, 52.0)])
+def test_a_sudden_burst_waits_no_longer_than_with_kedas_formula_and_costs_no_fifth_more(
+    seed: int, begins: float
+) -> None:
+    """Wherever between two looks it begins, and however its tasks fall."""
+    load = bursts(RECORDED, seed, begins)
+
+    ours, keda = map(simulation.figures, simulation.simulate(load, capacity(RECORDED)))
+
+    assert ours["wait_p95_s"] <= keda["wait_p95_s"]
+    assert ours["instance_hours"] <= 1.2 * keda["instance_hours"]

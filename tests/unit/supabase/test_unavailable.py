@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+from postgrest import AsyncPostgrestClient
 from postgrest.exceptions import APIError
-from supabase import AsyncClient
 
 from shared.ports import StoreUnavailable
 from shared.supabase import client as supabase_client
@@ -38,6 +38,9 @@ PERSON = "zanzibar@example.org"
         ({"code": PERSON, "message": PERSON}, "claim: an answer that is none of PostgREST's", None),
         ({"code": "ZANZI", "message": PERSON}, "claim: an answer that is none of PostgREST's", None),
         ({}, "claim: an answer that is none of PostgREST's", None),
+        # The gateway's: without a code, and its status is not handed on.
+        ({"message": "Invalid API key", "hint": PERSON}, "claim: HTTP 401", "401"),
+        ({"message": "No API key found in request", "hint": PERSON}, "claim: HTTP 401", "401"),
     ],
 )
 def test_of_an_answer_only_its_code_is_told(error: dict[str, Any], text: str, code: str | None) -> None:
@@ -52,6 +55,23 @@ def test_of_a_connection_only_the_kind_of_its_fault_is_told() -> None:
     assert (str(unavailable), unavailable.code) == ("claim: LocalProtocolError", None)
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (httpx.ConnectError(PERSON), "claim: no connection (ConnectError)"),
+        (httpx.ConnectTimeout(PERSON), "claim: no connection in time (ConnectTimeout)"),
+        (httpx.ReadTimeout(PERSON), "claim: no answer in time (ReadTimeout)"),
+        (httpx.ReadError(PERSON), "claim: the connection broke (ReadError)"),
+        (
+            httpx.RemoteProtocolError(PERSON),
+            "claim: the connection ended before there was an answer (RemoteProtocolError)",
+        ),
+    ],
+)
+def test_what_came_instead_of_an_answer_is_told_in_our_words(error: httpx.HTTPError, text: str) -> None:
+    assert str(store_unavailable("claim", error)) == text
+
+
 async def test_the_answer_that_quoted_a_row_is_no_cause_and_no_context_to_be_shown() -> None:
     client, http = await supabase_client.connect("http://supabase.example", "a-key")
     async with http:
@@ -63,6 +83,6 @@ async def test_the_answer_that_quoted_a_row_is_no_cause_and_no_context_to_be_sho
     assert raised.value.__suppress_context__
 
 
-def answering(client: AsyncClient, response: httpx.Response) -> None:
+def answering(client: AsyncPostgrestClient, response: httpx.Response) -> None:
     """Every request of the client's is answered so."""
-    client.postgrest.session._transport = httpx.MockTransport(lambda request: response)
+    client.session._transport = httpx.MockTransport(lambda request: response)

@@ -10,6 +10,7 @@ from listener.listener import Listener
 from listener.observed import observe_listener
 from shared.health.observations import TaskQueueObservation
 from shared.ports import FeedState, SchedulerPass, StoreUnavailable, Unaccounted
+from shared.shards import SHARDS, shard_of
 from tests.unit.listener.fakes import FakeFeed, FakeStore, FakeTemporal
 from tests.unit.telemetry.conftest import Recorded
 
@@ -28,11 +29,25 @@ def test_subscriptions_and_counters_are_read_live(recorded: Recorded) -> None:
     listener.counters.recovered_expired = 2
 
     live = recorded.latest("xnovu.listener.subscription.live")
-    assert (live[of(enterprise_id="ent1")], live[of(enterprise_id="ent2")]) == (1, 0)
+    assert live == {of(shard=str(shard_of("ent1"))): 1, of(shard=str(shard_of("ent2"))): 0}
     assert recorded.latest("xnovu.listener.subscriptions")[of(state="failed")] == 1
     assert recorded.latest("xnovu.listener.changes")[of(change="notification")] == 5
     assert recorded.latest("xnovu.listener.recovered")[of(cause="lease_expired")] == 2
     assert recorded.latest("xnovu.listener.temporal.available") == {frozenset(): 1}
+
+
+def test_thousands_of_enterprises_are_no_more_series_than_there_are_shards(recorded: Recorded) -> None:
+    many = [f"customer-{number}" for number in range(2000)]
+    feed = FakeFeed(many)
+    listener = Listener(feed, FakeStore(), FakeTemporal().workflows, many, sweep_interval_seconds=60)
+    observe_listener(listener)
+    feed.status.states.update(dict.fromkeys(many, FeedState.SUBSCRIBED))
+    feed.status.states[many[7]] = FeedState.RECONNECTING
+
+    live = recorded.latest("xnovu.listener.subscription.live")
+
+    assert len(live) == SHARDS
+    assert [shard for shard, heard in live.items() if not heard] == [of(shard=str(shard_of(many[7])))]
 
 
 class FakeOrchestrationStore:
@@ -43,6 +58,9 @@ class FakeOrchestrationStore:
         if self.is_away:
             raise StoreUnavailable("restarting")
         return Unaccounted(7, 12.5)
+
+    async def unaccounted_in(self, shards: Collection[int], *, older_than_seconds: int) -> Unaccounted:
+        raise AssertionError("the orchestration's alone")
 
     async def scheduler_passes(self, enterprise_ids: Collection[str]) -> list[SchedulerPass]:
         return []

@@ -10,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from shared.notification.models import Channel
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.ports import TriggerAccepted, TriggerFault, TriggerRefused
+from shared.telemetry.enterprise_names import OTHERS, EnterpriseNames
 from shared.temporal.messages import NotificationProcessingInput
 from tests.unit.telemetry.conftest import Recorded
 from tests.unit.worker.builders import (
@@ -31,6 +32,7 @@ async def deliver(
     *ids: int,
     trigger: FakeTrigger | None = None,
     renderer: FakeRenderer | None = None,
+    enterprise_id: str = "ent1",
     **info: Any,
 ) -> None:
     subject = NotificationDelivery(
@@ -43,7 +45,13 @@ async def deliver(
     )
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, **info)
-    await environment.run(subject.deliver, NotificationProcessingInput("ent1", list(ids)))
+    await environment.run(subject.deliver, NotificationProcessingInput(enterprise_id, list(ids)))
+
+
+@pytest.fixture(autouse=True)
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is named yet, whatever the process has counted; one is, and one more in trouble."""
+    monkeypatch.setattr("worker.measured.names", EnterpriseNames(most=1, most_in_trouble=1))
 
 
 async def test_outcomes_are_counted_by_enterprise_type_and_channels(recorded: Recorded) -> None:
@@ -65,6 +73,28 @@ async def test_outcomes_are_counted_by_enterprise_type_and_channels(recorded: Re
     assert recorded.value("xnovu.notifications", invalid) == 1
     assert recorded.value("xnovu.notifications", unread) == 1
     assert recorded.value("xnovu.delivery.duration") == 1
+
+
+async def test_who_comes_late_is_counted_with_others_until_something_of_his_fails(recorded: Recorded) -> None:
+    def sent(name: str) -> float | None:
+        attributes = {"xnovu.enterprise.id": name, "xnovu.outcome": "SENT"}
+        return recorded.value(
+            "xnovu.notifications", {**attributes, "xnovu.workflow.type": "STATIC", "xnovu.channels": "EMAIL"}
+        )
+
+    def good() -> FakeStore:
+        return FakeStore(a_notification(1, channels=(Channel.EMAIL,)))
+
+    for enterprise_id in ("first", "second", "third"):
+        await deliver(good(), 1, enterprise_id=enterprise_id)
+    await deliver(FakeStore(a_notification(1, recipients=())), 1, enterprise_id="third")
+    await deliver(good(), 1, enterprise_id="third")
+    await deliver(FakeStore(a_notification(1, recipients=())), 1, enterprise_id="second")
+
+    assert [sent(name) for name in ("first", "second", "third", OTHERS)] == [1, None, 1, 2]
+    of_fourth = {"xnovu.enterprise.id": OTHERS, "xnovu.outcome": "FAILED", "xnovu.code": "invalid_recipients"}
+    kind = {"xnovu.workflow.type": "STATIC", "xnovu.channels": ""}
+    assert recorded.value("xnovu.notifications", {**of_fourth, **kind}) == 1
 
 
 async def test_an_outcome_that_was_not_written_is_not_counted(recorded: Recorded) -> None:

@@ -1,8 +1,8 @@
 """Builders and small fakes of the ports: a test states only what matters to it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode
@@ -12,6 +12,8 @@ from worker.activities.addressing import Addressing
 from worker.activities.doubt import DoubtRules, Doubts
 from worker.rendering.renderer import RenderedContent
 from worker.rendering.request import RenderDelayed, RenderRequest, RenderResult
+
+Port = TypeVar("Port")
 
 STATIC = NovuWorkflow(key="welcome", type=WorkflowType.STATIC)
 DYNAMIC = NovuWorkflow(key="receipt", type=WorkflowType.DYNAMIC, template_references={Channel.EMAIL: "receipt-email"})
@@ -197,12 +199,17 @@ class FakeCredentials:
         return self.answers.get(recipient.subscriber_id, TriggerAccepted())
 
 
+def same(port: Port) -> Callable[[str], Port]:
+    """The same for every enterprise."""
+    return lambda _: port
+
+
 def an_addressing(recipients: FakeRecipients | None = None, credentials: FakeCredentials | None = None) -> Addressing:
-    return Addressing(recipients or FakeRecipients(), credentials or FakeCredentials())
+    return Addressing(recipients or FakeRecipients(), same(credentials or FakeCredentials()))
 
 
 def doubts(taken: FakeTaken | None = None, *, wait_seconds: float = 0.0, idempotent: bool = False) -> Doubts:
-    return Doubts(taken or FakeTaken(), DoubtRules(wait_seconds, idempotent))
+    return Doubts(same(taken or FakeTaken()), DoubtRules(wait_seconds, idempotent))
 
 
 class FakeRenderer:

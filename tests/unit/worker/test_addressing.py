@@ -127,29 +127,11 @@ async def test_a_refusal_of_credentials_is_noted_and_the_notification_goes_out(
     assert "recipient_credentials_refused" in caplog.messages
 
 
-async def test_claims_are_renewed_while_many_credentials_are_given() -> None:
-    times = iter(range(0, 1_000, 50))
-    many = {each: Recipient(each, {}, FCM, "hash") for each in recipients(3 * PORTION)}
-    known = FakeRecipients()
-    addressing = Addressing(known, FakeCredentials(), clock=lambda: next(times))
-    renewals: list[int] = []
-
-    async def renew() -> None:
-        renewals.append(len(known.kept))
-
-    kept = await addressing.keep("ent1", many.values(), renew, renew_every_seconds=40)
-
-    assert kept.fault is None
-    assert renewals == [PORTION, 2 * PORTION, 3 * PORTION]
-
-
 async def test_in_an_outage_no_more_are_given_and_all_that_is_left_counts_as_faulted() -> None:
     many = {each: Recipient(each, {}, FCM, "hash") for each in recipients(3 * PORTION)}
     credentials = FakeCredentials(dict.fromkeys(many, TriggerFault("ConnectError")))
 
-    async def renew() -> None: ...
-
-    kept = await an_addressing(credentials=credentials).keep("ent1", many.values(), renew, renew_every_seconds=40)
+    kept = await an_addressing(credentials=credentials).keep("ent1", many.values())
 
     assert kept.faulted == set(many)
     assert len(credentials.given) < 20

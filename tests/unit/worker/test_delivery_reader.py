@@ -104,7 +104,7 @@ class Activity:
 
 def reader(accounts: Accounts, activity: Activity, *, follows_reading: bool = False) -> DeliveryReader:
     return DeliveryReader(
-        accounts, activity, requests_per_second=1e6, retention_seconds=3600, follows_reading=follows_reading
+        accounts, lambda _: activity, requests_per_second=1e6, retention_seconds=3600, follows_reading=follows_reading
     )
 
 
@@ -299,3 +299,23 @@ async def test_whoever_reads_begins_second_tries_and_looks_again_at_once() -> No
     await reader(others, Activity()).look()
 
     assert (len(accounts.readers), others.readers) == (1, [])
+
+
+async def test_a_key_with_which_novu_does_not_tell_keeps_nobody_else_s_from_being_told() -> None:
+    accounts = Accounts(look(1, enterprise_id="acme"), look(2, enterprise_id="globex"))
+    away, answers = Activity(error=ActivityUnavailable("HTTP 401")), Activity(entry(2))
+    subject = DeliveryReader(
+        accounts,
+        {"acme": away, "globex": answers}.__getitem__,
+        requests_per_second=1e6,
+        retention_seconds=3600,
+        follows_reading=False,
+    )
+
+    seconds = await subject.look()
+
+    assert accounts.looked == [LookedAt(2, True, None)], "the other is looked at again when its lease is over"
+    assert len(away.asked) == len(answers.asked) == 1
+    assert seconds == 0
+    accounts.taken = TakenLooks(True, (look(1, enterprise_id="acme"),))
+    assert await subject.look() > 0, "nobody tells"

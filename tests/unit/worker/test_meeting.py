@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from worker.meeting import current_meeting, side_by_side
+from tests.unit.virtual_time import run_virtually
+from worker.meeting import PATIENCE_SECONDS, current_meeting, side_by_side
 
 FOR_EVER = 3600.0
 
@@ -155,3 +156,19 @@ async def test_cancelling_reaches_what_is_under_way() -> None:
             await meet(deliver, 1, 2)
 
     assert cancelled.is_set()
+
+
+def test_who_come_one_after_the_other_are_waited_for_but_not_for_ever() -> None:
+    double = Doubling()
+    comes_after = [0.0, 0.09, 0.18, 0.27, 0.36, 0.45, 0.54, 1.0]
+
+    async def deliver(number: int) -> None:
+        one = current_meeting()
+        assert one is not None
+        await asyncio.sleep(comes_after[number])
+        await one.call("double", number, double)
+
+    run_virtually(meet(deliver, *range(len(comes_after)), patience_seconds=PATIENCE_SECONDS))
+
+    # The sixth came within half a second of the first, the seventh did not; the eighth is the last there is.
+    assert double.calls == [[0, 1, 2, 3, 4, 5], [6], [7]]

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import json
 import logging
@@ -10,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from shared.notification.models import Channel, ClaimedBatch, Template
+from shared.notification.models import Channel, ClaimedBatch, Notification, Template
 from shared.notification.outcomes import Failed, Refusal, RefusalCode, Sent
 from shared.ports import FaultCode, HeldClaim, PutOff, StoreAnswerTooLarge, TriggerAccepted, TriggerEvent, TriggerFault
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
@@ -28,6 +29,8 @@ from worker.activities.addressing import Addressing
 from worker.activities.doubt import Doubts
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
+from worker.activities.putting_off import LARGE_AT_ONCE
+from worker.rendering.request import RenderRequest, RenderResult
 from worker.turns import UNCOUNTED, Turns
 
 LEASE_SECONDS = 120
@@ -40,6 +43,7 @@ def delivery(
     addressing: Addressing | None = None,
     turns: Turns = UNCOUNTED,
     judge: Doubts | None = None,
+    lease_seconds: int = LEASE_SECONDS,
 ) -> NotificationDelivery:
     return NotificationDelivery(
         store,
@@ -47,7 +51,7 @@ def delivery(
         renderer or FakeRenderer(),
         addressing or an_addressing(),
         judge or doubts(),
-        claim_lease_seconds=LEASE_SECONDS,
+        claim_lease_seconds=lease_seconds,
         turns=turns,
     )
 
@@ -205,6 +209,23 @@ async def test_giving_up_records_the_cause_on_what_is_still_ours() -> None:
 
     assert result.failed == {"2": "delivery_timed_out"}
     assert "NovuFault: 503" in str(store.recorded[2])
+
+
+async def test_the_log_names_the_template_and_the_line_of_a_failure_and_quotes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever is woken by failures sees at once which text to mend."""
+    store = FakeStore(a_notification(1, workflow=DYNAMIC, channels=("EMAIL",)))
+    details = {"template": "welcome-mail", "line": 3, "variable": "zanzibar.name", "novu": "zanzibar"}
+    refusal = Refusal(RefusalCode.TEMPLATE_UNDEFINED_VARIABLE, "zanzibar is undefined", details)
+
+    await deliver(delivery(store, renderer=FakeRenderer(refusal)), 1)
+
+    [record] = [each for each in caplog.records if each.message == "notification_failed"]
+    assert (record.__dict__["code"], record.__dict__["template"], record.__dict__["line"]) == (
+        *("template_undefined_variable", "welcome-mail", 3),
+    )
+    assert "zanzibar" not in str(record.__dict__)
 
 
 async def test_logs_name_ids_and_codes_but_neither_recipients_nor_payload(caplog: pytest.LogCaptureFixture) -> None:
@@ -394,6 +415,47 @@ async def test_what_is_not_ours_is_not_waited_for() -> None:
     assert result == NotificationProcessingResult(not_claimed=2)
 
 
+class SlowStore(FakeStore):
+    """Each claim takes until it is let go on."""
+
+    def __init__(self, *rows: Notification) -> None:
+        super().__init__(*rows)
+        self.goes_on = asyncio.Event()
+
+    async def claim(
+        self,
+        enterprise_id: str,
+        notification_ids: Sequence[int],
+        *,
+        claim_owner: str,
+        lease_seconds: int,
+        uncalled: bool = False,
+    ) -> ClaimedBatch:
+        claimed = await super().claim(
+            enterprise_id, notification_ids, claim_owner=claim_owner, lease_seconds=lease_seconds, uncalled=uncalled
+        )
+        await self.goes_on.wait()
+        return claimed
+
+
+async def test_of_many_large_deliveries_that_are_put_off_few_hold_their_rows_at_once_and_a_small_one_passes() -> None:
+    large = [list(range(first, first + 50)) for first in range(0, 250, 50)]
+    store = SlowStore(*(a_notification(number) for number in range(251)))
+    subject = delivery(store, turns=FakeTurns(*[FULL] * 6))
+
+    deliveries = [asyncio.create_task(deliver(subject, *ids)) for ids in [*large, [250]]]
+    for _ in range(1_000):  # until everybody has come as far as he can, however long the machine takes for it
+        await asyncio.sleep(0)
+    first = list(store.claimed)
+    store.goes_on.set()
+    ends = await asyncio.gather(*deliveries, return_exceptions=True)
+
+    assert first == [*large[:LARGE_AT_ONCE], [250]]
+    assert sorted(store.claimed) == [*large, [250]]
+    assert [type(end) for end in ends] == [ApplicationError] * 6
+    assert store.faults == dict.fromkeys(range(251), (FaultCode.NOVU_RATE, 1))
+
+
 async def test_being_put_off_is_no_attempt_that_failed() -> None:
     store = FakeStore(*(a_notification(number) for number in range(5)))
     trigger = FakeTrigger()
@@ -452,3 +514,29 @@ async def test_rows_that_together_make_too_large_an_answer_are_claimed_one_by_on
 
     assert raised.value.type == "InternalFault"
     assert sorted(store.recorded) == [1, 3]
+
+
+class SlowRenderer(FakeRenderer):
+    """Takes longer than two of a claim's renewals are apart; meanwhile another worker takes one of the rows up."""
+
+    def __init__(self, store: FakeStore, taken: int) -> None:
+        super().__init__()
+        self._store = store
+        self._taken = taken
+
+    async def render(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        self._store.lost.add(self._taken)
+        await asyncio.sleep(2.5)
+        return await super().render(requests)
+
+
+async def test_claims_are_renewed_while_rows_are_rendered_and_what_is_lost_meanwhile_is_not_sent() -> None:
+    dynamic = {"workflow": DYNAMIC, "channels": (Channel.EMAIL,)}
+    store, trigger = FakeStore(a_notification(1, **dynamic), a_notification(2, **dynamic)), FakeTrigger()
+    subject = delivery(store, trigger, SlowRenderer(store, taken=2), lease_seconds=3)
+
+    result = await deliver(subject, 1, 2)
+
+    assert store.renewed == [{1: 0, 2: 0}, {1: 0}]
+    assert [event.transaction_id for event in trigger.events] == ["xnovu.1"]
+    assert (result.sent, result.not_claimed) == (1, 1)

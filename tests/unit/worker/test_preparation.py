@@ -5,6 +5,7 @@ import pytest
 
 from shared.notification.models import Channel, SecondTry
 from shared.notification.outcomes import RefusalCode
+from shared.notification.recipients import ERASED
 from tests.unit.worker.builders import DYNAMIC, STATIC, a_notification, recipients
 from worker.activities.preparation import channels_of, find_refusal, trigger_events, unsent_calls
 from worker.rendering.renderer import RenderedContent
@@ -68,6 +69,25 @@ def test_nothing_is_refused_of_what_novu_has_or_nobody_knows(
     known: frozenset[Channel] | None, channels: tuple[Channel, ...]
 ) -> None:
     assert find_refusal(a_notification(workflow=replace(DYNAMIC, novu_channels=known), channels=channels)) is None
+
+
+def test_nothing_goes_to_who_was_erased_and_the_others_keep_their_chunks() -> None:
+    people = list(recipients(201))
+    for place in (1, 2, 201):
+        people[place - 1] = f"{ERASED}{place:012}"
+
+    events = trigger_events(a_notification(recipients=tuple(people)), STATIC, {})
+
+    assert [event.chunk for event in events] == [0, 1]
+    assert list(events[0].recipients) == people[2:100]
+    assert list(events[1].recipients) == people[100:200]
+
+
+def test_a_row_for_nobody_but_the_erased_is_refused() -> None:
+    refusal = find_refusal(a_notification(recipients=(f"{ERASED}{1:012}",)))
+
+    assert refusal is not None
+    assert refusal.code is RefusalCode.INVALID_RECIPIENTS
 
 
 def test_a_static_notification_passes_its_payload_through() -> None:

@@ -45,7 +45,7 @@ def retracted(notification_id: int, recipients: int = 1, **fields: Any) -> Retra
 
 
 async def cancel(store: FakeStore, novu: FakeNovu, *ids: int) -> NotificationRetractionResult:
-    subject = RetractionCancelling(store, novu)
+    subject = RetractionCancelling(store, lambda _: novu)
     result: NotificationRetractionResult = await ActivityEnvironment().run(
         subject.cancel_retracted, NotificationRetractionInput("ent1", list(ids))
     )

@@ -25,8 +25,9 @@ def rule(rule_id: int, cron: str, *, error: str | None = None, **fields: Any) ->
 
 
 class FakeStore:
-    def __init__(self, *rules: CronRule, skipped_once: tuple[int, ...] = ()) -> None:
+    def __init__(self, *rules: CronRule, skipped_once: tuple[int, ...] = (), time_zone: str | None = None) -> None:
         self._rules = rules
+        self._time_zone = time_zone
         self._skipped = skipped_once
         self.looks = 0
         self.firings: list[RuleFirings] = []
@@ -36,7 +37,7 @@ class FakeStore:
     async def cron_rules(self, enterprise_id: str) -> CronRules:
         decided = {firing.rule_id: firing.decided_through for firing in self.firings}
         rules = [replace(rule, fired_through=decided.get(rule.id, rule.fired_through)) for rule in self._rules]
-        return CronRules(NOON, tuple(rules))
+        return CronRules(NOON, tuple(rules), self._time_zone)
 
     async def fire_rules(
         self, enterprise_id: str, firings: Sequence[RuleFirings], *, next_due_at: datetime | None
@@ -157,3 +158,14 @@ async def test_rules_that_always_fire_keep_no_other_from_being_decided(monkeypat
     await run(store)
 
     assert store.firings[0].rule_id == 9
+
+
+async def test_a_rule_that_names_no_zone_fires_in_its_enterprise_s() -> None:
+    named = rule(2, "0 14 * * *", trigger_config={"cron": "0 14 * * *", "timezone": "Europe/London"})
+    store = FakeStore(rule(1, "0 14 * * *"), named, time_zone="Europe/Berlin")
+
+    looked = await run(store)
+
+    assert store.firings == []
+    assert store.next_due_at == NOON + timedelta(hours=1), "two o'clock in Berlin, and an hour later in London"
+    assert looked.sleep_seconds == 3600

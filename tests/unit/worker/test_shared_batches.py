@@ -314,3 +314,12 @@ async def test_what_an_earlier_version_left_in_its_heartbeat_is_understood() -> 
     result = await deliver(delivery(stores), attempt=2, heartbeat_details=[{"sent": 4, "failed": {}}, 1])
 
     assert result.sent == 7
+
+
+async def test_what_a_later_version_left_in_its_heartbeat_is_no_reason_to_fail_after_a_roll_back() -> None:
+    stores = Stores()
+    left = [{"sent": 4, "failed": {}, "of tomorrow": 1}, 1, None, {}, ["of tomorrow"]]
+
+    result = await deliver(delivery(stores), attempt=2, heartbeat_details=left)
+
+    assert result.sent == 7

@@ -15,7 +15,7 @@ from shared.novu.rates.lanes import lane_of
 from stack.novu_sink.api.answers import Refused
 from stack.novu_sink.api.tokens import Tokens
 from tests.unit.novu.rates.doubles import SharedTokens
-from tests.unit.novu.rates.virtual_time import run_virtually
+from tests.unit.virtual_time import run_virtually
 from worker.turns import Turns
 
 BATCH_ROWS = 250

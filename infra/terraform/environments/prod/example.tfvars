@@ -2,7 +2,7 @@
 # deployment. Every variable of xnovu_app (its README lists them) may stand here; in what the three environments differ is at the end.
 project_id     = "my-project-prod"
 region         = "europe-west3"
-enterprise_ids = ["acme"]
+enterprise_ids = ["acme"] # or ["*"]: every enterprise that the database knows
 supabase_url   = "https://abcdefghijklmnopqrst.supabase.co"
 alert_emails   = ["oncall@example.org"]
 runbook_url    = "https://example.org/xnovu/docs/runbook.md"

@@ -4,8 +4,8 @@
 locals {
   named = { for name in var.secrets : name => "${var.prefix}-${replace(name, "_", "-")}" }
 
-  # Novu's key is the worker's alone, and what Novu signs with is the webhook's.
-  common = setsubtract(var.secrets, ["novu_secret_key", "novu_webhook_secrets"])
+  # Novu's keys are the worker's alone, and what Novu signs with is the webhook's.
+  common = toset([for name in var.secrets : name if !startswith(name, "novu_")])
 
   parts = {
     autoscale = local.common

@@ -15,9 +15,11 @@ resource "google_cloud_run_v2_service" "main" {
   template {
     service_account = var.service_account_email
     labels          = var.labels
-    # The functions answer within 8 s whatever happens (docs/functions.md).
-    timeout                          = "15s"
-    max_instance_request_concurrency = var.concurrency
+    # The functions answer within 8 s whatever happens (docs/functions.md), but for autoscale's longer calls.
+    timeout = "${var.timeout_seconds}s"
+    # Less than a whole processor is to be had for one call at a time, in the first generation alone.
+    max_instance_request_concurrency = var.cpu < 1 ? 1 : var.concurrency
+    execution_environment            = var.cpu < 1 ? "EXECUTION_ENVIRONMENT_GEN1" : null
 
     scaling {
       min_instance_count = 0
@@ -66,7 +68,7 @@ resource "google_cloud_run_v2_service" "main" {
         cpu_idle          = !var.cpu_always
         startup_cpu_boost = true
         limits = {
-          cpu    = "1"
+          cpu    = tostring(var.cpu)
           memory = var.memory
         }
       }

@@ -4,6 +4,17 @@ variable "concurrency" {
   default     = 40
 }
 
+variable "cpu" {
+  description = "Processors of an instance; below 1 it answers one call at a time."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.cpu >= 1 || (var.cpu >= 0.08 && !var.cpu_always)
+    error_message = "cpu must be at least 0.08, and at least 1 with cpu_always: Cloud Run bills less by the call only."
+  }
+}
+
 variable "cpu_always" {
   description = "Whether an instance has its processor between calls too (billed by instance). Traces of a function's last calls are sent then."
   type        = bool
@@ -115,6 +126,12 @@ variable "target" {
     condition     = contains(["autoscale", "health", "status", "trigger", "webhook"], var.target)
     error_message = "target must be health, status, trigger, autoscale or webhook."
   }
+}
+
+variable "timeout_seconds" {
+  description = "After so long Cloud Run ends a call."
+  type        = number
+  default     = 15
 }
 
 variable "vpc_access" {

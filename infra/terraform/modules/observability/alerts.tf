@@ -6,6 +6,7 @@ locals {
     autoscaled         = var.autoscaler_mode != "fixed"
     autoscale_function = var.autoscaler_mode == "function"
     minimum_instances  = var.worker_min_instances >= 1
+    several_listeners  = var.listener_count > 1
   }
 
   alerts = {

@@ -4,6 +4,7 @@ locals {
   names = {
     listener_pool_name   = var.listener_pool_name
     prefix               = var.prefix
+    listener_count       = var.listener_count
     worker_max_instances = var.worker_max_instances
     worker_pool_name     = var.worker_pool_name
   }

@@ -35,6 +35,12 @@ variable "labels" {
   default     = {}
 }
 
+variable "listener_count" {
+  description = "How many listeners there are to be. With several, one that does not report is told of."
+  type        = number
+  default     = 1
+}
+
 variable "listener_pool_name" {
   description = "Name of the listener's worker pool."
   type        = string

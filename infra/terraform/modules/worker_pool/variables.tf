@@ -3,17 +3,6 @@ variable "args" {
   type        = list(string)
 }
 
-variable "counted_by" {
-  description = "Who sets the number of instances: terraform, or scaler (Terraform sets it once, then leaves it alone)."
-  type        = string
-  default     = "terraform"
-
-  validation {
-    condition     = contains(["scaler", "terraform"], var.counted_by)
-    error_message = "counted_by must be terraform or scaler."
-  }
-}
-
 variable "cpu" {
   description = "Processors of an instance: 1, 2, 4, 6 or 8."
   type        = string
@@ -46,11 +35,11 @@ variable "image" {
 }
 
 variable "instances" {
-  description = "How many instances; with counted_by = scaler, how many at first."
+  description = "How many instances; null: a scaler sets that, and Terraform leaves it alone."
   type        = number
 
   validation {
-    condition     = var.instances >= 0 && floor(var.instances) == var.instances
+    condition     = var.instances == null ? true : var.instances >= 0 && floor(var.instances) == var.instances
     error_message = "instances must be a whole number, 0 or more."
   }
 }

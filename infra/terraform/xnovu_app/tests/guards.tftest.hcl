@@ -129,18 +129,6 @@ run "there_is_no_other_autoscaler" {
   ]
 }
 
-run "the_function_scales_one_pool" {
-  command = plan
-
-  variables {
-    worker_versioning = true # the function scales one pool
-  }
-
-  expect_failures = [
-    var.worker_versioning,
-  ]
-}
-
 run "temporal_scales_a_pool_for_each_build" {
   command = plan
 
@@ -158,7 +146,48 @@ run "what_is_right_is_let_through" {
   command = plan
 
   assert {
-    condition     = { for name, pool in module.worker : name => pool.instances } == { xnovu-prod-worker = 1 }
-    error_message = "One worker at first."
+    condition     = keys(module.worker) == ["xnovu-prod-worker"] && module.listener.instances == 1
+    error_message = "A worker pool, and a listener."
+  }
+}
+
+run "everybody_is_not_one_of_a_list" {
+  command = plan
+
+  variables {
+    enterprise_ids = ["*", "acme"]
+  }
+
+  expect_failures = [
+    var.enterprise_ids,
+  ]
+}
+
+run "a_list_is_the_workers_too" {
+  command = plan
+
+  assert {
+    condition = (
+      local.connections.DAEMON_ENTERPRISE_IDS == "acme,globex" && local.worker_environment.WORKER_ENTERPRISE_IDS == "acme,globex"
+    )
+    error_message = "Listener, functions and workers serve the same."
+  }
+}
+
+run "everybody_is_served" {
+  command = plan
+
+  variables {
+    enterprise_ids = ["*"]
+  }
+
+  assert {
+    condition     = local.connections.DAEMON_ENTERPRISE_IDS == "*" && local.functions.DAEMON_ENTERPRISE_IDS == "*"
+    error_message = "Listener and functions take everybody."
+  }
+
+  assert {
+    condition     = !contains(keys(local.worker_environment), "WORKER_ENTERPRISE_IDS")
+    error_message = "Workers of everybody have no list."
   }
 }

@@ -28,7 +28,7 @@ run "the_function_scales" {
     condition = (
       google_cloud_scheduler_job.autoscale[0].schedule == "* * * * *" &&
       google_cloud_scheduler_job.autoscale[0].http_target[0].http_method == "POST" &&
-      google_cloud_scheduler_job.autoscale[0].http_target[0].uri == "${output.functions.autoscale.uri}/autoscale" &&
+      google_cloud_scheduler_job.autoscale[0].http_target[0].uri == "${output.functions.autoscale.uri}/autoscale?looks=4" &&
       google_cloud_scheduler_job.autoscale[0].http_target[0].oidc_token[0].audience == output.functions.autoscale.uri &&
       google_cloud_scheduler_job.autoscale[0].http_target[0].oidc_token[0].service_account_email == output.service_accounts.scheduler
     )
@@ -42,7 +42,7 @@ run "the_function_scales" {
 
   assert {
     condition     = { for name, pool in module.worker : name => pool.instances } == { xnovu-staging-worker = 1 }
-    error_message = "One worker to begin with."
+    error_message = "One worker to begin with, as Cloud Run makes a pool of which nobody says a number."
   }
 }
 
@@ -55,7 +55,7 @@ run "terraform_leaves_the_number_to_the_scaler" {
 
   assert {
     condition     = { for name, pool in module.worker : name => pool.instances } == { xnovu-staging-worker = 1 }
-    error_message = "Terraform must not move the number again: ${jsonencode(keys(module.worker))}"
+    error_message = "Terraform must not move the number: ${jsonencode({ for name, pool in module.worker : name => pool.instances })}"
   }
 }
 
@@ -73,7 +73,7 @@ run "the_number_is_fixed" {
   assert {
     condition = (
       length(google_cloud_scheduler_job.autoscale) == 0 && length(google_cloud_run_v2_worker_pool_iam_member.autoscale) == 0 &&
-      !contains(keys(output.functions), "autoscale") && output.scaled_pools == []
+      !contains(keys(output.functions), "autoscale") && output.scaled_pools == [] && output.deploy_job == null && length(output.worker_builds) == 0
     )
     error_message = "Nobody scales."
   }
@@ -90,6 +90,43 @@ run "terraform_moves_a_fixed_number" {
   assert {
     condition     = { for name, pool in module.worker : name => pool.instances } == { xnovu-staging-worker = 5 }
     error_message = "Terraform moves the number."
+  }
+}
+
+run "the_function_scales_a_pool_for_each_build" {
+  command = plan
+
+  variables {
+    kept_worker_builds = ["europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"]
+    worker_builds      = ["europe-west3-docker.pkg.dev/project/xnovu/xnovu@sha256:bbbbbbbbbbbb0000000000000000000000000000000000000000000000000000"]
+    worker_versioning  = true
+  }
+
+  assert {
+    condition = local.scaled_by_function == [
+      "projects/project/locations/europe-west3/workerPools/xnovu-staging-worker-111111111111",
+      "projects/project/locations/europe-west3/workerPools/xnovu-staging-worker-aaaaaaaaaaaa",
+      "projects/project/locations/europe-west3/workerPools/xnovu-staging-worker-bbbbbbbbbbbb",
+    ]
+    error_message = "The current build's pool first, and those of builds before: ${jsonencode(local.scaled_by_function)}"
+  }
+
+  assert {
+    condition = (
+      contains(output.settings.autoscale, "TEMPORAL_WORKER_DEPLOYMENT_NAME") &&
+      toset([for binding in google_cloud_run_v2_worker_pool_iam_member.autoscale : binding.name]) == toset([for pool in local.scaled_by_function : reverse(split("/", pool))[0]])
+    )
+    error_message = "It knows the deployment, and may change each of these pools."
+  }
+
+  assert {
+    condition = (
+      output.deploy_job == "projects/project/locations/europe-west3/jobs/xnovu-staging-deploy" &&
+      google_cloud_run_v2_job.deploy[0].template[0].template[0].service_account == output.service_accounts.worker &&
+      google_cloud_run_v2_job.deploy[0].template[0].template[0].containers[0].args == tolist(["deploy", "set-current", "sha256:1111111111112222222222223333333333334444444444445555555555556666", "--wait", "300"]) &&
+      toset([for variable in google_cloud_run_v2_job.deploy[0].template[0].template[0].containers[0].env : variable.name]) == toset(["TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_NAMESPACE", "TEMPORAL_TASK_QUEUE", "TEMPORAL_TLS", "TEMPORAL_WORKER_DEPLOYMENT_NAME"])
+    )
+    error_message = "A job gives the new build the work, and knows no more than it takes."
   }
 }
 

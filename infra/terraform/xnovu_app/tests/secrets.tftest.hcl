@@ -53,3 +53,35 @@ run "versions_are_pinned_by_number" {
     error_message = "No value is read."
   }
 }
+
+run "keys_of_enterprises_own_reach_the_workers_alone" {
+  command = plan
+
+  variables {
+    novu_keys = { ACME = 4, BIG_CO = 1 }
+  }
+
+  override_data {
+    target = data.google_secret_manager_secret_version.main
+    values = { enabled = true, destroy_time = "" }
+  }
+
+  assert {
+    condition = (
+      local.worker_secrets["NOVU_SECRET_KEY__ACME"] == { secret = "xnovu-prod-novu-secret-key-acme", version = 4 } &&
+      local.worker_secrets["NOVU_SECRET_KEY__BIG_CO"] == { secret = "xnovu-prod-novu-secret-key-big-co", version = 1 } &&
+      alltrue([for name in keys(local.other_secrets) : !startswith(name, "NOVU_")])
+    )
+    error_message = "By reference and number: ${jsonencode(local.worker_secrets)}"
+  }
+}
+
+run "a_key_s_name_is_that_of_a_variable" {
+  command = plan
+
+  variables {
+    novu_keys = { "acme" = 1 }
+  }
+
+  expect_failures = [var.novu_keys]
+}

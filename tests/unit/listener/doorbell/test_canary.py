@@ -14,7 +14,7 @@ from listener.doorbell.losses import SocketLost
 from listener.doorbell.pulse import Pulse
 from listener.doorbell.timing import FeedTiming
 from shared.ports import FeedWay, NotificationStore, StoreUnavailable
-from tests.unit.listener.doorbell.clockless_loop import run_without_waiting
+from tests.unit.virtual_time import run_virtually
 
 TIMING = FeedTiming()
 
@@ -74,7 +74,7 @@ def scene(play: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     """A test that waits for nothing."""
 
     def test() -> None:
-        run_without_waiting(play())
+        run_virtually(play())
 
     test.__name__ = play.__name__
     return test

@@ -10,7 +10,7 @@ from listener.doorbell.pulse import Pulse
 from listener.doorbell.timing import FeedTiming
 from shared.ports import FeedStatus, FeedWay
 from shared.supervision import Supervisor
-from tests.unit.listener.doorbell.clockless_loop import run_without_waiting
+from tests.unit.virtual_time import run_virtually
 
 TIMING = FeedTiming()
 
@@ -87,7 +87,7 @@ def scene(play: Callable[[Scene], Coroutine[Any, Any, None]], *, has_first: bool
         assert not is_running(it.second)
 
     def test() -> None:
-        run_without_waiting(run())
+        run_virtually(run())
 
     test.__name__ = play.__name__
     return test

@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed
 
 from listener.doorbell import reader_callbacks
 from listener.doorbell.feed import DoorbellFeed
-from listener.doorbell.shards import shard_of
 from listener.doorbell.timing import FeedTiming
 from listener.hearing import feed_for
 from shared.ports import (
@@ -29,6 +28,7 @@ from shared.ports import (
     RowScheduled,
     RuleChanged,
 )
+from shared.shards import shard_of
 from tests.unit.listener.doorbell.phoenix_server import PhoenixServer, SingingStore, phoenix_server
 from tests.unit.listener.fakes import eventually
 
@@ -50,7 +50,7 @@ IMPATIENT = FeedTiming(
     close_timeout=3,
 )
 DOUBTFUL = replace(IMPATIENT, confirm_timeout=0.6, probe_timeout=0.6, canary_timeout=0.6, silence_limit=1.2)
-"""For tests of doubts: on a busy machine answers and beats may well be as late as that."""
+"""For tests of doubts: within what `eventually` waits."""
 ENTERPRISES = ["ent1", "ent2"]
 
 

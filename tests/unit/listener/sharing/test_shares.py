@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.counters import ListenerCounters
-from listener.doorbell.shards import SHARDS, shard_of, shards_of
 from listener.listener import Listener
 from listener.sharing.shares import ALIVE_SECONDS, ALONE_SECONDS, SHARE_SECONDS, Shares
 from listener.sharing.term import SETTLED_WITHIN_SECONDS
 from shared.ports import FeedState, FeedStatus
+from shared.shards import SHARDS, shard_of, shards_of
 from shared.supervision import Supervisor
-from tests.unit.listener.doorbell.clockless_loop import run_without_waiting
 from tests.unit.listener.sharing.fake_share_store import FakeShareStore
+from tests.unit.virtual_time import run_virtually
 
 ENTERPRISES = [f"enterprise-{number}" for number in range(100)]
 ALL = frozenset(range(SHARDS))
@@ -37,6 +37,10 @@ class FakeListener:
     def states(self) -> dict[str, FeedState]:
         hears = self.flows() and asyncio.get_running_loop().time() >= self.began_at + self.begins_seconds
         return dict.fromkeys(self.enterprise_ids, FeedState.SUBSCRIBED if hears else FeedState.RECONNECTING)
+
+    @property
+    def is_heard(self) -> bool:
+        return set(self.states().values()) == {FeedState.SUBSCRIBED}
 
     async def run(self, stop: asyncio.Event) -> None:
         self.began_at, self.runs = asyncio.get_running_loop().time(), True
@@ -144,7 +148,7 @@ def scene(play: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], No
                 await process.die()
 
     def test() -> None:
-        run_without_waiting(run())
+        run_virtually(run())
 
     test.__name__ = play.__name__
     return test
@@ -299,7 +303,7 @@ def test_whoever_comes_and_goes_no_shard_is_unheard_but_after_one_went(
             for process in it.processes:
                 await process.die()
 
-    run_without_waiting(run())
+    run_virtually(run())
 
 
 async def _begin_three(it: Scene) -> None:

@@ -14,7 +14,7 @@ from shared.ports import FaultCode, PutOff, StoreUnavailable
 from stack.novu_sink.api.answers import Refused
 from stack.novu_sink.api.tokens import Tokens
 from tests.unit.novu.rates.doubles import SharedTokens
-from tests.unit.novu.rates.virtual_time import run_virtually
+from tests.unit.virtual_time import run_virtually
 
 FREE = limits_of("free", {})
 

@@ -40,6 +40,22 @@ run "what_novu_signs_with_is_the_webhooks_alone" {
   }
 }
 
+run "keys_of_enterprises_own_are_the_workers_alone" {
+  command = plan
+
+  variables {
+    secrets = ["novu_secret_key", "novu_secret_key_acme", "supabase_service_role_key"]
+  }
+
+  assert {
+    condition = (
+      contains(output.secret_readers.worker, "xnovu-prod-novu-secret-key-acme") &&
+      alltrue([for part, secrets in output.secret_readers : part == "worker" || !contains(secrets, "xnovu-prod-novu-secret-key-acme")])
+    )
+    error_message = "As Novu's key of the deployment: ${jsonencode(output.secret_readers)}"
+  }
+}
+
 run "who_scales" {
   variables {
     temporal_principals = ["serviceAccount:a@temporal.example", "serviceAccount:b@temporal.example"]

@@ -172,6 +172,19 @@ run "a_fixed_number_of_workers_needs_no_alert_on_a_scaler" {
   }
 }
 
+run "of_several_listeners_one_that_is_missing_is_told_of" {
+  command = plan
+
+  variables {
+    listener_count = 3
+  }
+
+  assert {
+    condition     = output.alerts.listeners_missing == "warning" && endswith(google_monitoring_alert_policy.main["listeners_missing"].conditions[0].condition_prometheus_query_language[0].query, "< 3")
+    error_message = "There are to be three: ${google_monitoring_alert_policy.main["listeners_missing"].conditions[0].condition_prometheus_query_language[0].query}"
+  }
+}
+
 run "temporals_own_scaling_has_none_of_our_scalers_metrics" {
   command = plan
 

@@ -1,4 +1,4 @@
-# The pool is written twice; but for who counts, the two are one.
+# One pool, whoever counts.
 
 mock_provider "google" {}
 
@@ -21,8 +21,8 @@ run "counted_by_terraform" {
   command = plan
 
   assert {
-    condition     = length(google_cloud_run_v2_worker_pool.fixed) == 1 && length(google_cloud_run_v2_worker_pool.scaled) == 0
-    error_message = "One pool."
+    condition     = google_cloud_run_v2_worker_pool.main.scaling[0].manual_instance_count == 2
+    error_message = "As many as Terraform says."
   }
 
   assert {
@@ -35,7 +35,7 @@ run "counted_by_terraform" {
 
   assert {
     condition = alltrue([
-      for container in google_cloud_run_v2_worker_pool.fixed[0].template[0].containers :
+      for container in google_cloud_run_v2_worker_pool.main.template[0].containers :
       container.startup_probe[0].http_get[0].path == "/startup" && container.liveness_probe[0].http_get[0].path == "/livez" &&
       container.startup_probe[0].period_seconds * container.startup_probe[0].failure_threshold <= 240
     ])
@@ -47,23 +47,23 @@ run "counted_by_a_scaler" {
   command = plan
 
   variables {
-    counted_by = "scaler"
+    instances = null
   }
 
   assert {
-    condition     = length(google_cloud_run_v2_worker_pool.fixed) == 0 && length(google_cloud_run_v2_worker_pool.scaled) == 1
-    error_message = "One pool."
+    condition     = length(google_cloud_run_v2_worker_pool.main.scaling) == 0
+    error_message = "Terraform says no number."
   }
 }
 
-run "nobody_else_counts" {
+run "half_an_instance_is_refused" {
   command = plan
 
   variables {
-    counted_by = "both"
+    instances = 0.5
   }
 
-  expect_failures = [var.counted_by]
+  expect_failures = [var.instances]
 }
 
 run "half_a_processor_is_refused" {

@@ -1,0 +1,67 @@
+"""Faults of the REST half on request: what gateways, networks and pools do to calls, whatever the call was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stack.edge.realtime.disturbances import Disturbances
+from stack.edge.rest.errors import catalogue_unavailable
+
+_GATEWAYS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "Invalid API key",
+        429: "API rate limit exceeded",
+        500: "An unexpected error occurred",
+        502: "An invalid response was received from the upstream server",
+        504: "The upstream server is timing out",
+    }
+)
+"""What the gateway says by itself; 503 is PostgREST's."""
+
+
+class RestFaults:
+    """Stands before the REST half, and does what is in force to each request that comes."""
+
+    def __init__(self, application: ASGIApp, disturbances: Callable[[], Disturbances]) -> None:
+        """`disturbances` are there once the application has started."""
+        self._application = application
+        self._disturbances = disturbances
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trouble = self._disturbances().rest_trouble()
+        if trouble is None:
+            await self._application(scope, receive, send)
+            return
+        match trouble.how:
+            case "refuse":
+                await _refusal(trouble.status)(scope, receive, send)
+            case "slow":
+                await asyncio.sleep(trouble.delay_seconds)
+                await self._application(scope, receive, send)
+            case "hang":
+                await _until_gone(receive)
+            case "execute_then_hang":
+                await self._application(scope, receive, _unheard)
+                await _until_gone(receive)
+
+
+def _refusal(status: int) -> ASGIApp:
+    if status == 503:
+        return catalogue_unavailable().response(with_body=True)
+    headers = {"Retry-After": "1"} if status == 429 else {}
+    return JSONResponse({"message": _GATEWAYS.get(status, "refused by a fault")}, status, headers)
+
+
+async def _unheard(_: Message) -> None:
+    """An answer that is lost on its way."""
+
+
+async def _until_gone(receive: Receive) -> None:
+    """The caller gives up; we never do."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

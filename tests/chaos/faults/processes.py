@@ -1,0 +1,57 @@
+"""Our processes die, or stand still for less and for longer than a claim is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from random import Random
+
+from tests.chaos.bed import Bed, Ours, suspend
+from tests.chaos.faults.fault import Fault
+
+PAUSES_SECONDS = (1.0, 3.0)
+BEYOND_THE_LEASE_SECONDS = 3.0
+"""Of the third one: what was claimed is claimed by another meanwhile."""
+
+
+async def _kill(part: str, bed: Bed, chance: Random) -> None:
+    process = _one(part, bed, chance)
+    await process.kill()
+    await asyncio.sleep(chance.uniform(0, 3))
+    await process.start()
+
+
+async def _kill_all(part: str, bed: Bed, chance: Random) -> None:
+    processes = [process for process in bed.ours if process.part == part]
+    await asyncio.gather(*(process.kill() for process in processes))
+    await asyncio.sleep(chance.uniform(0, 3))
+    await asyncio.gather(*(process.start() for process in processes))
+
+
+async def _stand_still(part: str, bed: Bed, chance: Random) -> None:
+    process = _one(part, bed, chance)
+    suspend(process.pid, on=True)
+    await asyncio.sleep(chance.choice([*PAUSES_SECONDS, bed.lease_seconds + BEYOND_THE_LEASE_SECONDS]))
+    suspend(process.pid, on=False)
+
+
+async def _replace(part: str, bed: Bed, chance: Random) -> None:
+    process = _one(part, bed, chance)
+    await process.stop()
+    await process.start()
+
+
+def _one(part: str, bed: Bed, chance: Random) -> Ours:
+    return chance.choice([process for process in bed.ours if process.part == part])
+
+
+FAULTS = tuple(
+    Fault(f"{part}: {name}", partial(act, part))
+    for part in ("listener", "worker")
+    for name, act in (
+        ("SIGKILL", _kill),
+        ("SIGKILL of all", _kill_all),
+        ("SIGSTOP", _stand_still),
+        ("SIGTERM and start", _replace),
+    )
+)

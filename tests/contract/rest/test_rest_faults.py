@@ -1,0 +1,62 @@
+"""Faults that are asked for befall as many requests as they were asked for, and what is done is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.rest.edge_process import EdgeProcess
+from tests.contract.rest.rows import Database
+
+
+async def begin(edge: EdgeProcess, **order: Any) -> None:
+    async with httpx.AsyncClient() as session:
+        (await session.post(f"{edge.url}/_faults/rest", json=order)).raise_for_status()
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+async def test_a_refused_request_is_not_done_and_the_next_one_is(
+    edge: EdgeProcess, http: httpx.AsyncClient, database: Database, status: int
+) -> None:
+    await begin(edge, how="refuse", status=status, requests=1)
+
+    refused = await http.post("/items", json={"name": "one"})
+    done = await http.post("/items", json={"name": "two"})
+
+    assert (refused.status_code, done.status_code) == (status, 201)
+    assert refused.json()["message"]
+    assert await database.fetchval("select string_agg(name, ',') from public.items") == "two"
+
+
+@pytest.mark.parametrize(("how", "rows"), [("hang", 0), ("execute_then_hang", 1)])
+async def test_an_answer_that_never_comes_says_nothing_of_what_was_done(
+    edge: EdgeProcess, http: httpx.AsyncClient, database: Database, how: str, rows: int
+) -> None:
+    await begin(edge, how=how, requests=1)
+
+    with pytest.raises(httpx.ReadTimeout):
+        await http.post("/items", json={"name": "one"}, timeout=0.5)
+
+    assert await database.fetchval("select count(*) from public.items") == rows
+
+
+async def test_a_slow_request_is_done_after_a_while(edge: EdgeProcess, http: httpx.AsyncClient) -> None:
+    await begin(edge, how="slow", delay_seconds=0.2, requests=1)
+
+    slow = await http.post("/items", json={"name": "one"})
+
+    assert slow.status_code == 201
+    assert slow.elapsed.total_seconds() >= 0.2
+
+
+async def test_a_fault_without_an_end_is_ended(edge: EdgeProcess, http: httpx.AsyncClient) -> None:
+    await begin(edge, how="refuse", status=500)
+    refused = [(await http.get("/items")).status_code for _ in range(3)]
+
+    async with httpx.AsyncClient() as session:
+        ended = await session.delete(f"{edge.url}/_faults/rest")
+
+    assert refused == [500] * 3
+    assert (ended.status_code, (await http.get("/items")).status_code) == (200, 200)

@@ -1,0 +1,104 @@
+"""Deliveries of many rows: a flood keeps neither the event loop, nor the machine, nor every slot from others' single
+rows.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from weakref import WeakValueDictionary
+
+from temporalio.exceptions import ApplicationError
+
+from shared.novu.rates.lanes import SMALL
+from worker.failures import WORKER_BUSY
+
+AT_ONCE = 3
+"""Of one enterprise, in one process. With a hundred every turn of the event loop lasts as long as something of each of
+them, and Temporal's next task is taken once a turn; three are enough to keep two processors busy.
+"""
+
+SMALL_ARE_ABOUT_SECONDS = 2.0
+"""After a small delivery: others like it are to be expected, and find the machine at rest most of the time."""
+
+REST = 2.0
+"""So many times as long as a large one took."""
+
+LONGEST_REST_SECONDS = 1.0
+LONGEST_WAIT_FOR_IT_SECONDS = 2.0
+"""One that takes longer waits for somebody, for Novu say, and leaves the machine to others as it is."""
+
+MOST_WAITING = 25
+"""Of all enterprises, each in a slot that nobody else has meanwhile. The others come again."""
+
+PAUSE_SECONDS = (2.0, 4.0)
+"""Until they do: what waits here is more than what is done by then."""
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Places:
+    """An enterprise's: all of them, and the only one while small deliveries are about."""
+
+    all: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    one: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    def leave_one(self) -> None:
+        self.one.release()
+
+
+class LargeDeliveries:
+    """Which of them run. Small ones always do."""
+
+    def __init__(self) -> None:
+        self._places: WeakValueDictionary[str, _Places] = WeakValueDictionary()
+        self._waiting = 0
+        self._small_until = 0.0
+
+    @asynccontextmanager
+    async def turn(self, enterprise_id: str, rows: int) -> AsyncIterator[None]:
+        """While the block runs it is one of few of its enterprise; while small ones are about the only one, and then
+        none of its enterprise runs for twice as long as it took.
+
+        Raises:
+            ApplicationError: type "WorkerBusy"; too many wait already.
+        """
+        if rows <= SMALL:
+            self._small_until = asyncio.get_running_loop().time() + SMALL_ARE_ABOUT_SECONDS
+            yield
+            return
+        places = self._places.setdefault(enterprise_id, _Places())
+        if places.all.locked() and self._waiting >= MOST_WAITING:
+            pause = timedelta(seconds=random.uniform(*PAUSE_SECONDS))
+            raise ApplicationError("others have their turn at this worker", type=WORKER_BUSY, next_retry_delay=pause)
+        self._waiting += 1
+        try:
+            await places.all.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            async with self._beside_small(places):
+                yield
+        finally:
+            places.all.release()
+
+    @asynccontextmanager
+    async def _beside_small(self, places: _Places) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._small_until or not await _within(LONGEST_WAIT_FOR_IT_SECONDS, places.one):
+            yield
+            return
+        began = loop.time()
+        try:
+            yield
+        finally:
+            loop.call_later(min(REST * (loop.time() - began), LONGEST_REST_SECONDS), places.leave_one)
+
+
+async def _within(seconds: float, place: asyncio.Semaphore) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await place.acquire()
+    except TimeoutError:
+        return False
