@@ -92,7 +92,7 @@ class Listener:
             way=lambda: feed.status.way,
             interval_seconds=min(look_seconds, sweep_interval_seconds),
             on_unread_rules=self._tell_of_unread_rules,
-            on_flaws=self._sweep_all,
+            on_flaws=self._catch_up_with_all,
         )
         self._runs_keeper = keeper is None
         self._keeper = keeper or OrchestrationKeeper(
@@ -262,11 +262,8 @@ class Listener:
         self._sweeper.catch_up(enterprise_ids)
         self._lookout.look_soon()
 
-    def _sweep_all(self) -> None:
-        self._sweeper.request_all()
-
     def _catch_up_with_all(self) -> None:
-        """What came while nobody heard is in the tables."""
+        """What came while nobody heard, or nothing could be heard, is in the tables."""
         self._catch_up(frozenset(self._enterprises))
 
     def _sweep_soon(self, enterprise_id: str) -> None:

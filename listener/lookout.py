@@ -35,8 +35,8 @@ class Lookout:
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         """`enterprise_ids` are those of the moment, `way` is how the feed hears now. `on_unread_rules` hears at each
-        look of each enterprise whose scheduler has not read its rules since they changed; `on_flaws` when changes begin
-        to be kept from the listener.
+        look of each enterprise whose scheduler has not read its rules since they changed; `on_flaws` when changes
+        begin to be kept from the listener, and when they no longer are: those just before are missing, too.
         """
         self._store = store
         self._enterprise_ids = enterprise_ids
@@ -96,7 +96,7 @@ class Lookout:
         for flaw in flaws:
             if flaw not in self._flaws:
                 log.error("changes_kept_from_us", extra={"reason": flaw.what, "hint": flaw.mend})
-        begin = bool(flaws) and not self._flaws
+        begin_or_end = bool(flaws) is not bool(self._flaws)
         self._flaws = flaws
-        if begin:
+        if begin_or_end:
             self._on_flaws()

@@ -210,8 +210,21 @@ async def test_while_changes_are_kept_from_it_nobody_counts_as_heard_and_all_are
         await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
         assert "alter publication" in observe(bench.listener).flaws[0]
 
+
+async def test_what_was_kept_from_it_since_the_last_sweep_is_swept_once_nothing_is() -> None:
+    async with listening(look_seconds=0.01) as bench:
+        bench.store.flaws = (FeedFlaw("notify.ent_notification is not in publication", "alter publication"),)
+        await eventually(lambda: set(bench.listener.states().values()) == {FeedState.RECONNECTING})
+        await asyncio.sleep(1.0)
+        swept = len(bench.store.calls)
+        await asyncio.sleep(1.0)
+        assert len(bench.store.calls) == swept
+
+        bench.store.due = {"ent2": {9}}
         bench.store.flaws = ()
-        await eventually(lambda: FeedState.RECONNECTING not in bench.listener.states().values())
+
+        await eventually(lambda: bench.temporal.started == [("ent2", (9,))])
+        await eventually(lambda: bench.listener.is_heard)
 
 
 async def test_an_outage_of_temporal_loses_nothing() -> None:

@@ -66,13 +66,13 @@ async def test_what_is_read_is_forgotten() -> None:
     assert bench.told == ["ent1"]
 
 
-async def test_flaws_are_told_of_when_they_begin() -> None:
+async def test_flaws_are_told_of_when_they_begin_and_when_they_end() -> None:
     bench = _Bench()
     for flaws in ((), (FeedFlaw("a", "b"),), (FeedFlaw("a", "b"), FeedFlaw("c", "d")), (), (FeedFlaw("a", "b"),)):
         bench.store.flaws = flaws
         await bench.lookout.look()
 
-    assert bench.flawed == 2
+    assert bench.flawed == 3
 
 
 async def test_a_gap_is_looked_into_at_once_and_a_database_that_is_away_is_survived() -> None:
