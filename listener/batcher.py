@@ -179,7 +179,8 @@ class Batcher:
         return self._floods is None or self._flushing or self._floods.admits(whose)
 
     def _is_full(self, whose: Whose) -> bool:
-        return len(self._of(whose).ids) >= self._batch_size
+        held = self._held.get(whose)
+        return held is not None and len(held.ids) >= self._batch_size
 
     def _of(self, whose: Whose) -> _Held:
         """What is held of it; something new where that is nothing."""

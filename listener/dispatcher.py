@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -10,7 +11,7 @@ from temporalio.service import RPCError
 
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
-from listener.floods import Floods
+from listener.floods import COUNTED_SECONDS, Floods
 from listener.tracing import handing_over
 from listener.workflows import StartWork, UntilDone, Work
 from shared.backoff import Backoff
@@ -22,9 +23,9 @@ log = logging.getLogger("TemporalService")
 class Dispatcher:
     """Takes batches and starts workflows, `concurrency` at a time.
 
-    `floods` are told of each of theirs that it has ended, which `until_done` waits for. While Temporal is away batches
-    are dropped, not kept: the table remembers the rows, and `on_recovery` has them swept once a start has succeeded
-    again.
+    `floods` are told of each of theirs that it has ended, which `until_done` waits for, or counts no longer. While
+    Temporal is away batches are dropped, not kept: the table remembers the rows, and `on_recovery` has them swept once
+    a start has succeeded again.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class Dispatcher:
 
     async def _follow(self, batch: Batch) -> None:
         try:
-            await self._until_done(batch.portions[0])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COUNTED_SECONDS):
+                    await self._until_done(batch.portions[0])
         finally:  # where nobody can tell, the flood goes on
             self._floods.ended(batch.whose)
 

@@ -7,6 +7,11 @@ from typing import NamedTuple
 MOST_UNDER_WAY = 16
 """Full batches of one enterprise and priority: five workers have three each (worker/activities/large_deliveries.py)."""
 
+COUNTED_SECONDS = 30.0
+"""One that takes longer waits for somebody, for its rows' next attempt say, and takes nobody's time meanwhile: sixteen
+of those would hold up all that comes after them for as long as the attempts last, which is a day.
+"""
+
 
 class Whose(NamedTuple):
     """What waits together: rows of one priority, of one enterprise."""
@@ -46,7 +51,7 @@ class Floods:
         self._under_way[whose] += 1
 
     def ended(self, whose: Whose) -> None:
-        """It is done, or will never begin."""
+        """It is done, or will never begin, or counts no longer."""
         self._under_way[whose] -= 1
         left = self._under_way[whose]
         if not left:

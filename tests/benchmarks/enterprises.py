@@ -32,12 +32,13 @@ async def measure(system: System) -> dict[str, float]:
     quiet_after = time.perf_counter() - began
     three = replace(system, enterprises=system.enterprises[:3])
     await burst.measure(three, WARM_UP_ROWS)
+    alone = await fairness.latencies(system)  # at rest: bursts leave the servers busy for a while
     few = await burst.measure_several(three)
     since = datetime.now(UTC)
     one_each = await burst.measure_several(system, ENTERPRISES)
     five_each = await burst.measure_several(system, 5 * ENTERPRISES)
     actions = await _actions_since(system.temporal, since)
-    fair = await fairness.measure(system)
+    fair = await fairness.measure(system, alone)
     return {
         "enterprises": len(system.enterprises),
         "schedulers_quiet_after_s": round(quiet_after, 1),

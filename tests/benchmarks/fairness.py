@@ -30,10 +30,9 @@ class Fairness:
     flood_rows_per_second: float
 
 
-async def measure(system: System, flood_rows: int = FLOOD_ROWS) -> Fairness:
-    """The first enterprise floods."""
+async def measure(system: System, alone: Sequence[float], flood_rows: int = FLOOD_ROWS) -> Fairness:
+    """The first enterprise floods. `alone`: the others' `latencies` at rest."""
     flooding = system.enterprises[0]
-    alone = await _latencies(system)
     row = {"notification_workflow_id": flooding.static, "payload": sample_payload(1), "channels": ["EMAIL"]}
     flood: list[int] = []
     async with system.database.transaction():
@@ -41,7 +40,7 @@ async def measure(system: System, flood_rows: int = FLOOD_ROWS) -> Fairness:
             rows = [row] * min(5_000, flood_rows - begun)
             flood += await insert_notifications(system.database, flooding.enterprise_id, rows)
     began = time.perf_counter()
-    beside = await _latencies(system)
+    beside = await latencies(system)
     await wait_until_settled(system, flood, within_seconds=FLOOD_LASTS_SECONDS)
     seconds = time.perf_counter() - began
     in_time = 2 * _p95(alone)
@@ -55,7 +54,10 @@ def jain(shares: Sequence[float]) -> float:
     return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
 
-async def _latencies(system: System) -> list[float]:
+async def latencies(system: System) -> list[float]:
+    """Of each but the first enterprise a row, spread over `OTHERS_SECONDS`: milliseconds from its commit to Novu's
+    request.
+    """
     committed_at: dict[int, float] = {}
     began = time.perf_counter()
     others = system.enterprises[1:]

@@ -196,12 +196,13 @@ async def be_put_off() -> None:
 
 
 async def take_turns() -> None:
-    """A delivery of many rows, after one of a few."""
+    """A delivery of many rows, while small ones are about."""
     ids = list(range(1, SMALL + 2))
     store = FakeStore(*map(a_notification, [*ids, 100]))
     subject = delivery.delivery(store)
 
-    await attempted(subject.deliver, NotificationProcessingInput("ent2", [100]))
+    with mock.patch("worker.activities.large_deliveries.BEGINNING_SECONDS", 0.0), subject._large._noted():
+        await attempted(subject.deliver, NotificationProcessingInput("ent2", [100]))
     await attempted(subject.deliver, NotificationProcessingInput("ent1", ids))
 
     assert {type(outcome) for outcome in store.recorded.values()} == {Sent}

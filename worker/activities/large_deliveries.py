@@ -4,8 +4,8 @@ rows.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -22,6 +22,9 @@ them, and Temporal's next task is taken once a turn; three are enough to keep tw
 
 SMALL_ARE_ABOUT_SECONDS = 2.0
 """After a small delivery: others like it are to be expected, and find the machine at rest most of the time."""
+
+BEGINNING_SECONDS = 0.5
+"""Of a flood. A small one that comes in it is a burst's own: its first row, which waits for no others."""
 
 REST = 2.0
 """So many times as long as a large one took."""
@@ -55,19 +58,43 @@ class LargeDeliveries:
         self._places: WeakValueDictionary[str, _Places] = WeakValueDictionary()
         self._waiting = 0
         self._small_until = 0.0
+        self._under_way = 0
+        self._since = 0.0
 
     @asynccontextmanager
     async def turn(self, enterprise_id: str, rows: int) -> AsyncIterator[None]:
         """While the block runs it is one of few of its enterprise; while small ones are about the only one, and then
-        none of its enterprise runs for twice as long as it took.
+        none of its enterprise runs for twice as long as it took. Small ones are about when one came beside large ones.
 
         Raises:
             ApplicationError: type "WorkerBusy"; too many wait already.
         """
         if rows <= SMALL:
-            self._small_until = asyncio.get_running_loop().time() + SMALL_ARE_ABOUT_SECONDS
+            self._note_small()
             yield
             return
+        with self._noted():
+            async with self._place(enterprise_id):
+                yield
+
+    def _note_small(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._under_way and now - self._since >= BEGINNING_SECONDS:
+            self._small_until = now + SMALL_ARE_ABOUT_SECONDS
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """A large one has come, and goes."""
+        if not self._under_way:
+            self._since = asyncio.get_running_loop().time()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    @asynccontextmanager
+    async def _place(self, enterprise_id: str) -> AsyncIterator[None]:
         places = self._places.setdefault(enterprise_id, _Places())
         if places.all.locked() and self._waiting >= MOST_WAITING:
             pause = timedelta(seconds=random.uniform(*PAUSE_SECONDS))

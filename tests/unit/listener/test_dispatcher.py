@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from listener.batcher import Batch
 from listener.counters import ListenerCounters
 from listener.dispatcher import Dispatcher
-from listener.floods import Floods
+from listener.floods import COUNTED_SECONDS, Floods
 from listener.workflows import StartWork, Work
 from shared.notification.priority import NORMAL
 from shared.supervision import Supervisor
@@ -213,6 +213,20 @@ async def test_a_flood_goes_on_when_what_is_under_way_of_it_is_done() -> None:
         await eventually(lambda: floods.admits(A_FLOOD.whose))
 
     assert room == ["ent1"]
+
+
+async def test_a_batch_that_waits_for_somebody_holds_its_flood_up_for_half_a_minute_at_most() -> None:
+    temporal, (floods, _) = FakeTemporal(), one_at_a_time()
+    temporal.done.clear()
+    dispatcher = a_dispatcher(temporal, ListenerCounters(), Recoveries(), floods=floods)
+
+    async with running(dispatcher):
+        await dispatcher.hand_over(A_FLOOD)
+        await asyncio.sleep(COUNTED_SECONDS - 1)
+        assert not floods.admits(A_FLOOD.whose)
+
+        await asyncio.sleep(2)
+        assert floods.admits(A_FLOOD.whose)
 
 
 async def test_a_batch_that_runs_already_is_waited_for_as_if_it_were_started() -> None:

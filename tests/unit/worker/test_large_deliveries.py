@@ -9,6 +9,7 @@ from shared.novu.rates.lanes import SMALL
 from worker.activities import large_deliveries
 from worker.activities.large_deliveries import (
     AT_ONCE,
+    BEGINNING_SECONDS,
     LONGEST_REST_SECONDS,
     MOST_WAITING,
     SMALL_ARE_ABOUT_SECONDS,
@@ -101,12 +102,19 @@ async def a_delivery(large: LargeDeliveries, seconds: float, ended_at: list[floa
     ended_at.append(asyncio.get_running_loop().time())
 
 
-async def after(large: LargeDeliveries, seconds: float, *, count: int, small: bool) -> list[float]:
-    """When each of so many deliveries of a flood has ended, that take so long, beginning now."""
-    began, ended_at = asyncio.get_running_loop().time(), list[float]()
-    if small:
+async def a_single_beside_a_flood(large: LargeDeliveries, *, after_seconds: float = BEGINNING_SECONDS) -> None:
+    """A small delivery, so long after a large one of another enterprise has begun."""
+    async with large.turn("earlier flood", SMALL + 1):
+        await asyncio.sleep(after_seconds)
         async with large.turn("other", 1):
             pass
+
+
+async def after(large: LargeDeliveries, seconds: float, *, count: int, small: bool) -> list[float]:
+    """When each of so many deliveries of a flood has ended, that take so long, beginning now."""
+    if small:
+        await a_single_beside_a_flood(large)
+    began, ended_at = asyncio.get_running_loop().time(), list[float]()
     await asyncio.gather(*(a_delivery(large, seconds, ended_at) for _ in range(count)))
     return [round(each - began, 6) for each in ended_at]
 
@@ -117,6 +125,15 @@ async def test_while_small_ones_are_about_a_flood_has_one_place_and_rests_for_tw
 
 async def test_where_nobody_else_is_about_it_has_all_its_places_and_no_rest() -> None:
     assert await after(LargeDeliveries(), 0.25, count=4, small=False) == [0.25, 0.25, 0.25, 0.5]
+
+
+async def test_a_bursts_own_first_rows_and_those_before_it_do_not_slow_it() -> None:
+    large = LargeDeliveries()
+    async with large.turn("other", 1):
+        pass
+    await a_single_beside_a_flood(large, after_seconds=BEGINNING_SECONDS - 0.1)
+
+    assert await after(large, 0.25, count=3, small=False) == [0.25, 0.25, 0.25]
 
 
 async def test_two_seconds_after_the_last_small_one_nobody_is_about() -> None:
@@ -134,21 +151,19 @@ async def test_one_that_waits_for_novu_keeps_its_enterprise_waiting_for_two_seco
 async def test_a_long_delivery_is_followed_by_a_short_rest() -> None:
     large = LargeDeliveries()
     assert await after(large, 30, count=1, small=True) == [30]
-    assert await after(large, 0.25, count=1, small=True) == [LONGEST_REST_SECONDS + 0.25]
+    assert await after(large, 0.25, count=1, small=True) == [LONGEST_REST_SECONDS - BEGINNING_SECONDS + 0.25]
 
 
 async def test_another_enterprises_flood_does_not_wait_for_that_rest() -> None:
     large = LargeDeliveries()
-    async with large.turn("other", 1):
-        pass
+    await a_single_beside_a_flood(large)
     async with large.turn("flood", SMALL + 1), asyncio.timeout(0.1), large.turn("another flood", SMALL + 1):
         pass
 
 
 async def test_one_that_fails_leaves_its_place_too() -> None:
     large = LargeDeliveries()
-    async with large.turn("other", 1):
-        pass
+    await a_single_beside_a_flood(large)
     with pytest.raises(KeyError):
         async with large.turn("flood", SMALL + 1):
             raise KeyError("defect")
