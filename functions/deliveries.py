@@ -48,7 +48,7 @@ class TemporalDeliveries:
         """How the run stands, as GET /trigger answers it; None if there is no such run.
 
         Where no run is named it is the latest that had any of the rows: one that came too late for all of them, such as
-        the listener's for a row that was triggered, tells nothing of them.
+        the listener's for a row that was inserted and then triggered, tells nothing of them.
         """
         run_id = None if query.run_id is None else str(query.run_id)
         latest = await self._run(query.workflow_id, run_id)

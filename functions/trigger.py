@@ -137,6 +137,7 @@ class Trigger:
             ),
             idempotency_key=key,
             dry_run=request.dry_run,
+            started_by_caller=True,
         )
         if isinstance(created, CreateRefusal):
             raise Problem(*_CREATE_PROBLEMS[created])

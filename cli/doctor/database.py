@@ -18,6 +18,7 @@ MOST_SKEW = timedelta(seconds=2)
 EXPECTED_FUNCTIONS = frozenset(
     {
         *("claim_batch", "create_notification", "create_served_notification", "cron_rules"),
+        "create_started_notification",
         *("due_notifications", "due_scheduled", "ended_notifications", "find_trigger_request"),
         *("fire_rules", "health_observation", "heartbeats", "hold_claims", "look_at_deployment"),
         *("note_delivery_faults", "note_novu_payment", "pause_novu_tokens", "take_novu_tokens"),

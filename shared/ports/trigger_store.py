@@ -82,12 +82,19 @@ class TriggerStore(Protocol):
         ...
 
     async def create(
-        self, notification: NewNotification, *, idempotency_key: IdempotencyKey | None, dry_run: bool
+        self,
+        notification: NewNotification,
+        *,
+        idempotency_key: IdempotencyKey | None,
+        dry_run: bool,
+        started_by_caller: bool = False,
     ) -> CreatedNotification | CreateRefusal:
         """Make the row, published and PENDING, unless the enterprise is paused; once for each key, however many ask at
         once.
 
-        Without a key every call makes a row. A dry run checks everything and makes nothing.
+        Without a key every call makes a row. A dry run checks everything and makes nothing. `started_by_caller`: the
+        caller starts the row if it is due, so that no listener is to hear of it; one that he fails to start is found
+        by the next sweep.
         """
         ...
 

@@ -45,22 +45,29 @@ class SupabaseTriggerStore:
         ]
 
     async def create(
-        self, notification: NewNotification, *, idempotency_key: IdempotencyKey | None, dry_run: bool
+        self,
+        notification: NewNotification,
+        *,
+        idempotency_key: IdempotencyKey | None,
+        dry_run: bool,
+        started_by_caller: bool = False,
     ) -> CreatedNotification | CreateRefusal:
         scheduled_for = notification.scheduled_for
-        answer = await call_function(
-            self._client,
-            "create_served_notification",
-            p_enterprise_id=notification.enterprise_id,
-            p_workflow_key=notification.workflow_key,
-            p_recipients=list(notification.recipients),
-            p_payload=dict(notification.payload),
-            p_overrides=None if notification.overrides is None else dict(notification.overrides),
-            p_scheduled_for=None if scheduled_for is None else scheduled_for.isoformat(),
-            p_idempotency_key=None if idempotency_key is None else idempotency_key.key,
-            p_request_hash=None if idempotency_key is None else idempotency_key.request_hash,
-            p_dry_run=dry_run,
-        )
+        request = {
+            "p_enterprise_id": notification.enterprise_id,
+            "p_workflow_key": notification.workflow_key,
+            "p_recipients": list(notification.recipients),
+            "p_payload": dict(notification.payload),
+            "p_overrides": None if notification.overrides is None else dict(notification.overrides),
+            "p_scheduled_for": None if scheduled_for is None else scheduled_for.isoformat(),
+            "p_idempotency_key": None if idempotency_key is None else idempotency_key.key,
+            "p_request_hash": None if idempotency_key is None else idempotency_key.request_hash,
+            "p_dry_run": dry_run,
+        }
+        if started_by_caller:
+            answer = await call_function(self._client, "create_started_notification", **request)
+        else:
+            answer = await call_function(self._client, "create_served_notification", **request)
         if "refused" in answer:
             return CreateRefusal(answer["refused"])
         return CreatedNotification(

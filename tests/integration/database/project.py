@@ -96,6 +96,7 @@ FUNCTIONS = {
     "clear_doorbell",
     "create_notification",
     "create_served_notification",
+    "create_started_notification",
     "cron_rules",
     "delivery_count",
     "delivery_person",

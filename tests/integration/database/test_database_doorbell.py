@@ -14,6 +14,7 @@ from stack.postgres import SUPERUSER
 from tests.integration.database.project import (
     GIVEN_BACK,
     OURS,
+    RECIPIENT,
     THEIRS,
     TOMORROW,
     Connection,
@@ -108,6 +109,61 @@ async def test_what_we_write_for_ourselves_rings_nobody_and_a_row_that_is_given_
 
     await update(heard, [given_back], GIVEN_BACK)
     assert await _news(heard) == [(given_back, ChangeType.UPDATE, 3)]
+
+
+async def test_a_row_that_its_maker_starts_rings_nobody_unless_it_is_for_later(heard: Connection) -> None:
+    await insert_workflow(heard, workflow_key="greet")
+    await _rings(heard)
+    asked = {"p_enterprise_id": OURS, "p_workflow_key": "greet", "p_recipients": [RECIPIENT], "p_payload": {}}
+
+    async with heard.transaction():
+        to_start = await call(heard, "create_started_notification", **asked)
+        another = await insert_notification(heard)
+    assert await _news(heard) == [(another, ChangeType.INSERT, 3)]
+    # Whoever dies before he has started it leaves it to the sweep.
+    [swept] = await call(heard, "due_notifications", p_enterprise_ids=[OURS], p_page_size=10)
+    assert to_start["notification_id"] in swept["notification_ids"]
+
+    await call(heard, "create_started_notification", **asked, p_scheduled_for=TOMORROW)
+    assert await _news(heard) == [RowScheduled(OURS, TOMORROW)]
+    left_to_listeners = await call(heard, "create_served_notification", **asked)
+    assert await _news(heard) == [(left_to_listeners["notification_id"], ChangeType.INSERT, 3)]
+
+
+async def test_what_a_trigger_of_the_projects_own_makes_of_such_a_row_rings(
+    project: Project, heard: Connection
+) -> None:
+    await insert_workflow(heard, workflow_key="greet")
+    await _rings(heard)
+    async with project.connect("postgres") as owner:
+        await owner.execute(
+            """
+            create function public.copy() returns trigger language plpgsql as $body$
+            begin
+                if new.name <> 'copy' then
+                    insert into notify.ent_notification (name, enterprise_id, payload, recipients, publish_status)
+                    values ('copy', new.enterprise_id, '{}', '{}', 'PUBLISH');
+                end if;
+                return null;
+            end $body$;
+            create trigger copy after insert on notify.ent_notification for each row execute function public.copy();
+            """
+        )
+        try:
+            made = await call(
+                heard,
+                "create_started_notification",
+                p_enterprise_id=OURS,
+                p_workflow_key="greet",
+                p_recipients=[RECIPIENT],
+                p_payload={},
+            )
+        finally:
+            await owner.execute("drop function public.copy() cascade")
+
+    copy = await heard.fetchval("select id from notify.ent_notification where name = 'copy'")
+    assert await _news(heard) == [(copy, ChangeType.INSERT, 3)]
+    assert copy != made["notification_id"]
 
 
 async def test_a_row_that_went_out_and_is_retracted_rings_until_it_is_cancelled(heard: Connection) -> None:
