@@ -12,7 +12,7 @@ import psutil
 
 from stack.processes import bound_command, free_port
 from tests.e2e.promptness import promptly
-from tests.e2e.system import PATIENCE_SECONDS, eventually
+from tests.e2e.system import PATIENCE_SECONDS
 
 ARGUMENTS = {
     "listener": ("-m", "listener"),
@@ -96,13 +96,13 @@ class Program:
         return self._process
 
 
-async def assert_gone(processes: Sequence[psutil.Process]) -> None:
-    """Each has ended; one that its new parent has not waited for yet (a zombie) has."""
+async def assert_gone(processes: Sequence[psutil.Process], *, within: float) -> None:
+    """Each has ended; one that its new parent has not waited for yet (a zombie) has. `within`: as promptly counts."""
 
     async def are_gone() -> bool:
         return not any(map(_is_alive, processes))
 
-    await eventually(are_gone, what="no process is left behind")
+    await promptly(are_gone, within=within, what="no process is left behind")
 
 
 def _is_alive(process: psutil.Process) -> bool:

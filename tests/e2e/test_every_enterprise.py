@@ -16,6 +16,7 @@ from stack.sample_data import seed_enterprise
 from tests.e2e import rows, rules
 from tests.e2e.logs import read_log
 from tests.e2e.program import Program
+from tests.e2e.promptness import promptly
 from tests.e2e.system import System, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,6 +28,7 @@ WAITING = (
     " where n.enterprise_id::text = $1 and f.code = $2 and n.notification_status = 'PROCESSING')"
 )
 QUIET_SECONDS = 2.0
+NEWCOMERS_FIRST_ROW_SECONDS = 5.0
 
 
 async def _of_its_own(system: System) -> Client:
@@ -103,7 +105,7 @@ async def test_an_enterprise_that_comes_is_served_and_one_that_rests_is_not(syst
         newcomer = await seed_enterprise(connection, name)
         await connection.close()
         [first] = await rows.insert(system, name, {"notification_workflow_id": newcomer.static})
-        await eventually(lambda: is_sent(first), what="its first row is sent")
+        await promptly(lambda: is_sent(first), within=NEWCOMERS_FIRST_ROW_SECONDS, what="its first row is sent")
         await eventually(is_known_to_be_heard, what="health knows of it, and that it is heard")
         [rule] = await rules.insert(system, newcomer, rules.EVERY_SECOND)
         await eventually(fires, what="its rule fires")

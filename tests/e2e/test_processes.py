@@ -101,7 +101,7 @@ async def test_every_wrong_or_missing_setting_is_named_in_one_message(
     tmp_path: Path, name: str, named: set[str]
 ) -> None:
     with Program(name, tmp_path, WRONG) as program:
-        code = await program.exit_code()
+        code = await program.exit_code(within=30)
 
     first, *lines = program.errors().splitlines()
     assert code == 2
@@ -121,7 +121,7 @@ async def test_a_signal_under_load_drains_and_leaves_nothing_behind(system: Syst
         code = await target.exit_code(within=EXIT_WITHIN_SECONDS)
 
         assert code == 0, target.errors()
-        await assert_gone(descendants)
+        await assert_gone(descendants, within=5)
         assert len(events(target.log_file, "process_stopped")) == 1
         assert events(target.log_file, "drain_incomplete") == []
         if name != "listener":
@@ -140,8 +140,8 @@ async def test_a_worker_that_is_killed_leaves_no_renderer_behind(system: System,
         worker.signal(signal.SIGKILL)
 
         assert descendants != []
-        assert await worker.exit_code() == -signal.SIGKILL
-        await assert_gone(descendants)
+        assert await worker.exit_code(within=5) == -signal.SIGKILL
+        await assert_gone(descendants, within=10)
 
         worker.start()
         await loading
@@ -163,7 +163,7 @@ async def test_a_signal_is_obeyed_while_temporal_has_never_been_there(
         program.signal(signal.SIGTERM)
 
         assert await program.exit_code(within=EXIT_WITHIN_SECONDS) == 0, program.errors()
-        await assert_gone(descendants)
+        await assert_gone(descendants, within=5)
 
 
 @pytest.mark.parametrize("name", ["worker", pytest.param("daemon", marks=pytest.mark.whole)])
@@ -179,7 +179,7 @@ async def test_a_signal_is_obeyed_while_temporal_is_gone(system: System, tmp_pat
             await system.stack.temporal.start()
 
         assert code == 0, target.errors()
-        await assert_gone(descendants)
+        await assert_gone(descendants, within=5)
         assert len(events(target.log_file, "process_stopped")) == 1
 
         target.start()

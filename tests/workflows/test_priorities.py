@@ -20,6 +20,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NEWSLETTERS = 80
 """Batches of 250: a newsletter to twenty thousand."""
 
+FEW = 40
+"""A queue has four partitions, and a poll looks into one: by chance so many may pass the one that has the first
+priority by, each with three quarters: once in a hundred thousand times.
+"""
+
 
 async def test_a_password_reset_does_not_wait_behind_a_newsletter_of_its_enterprise(
     temporal: Client, task_queue: str
@@ -50,7 +55,7 @@ async def test_a_password_reset_does_not_wait_behind_a_newsletter_of_its_enterpr
         async with asyncio.timeout(PATIENCE_SECONDS):
             await all_delivered.wait()
 
-    assert delivered.index(1_000) < 10, f"the reset came as number {delivered.index(1_000)}"
+    assert delivered.index(1_000) < FEW, f"the reset came as number {delivered.index(1_000)}"
 
 
 async def test_who_waits_for_a_batch_hears_of_its_end_however_it_ends_and_of_one_that_nobody_knows(
