@@ -5,6 +5,7 @@ Not before: the framework loads our code in a process that it forks from, which 
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,27 +61,38 @@ class Connections(SupabaseConnection):
         super().__init__(settings)
         self._settings = settings
         self._temporal_connect_config = temporal_connect_config
+        self._connecting = asyncio.Lock()
         self._temporal: Client | None = None
+        self._failed_at = -math.inf
 
     async def temporal(self) -> Client:
-        """The client, connected. Raises Problem `dependency_unavailable` if Temporal does not answer."""
-        async with self._opening:
-            if self._temporal is None:
+        """The client, connected. Raises Problem `dependency_unavailable` if Temporal does not answer.
+
+        Calls that wait while one tries to connect are told what came of that: one after the other they would try for
+        longer than any of them has.
+        """
+        now = asyncio.get_running_loop().time
+        asked_at = now()
+        async with self._connecting:
+            if self._temporal is None and asked_at >= self._failed_at:
                 try:
-                    async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                        self._temporal = await temporal_client.connect(
-                            self._settings.temporal_address,
-                            self._settings.temporal_namespace,
-                            self._temporal_connect_config,
-                        )
+                    self._temporal = await self._connect()
                 except TimeoutError:
+                    self._failed_at = now()
                     reason = f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
                     log.warning("dependency_failed", extra={"dependency": "temporal", "reason": reason})
-                    raise dependency_unavailable("temporal", "Temporal does not answer") from None
+            if self._temporal is None:
+                raise dependency_unavailable("temporal", "Temporal does not answer")
             return self._temporal
 
     async def close(self) -> None:
         """Let go of both; the next call opens them anew."""
         await super().close()
-        async with self._opening:
+        async with self._connecting:
             self._temporal = None
+
+    async def _connect(self) -> Client:
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            return await temporal_client.connect(
+                self._settings.temporal_address, self._settings.temporal_namespace, self._temporal_connect_config
+            )

@@ -64,10 +64,11 @@ class SupabaseTriggerStore:
             "p_request_hash": None if idempotency_key is None else idempotency_key.request_hash,
             "p_dry_run": dry_run,
         }
-        if started_by_caller:
-            answer = await call_function(self._client, "create_started_notification", **request)
-        else:
-            answer = await call_function(self._client, "create_served_notification", **request)
+        answer = await (
+            call_function(self._client, "create_started_notification", **request)
+            if started_by_caller
+            else call_function(self._client, "create_served_notification", **request)
+        )
         if "refused" in answer:
             return CreateRefusal(answer["refused"])
         return CreatedNotification(
