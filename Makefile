@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise observability screenshots lock clean
+.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise observability screenshots lock clean
 
 setup: $(SETUP)
 
@@ -47,7 +47,10 @@ chaos-mutants: $(SETUP) ## each lock is taken out in turn, and make chaos has to
 state-machines: $(SETUP) ## claims, renewals, records, retractions, replays in any order, for MINUTES=10
 	XNOVU_STATE_MACHINE_MINUTES=$(or $(MINUTES),10) $(BIN)/pytest tests/integration/database/test_delivery_machine.py -k "whatever and fresh" --timeout 0
 
-soak: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
+soak: $(SETUP) ## a steady mix for MINUTES=30: memory, handles, tasks, histories, tables, WAL stay flat; build/soak.json, .png
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
+
+soak-daemons: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
 
 soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that come and go; half an hour

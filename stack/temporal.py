@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
 
 from stack.processes import ChildProcess, PartFailed, free_port, is_free
@@ -28,6 +29,14 @@ _DYNAMIC_CONFIGURATION = (
 _DATABASE = ("journal_mode=wal", "synchronous=normal")
 # What the person's own Temporal settings say (a cloud address, an API key) is not about this server.
 _OWN_SETTINGS_ONLY = ("--disable-config-file", "--disable-config-env")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseBytes:
+    """What the database takes on the disk: its file, and the journal beside it."""
+
+    database: int
+    journal: int
 
 
 class Temporal:
@@ -97,6 +106,11 @@ class Temporal:
             raise PartFailed("temporal is running: its database cannot be deleted")
         for file in self.directory.glob(f"{self._database.name}*"):
             file.unlink()
+
+    def database_bytes(self) -> DatabaseBytes:
+        """How much the database takes now. Raises FileNotFoundError before the first start."""
+        journal = self._database.with_name(f"{self._database.name}-wal")
+        return DatabaseBytes(self._database.stat().st_size, journal.stat().st_size if journal.exists() else 0)
 
     @property
     def _database(self) -> Path:

@@ -6,40 +6,38 @@ by the reader of Novu's activity alone.
 
 import json
 import os
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from stack.processes import ChildProcess, free_port
 from stack.sample_data import SampleEnterprise, sample_payload
 from tests.e2e import rows
 from tests.e2e.system import System, eventually, running_system
+from tests.e2e.webhook import running_webhook
 
 ROWS = int(os.environ.get("XNOVU_DELIVERY_ROWS", "80"))
 """Of each way to be told."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + ROWS / 2)]
 
-SECRET = "whsec_YSBzZWNyZXQgb2YgdHdlbnR5LWZvdXIgYg=="
-FUNCTION = Path(__file__).parents[2] / "functions" / "main.py"
 SETTLED_WITHIN_SECONDS = 120.0
 OUTCOMES = {"sent": "sent", "warning": "failed", "error": "failed", "failed": "failed", "skipped": "skipped"}
 
 
 async def test_rows_say_what_became_of_them(tmp_path: Path) -> None:
     mode = {"NOVU_DELIVERY": "webhook", "NOVU_ACTIVITY_REQUESTS_PER_SECOND": "200"}
-    async with running_system(tmp_path, ("acme",), **mode) as system, _webhook(system, tmp_path) as url:
+    async with (
+        running_system(tmp_path, ("acme",), **mode) as system,
+        running_webhook(system.environment, tmp_path) as webhook,
+    ):
         await system.sink_settings(
             provider_faults=[{"share": 0.05, "raw": "550 5.1.1 <ada@example.org>: no such user"}]
         )
         unreliable = {"duplicate_share": 0.3, "reorder_share": 0.3, "lose_share": 0.1}
-        await system.sink_settings(webhooks={"url": url, "secret": SECRET, **unreliable})
+        await system.sink_settings(webhooks={**webhook.at_novu, **unreliable})
         told = await _send(system, system.enterprises[0])
         await system.sink_truth()
         await eventually(lambda: _are_told(system), within=120 + ROWS / 6, what="Novu has told all it will tell")
@@ -148,36 +146,3 @@ async def _channels(system: System, ids: Sequence[int]) -> dict[int, list[str]]:
         system, "select jsonb_object_agg(id, channels)::text from notify.ent_notification where id = any ($1)", ids
     )
     return {int(key): channels for key, channels in json.loads(found).items()}
-
-
-@asynccontextmanager
-async def _webhook(system: System, directory: Path) -> AsyncIterator[str]:
-    """The function's address, as its container runs it: with the database's key, its secrets and nothing else."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    function = ChildProcess("webhook", directory / "webhook.log")
-    names = ("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
-    await function.start(
-        [str(Path(sys.executable).with_name("functions-framework"))],
-        {
-            **{name: system.environment[name] for name in names},
-            "NOVU_WEBHOOK_SECRETS": SECRET,
-            "FUNCTION_SOURCE": str(FUNCTION),
-            "FUNCTION_TARGET": "webhook",
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-        },
-    )
-    try:
-        async with httpx.AsyncClient(base_url=url) as client:
-
-            async def listens() -> bool:
-                try:
-                    return (await client.get("/openapi.json")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await function.wait_until_ready(listens, 120)
-        yield url
-    finally:
-        await function.stop(within_seconds=10)

@@ -1,6 +1,6 @@
 """Time goes on whatever dies: every instant of a rule fires once, every scheduled row is sent once.
 
-XNOVU_SOAK_SECONDS says how long daemons are killed at random; `make soak` does so for five minutes.
+XNOVU_SOAK_SECONDS says how long daemons are killed at random; `make soak-daemons` does so for five minutes.
 """
 
 import asyncio

@@ -1,0 +1,1 @@
+"""Whether anything grows that should not, while a steady load goes on for long."""
