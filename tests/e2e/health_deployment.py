@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
@@ -43,31 +42,20 @@ class Deployment:
             "TEMPORAL_ADDRESS": f"127.0.0.1:{doors['temporal'].port}",
             "NOVU_API_URL": f"http://127.0.0.1:{doors['novu'].port}",
         }
-        environment = {**system.environment, **addresses}
+        self.environment = environment = {**system.environment, **addresses}
         self._operator = System(system.stack, directory, {**environment, "XDG_STATE_HOME": str(directory)}, ENTERPRISES)
         self.daemon = Program("daemon", directory, {**environment, "DAEMON_HEALTH_PORT": str(health_port)})
         self.listener = Program("listener", directory, environment)
         self.worker = Program("worker", directory, environment)
         self._truths: deque[tuple[float, int]] = deque(maxlen=200)
 
-    async def look(self) -> dict[str, Any]:
-        """GET /status now; what it is concluded from is some seconds old."""
-        status: dict[str, Any] = (await self._health.get("/status", headers={"Accept": "application/json"})).json()
-        return status
-
     async def is_healthy(self) -> bool:
+        """Whether the daemon says so."""
         try:
-            return bool((await self.look())["status"] == "healthy")
+            status = (await self._health.get("/status", headers={"Accept": "application/json"})).json()["status"]
         except httpx.TransportError:
             return False
-
-    async def said(self) -> str:
-        """The condition and the summary of /status: what is to be said first; empty while nobody answers."""
-        try:
-            status = await self.look()
-        except httpx.TransportError:
-            return ""
-        return f"{status['status']}: {status['summary']}"
+        return bool(status == "healthy")
 
     async def first_line(self) -> str:
         """What `xnovu daemon health` says first."""

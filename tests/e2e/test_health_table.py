@@ -1,14 +1,16 @@
 """Each dependency in turn is killed, frozen, refuses, is slow or takes no key, with forty enterprises served by two
-listeners and two workers: health names the cause in its first line, counts the rows held up, and recovers.
+listeners and two workers: health names the cause in its first line, counts the rows held up, and recovers; whoever is
+asked.
 
 `make health-faults` prints the table that docs/health.md shows, and writes build/health_faults.json.
 """
 
+import asyncio
 import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -19,6 +21,7 @@ import pytest_asyncio
 
 from tests.e2e.door import Ajar
 from tests.e2e.health_deployment import ENTERPRISES, Deployment, running_deployment, stopped
+from tests.e2e.health_observers import Observer, Observers, Reporter, observing
 from tests.e2e.system import eventually
 
 NAMED_WITHIN_SECONDS = 15.0
@@ -54,15 +57,16 @@ class Fault:
 
 @dataclass
 class Figures:
-    """Of one fault. `rows` that health says are held up, and those that are; None: health cannot ask, and says so."""
+    """Of one fault, by the observer. `rows` that it says are held up, and those that are; None: it cannot ask, and says
+    so.
+    """
 
     fault: str
-    named_after_seconds: float
-    first_line: str
-    rows: int | None
-    true_rows: int | None
-    healthy_after_seconds: float
-    on_the_way: list[str] = field(default_factory=list)
+    named_after_seconds: dict[str, float] = field(default_factory=dict)
+    first_line: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    healthy_after_seconds: dict[str, float] = field(default_factory=dict)
+    on_the_way: dict[str, list[str]] = field(default_factory=dict)
     """What was said until it was healthy."""
 
 
@@ -172,6 +176,8 @@ FAULTS = [
     Fault("listener", "frozen", partial(program_frozen, name="listener"), "the listener (process "),
     Fault("worker", "killed", partial(program_killed, name="worker"), "the worker (process "),
     Fault("worker", "frozen", partial(program_frozen, name="worker"), "the worker (process "),
+    Fault("daemon", "killed", partial(program_killed, name="daemon"), "has not been heard of for "),
+    Fault("daemon", "frozen", partial(program_frozen, name="daemon"), "has not been heard of for "),
 ]
 
 
@@ -181,6 +187,13 @@ async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def observers(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observers]:
+    directory = tmp_path_factory.mktemp("observers")
+    async with observing(deployment.health_url, directory, deployment.environment) as observers:
+        yield observers
+
+
 @pytest.fixture(scope="module")
 def table() -> Iterator[list[Figures]]:
     """What was measured, to the terminal and to build/."""
@@ -188,53 +201,98 @@ def table() -> Iterator[list[Figures]]:
     yield figures
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
-    lines = ["", "| fault | named after | rows held up: said, true | healthy after |\n|---|---|---|---|"]
+    head = "| fault | named after: daemon, functions | rows held up: said, true | healthy after: daemon, functions |"
+    lines = ["", head, "|---|---|---|---|"]
     for each in figures:
-        rows = "unknown" if each.rows is None else f"{each.rows}, {each.true_rows}"
-        said = f"{each.named_after_seconds:.1f} s | {rows} | {each.healthy_after_seconds:.1f} s"
-        lines.append(f"| {each.fault} | {said} |")
+        rows = each.rows.get("/status", each.rows.get("function status"))
+        named, healthy = [_of_both(seconds) for seconds in (each.named_after_seconds, each.healthy_after_seconds)]
+        said = "unknown" if rows is None else "{}, {}".format(*rows)
+        lines.append(f"| {each.fault} | {named} | {said} | {healthy} |")
     sys.stdout.write("\n".join([*lines, ""]))
+
+
+def _of_both(seconds: Mapping[str, float]) -> str:
+    """The latest of the daemon's observers, and of the functions; a dash where none has come to it."""
+    kinds = (
+        [value for name, value in seconds.items() if name.startswith("function") is functions]
+        for functions in (False, True)
+    )
+    return ", ".join(f"{max(kind):.1f}" if kind else "-" for kind in kinds) + " s"
+
+
+async def _all(checks: Iterable[Awaitable[None]]) -> None:
+    """Each to its end; fails with what all say that failed."""
+    failures = [each for each in await asyncio.gather(*checks, return_exceptions=True) if each is not None]
+    for each in failures:
+        if not isinstance(each, AssertionError):
+            raise each
+    assert not failures, "\n".join(map(str, failures))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_the_cause_is_named_its_rows_are_counted_and_its_end_shows(
-    deployment: Deployment, table: list[Figures], fault: Fault
+    deployment: Deployment, observers: Observers, table: list[Figures], fault: Fault
 ) -> None:
     await eventually(deployment.is_healthy, within=120, what="healthy before")
-    written = time.monotonic()
-    figures = Figures(str(fault), 0.0, "", None, None, 0.0)
+    asked = observers.functions if fault.dependency == "daemon" else observers.everybody
+    figures = Figures(str(fault))
+    began = written = ended = 0.0
 
-    async def is_named() -> bool:
-        figures.first_line = await deployment.said()
-        return fault.names in figures.first_line
+    async def is_named(observer: Observer) -> None:
+        """Whoever is asked says the same first."""
 
-    async def is_counted() -> bool:
-        """Whether health says as many as there were at some time within its latest look, or that nobody knows."""
-        unfinished = (await deployment.look())["unfinished"]
-        if unfinished is None or fault.dependency in ("database", "supabase"):
-            return unfinished is None and fault.dependency in ("database", "supabase")
-        figures.rows = unfinished["rows"]
-        truths = deployment.truths(since=written)
-        figures.true_rows = min(truths, key=lambda it: abs(it - unfinished["rows"]))
-        return bool(abs(unfinished["rows"] - figures.true_rows) <= OFF_BY_AT_MOST * figures.true_rows)
+        async def check() -> bool:
+            figures.first_line[observer.name] = await observer.said()
+            return fault.names in figures.first_line[observer.name]
 
-    async def is_over() -> bool:
-        said = await deployment.said()
-        if not figures.on_the_way or figures.on_the_way[-1].partition(": ")[2][:40] != said[:40]:
-            figures.on_the_way.append(f"{time.monotonic() - ended:.1f} s: {said}")
-        return said.startswith("healthy")
+        left = NAMED_WITHIN_SECONDS - (time.monotonic() - began)
+        try:
+            await eventually(check, within=left, what=f"{fault} is named by {observer.name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}, which said last: {figures.first_line[observer.name]}") from None
+        figures.named_after_seconds[observer.name] = time.monotonic() - began
 
+    async def is_counted(observer: Reporter) -> None:
+        """It says as many as there were at some time within its latest look, or that nobody knows."""
+
+        async def check() -> bool:
+            report = await observer.look()
+            if "unfinished" not in report:
+                return False  # nothing is wrong, it says
+            unfinished = report["unfinished"]
+            if unfinished is None or fault.dependency in ("database", "supabase"):
+                figures.rows[observer.name] = None
+                return unfinished is None and fault.dependency in ("database", "supabase")
+            true = min(deployment.truths(since=written), key=lambda it: abs(it - unfinished["rows"]))
+            figures.rows[observer.name] = (unfinished["rows"], true)
+            return bool(abs(unfinished["rows"] - true) <= OFF_BY_AT_MOST * true)
+
+        await eventually(check, within=NAMED_WITHIN_SECONDS, what=f"{fault}: rows are counted by {observer.name}")
+
+    async def is_over(observer: Observer) -> None:
+        told: list[str] = []
+        figures.on_the_way[observer.name] = told
+
+        async def check() -> bool:
+            said = await observer.said()
+            if not told or told[-1].partition(": ")[2][:40] != said[:40]:
+                told.append(f"{time.monotonic() - ended:.1f} s: {said}")
+            return said.startswith("healthy")
+
+        await eventually(check, within=RECOVERS_WITHIN_SECONDS, what=f"{fault} is over for {observer.name}")
+        figures.healthy_after_seconds[observer.name] = time.monotonic() - ended
+
+    table.append(figures)
     async with fault.broken(deployment):
         began = time.monotonic()
+        await observers.newcomer.begin_anew()
         if fault.dependency != "database":
             await deployment.system.insert(ROWS)
         written = time.monotonic()
-        await eventually(is_named, within=NAMED_WITHIN_SECONDS - (time.monotonic() - began), what=f"{fault} is named")
-        figures.named_after_seconds = time.monotonic() - began
-        assert fault.names in await deployment.first_line()
-        await eventually(is_counted, within=NAMED_WITHIN_SECONDS, what=f"{fault}: rows are counted")
+        await _all(map(is_named, asked))
+        if fault.dependency != "daemon":  # of which xnovu daemon health says that it does not answer
+            assert fault.names in await deployment.first_line()
+        await _all(is_counted(observer) for observer in asked if isinstance(observer, Reporter))
     ended = time.monotonic()
-    await eventually(is_over, within=RECOVERS_WITHIN_SECONDS, what=f"{fault} is over")
-    figures.healthy_after_seconds = time.monotonic() - ended
-    table.append(figures)
+    await _all(map(is_over, observers.everybody))
     await eventually(deployment.system.is_settled, within=120, what=f"{fault}: every row is sent")
