@@ -16,9 +16,9 @@ from cli.files.plan import EnterprisePlan, plan_enterprise
 from cli.files.rows import Written
 from cli.files.session import EXIT_FAILED, failures_told, file_rows, render_pool
 from cli.files.show import plan_json, show_done, show_plan, show_problems
-from cli.suggestion import did_you_mean
 from cli.terminal import say, say_line
 from shared.ports import StoreUnavailable
+from shared.suggestion import did_you_mean
 
 _SQLSTATES = {
     "23505": "a name or key that must be unique is another row's",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -10,8 +9,9 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from cli.failure import pay_object, pay_what_was_told
+from cli.failure import pay_what_was_told
 from cli.terminal import owe_object, say
+from cli.usage import exit_with_usage, is_help
 from shared.process_exit import EXIT_FAILED
 
 STACK_MISSING = (
@@ -63,27 +63,17 @@ class Commands(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typed; whether --json was among it, the way a command fails depends on."""
         owe_object("--json" in args)
-        with _failures_as_objects(ctx):
+        with _told_in_our_words(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a program that gave --json gets an object however that ends."""
-        with _failures_as_objects(ctx):
+        with _told_in_our_words(ctx):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Those that this installation can run: an image has no local stack."""
         return [name for name in self.names if _load(name) is not None]
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is asked for; of one that there is not, what may have been meant."""
-        try:
-            return super().resolve_command(ctx, args)
-        except USAGE_ERROR as error:
-            if close := get_close_matches(args[0], self.names):
-                # As typer says it of commands that it has read already.
-                error.message = f"{error.message.rstrip('.')}. Did you mean {', '.join(map(repr, close))}?"
-            raise
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command; None if there is none of this name. One that needs what is not installed says so and exits."""
@@ -97,15 +87,15 @@ class Commands(TyperGroup):
 
 
 @contextmanager
-def _failures_as_objects(ctx: Any) -> Iterator[None]:
+def _told_in_our_words(ctx: Any) -> Iterator[None]:
     try:
         yield
     except USAGE_ERROR as error:
-        if ctx.invoked_subcommand in _TWO_SAYS_MORE:
-            error.exit_code = EXIT_FAILED
-        path = error.ctx.command_path if error.ctx else ctx.command_path
-        pay_object(error.format_message(), f"{path} --help says what there is.", error.exit_code)
-        raise
+        if is_help(error):
+            raise
+        code = EXIT_FAILED if ctx.invoked_subcommand in _TWO_SAYS_MORE else error.exit_code
+        called = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".strip()
+        exit_with_usage(error, error.ctx.command_path if error.ctx else called, code)
     except typer.Exit as end:
         pay_what_was_told(end.exit_code)
         raise

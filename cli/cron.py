@@ -28,7 +28,7 @@ def next_firings(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects with local, utc, note.")] = False,
 ) -> None:
     """Print the coming firings in local time and UTC, and what daylight saving does to them."""
-    after = read_instant(from_instant)
+    after = read_instant(from_instant, "--from")
     try:
         schedule = CronSchedule(CronExpression.parse(expression), load_zone(timezone))
         firings = list(islice(schedule.after(after), count))

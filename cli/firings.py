@@ -46,7 +46,7 @@ def print_firings(firings: Iterable[Firing], *, as_json: bool) -> None:
         say_line(line)
 
 
-def read_instant(text: str | None, option: str | None = None) -> datetime:
+def read_instant(text: str | None, option: str) -> datetime:
     """An instant given as RFC 3339, or now; raises BadParameter, which names the option, for anything else, a missing
     offset included.
     """
@@ -54,9 +54,10 @@ def read_instant(text: str | None, option: str | None = None) -> datetime:
         return datetime.now(UTC)
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+        known = instant.tzinfo is not None and instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        known = False
+    if not known:
         raise typer.BadParameter(
             f"{text!r} is no instant. Hint: RFC 3339 with an offset, such as 2026-03-07T12:00:00Z.",
             param_hint=option,

@@ -14,12 +14,13 @@ from cli.firings import read_instant
 from cli.operator_store import OperatorStore, Replay, UndeliveredReplay
 from cli.replay_chosen import ChosenReplay, chosen_lines, replay_chosen
 from cli.replay_undelivered import undelivered_lines
-from cli.suggestion import did_you_mean
 from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
 from shared.notification.delivery import FAILURES
+from shared.notification.models import LARGEST_ID
 from shared.notification.outcomes import RefusalCode
 from shared.settings import SupabaseSettings
+from shared.suggestion import did_you_mean
 
 EXIT_NONE_REPLAYED = 1
 
@@ -35,7 +36,8 @@ _DUPLICATES = (
 def replay(
     enterprise: Annotated[str | None, typer.Option(help="The enterprise's id.")] = None,
     ids: Annotated[
-        list[int] | None, typer.Option("--id", min=1, help="This row alone, whosever it is; repeat it for more.")
+        list[int] | None,
+        typer.Option("--id", min=1, max=LARGEST_ID, help="This row alone, whosever it is; repeat it for more."),
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="RFC 3339; only what failed then or later.")

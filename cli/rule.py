@@ -14,6 +14,7 @@ from cli.rule_row import RuleRow, read_rule
 from cli.supabase_session import supabase_session
 from cli.terminal import say_line
 from shared.cron import CronExpression, CronSchedule, load_zone
+from shared.notification.models import LARGEST_ID
 from shared.settings import SupabaseSettings
 from worker.scheduling.rule_decision import zone_of
 
@@ -27,7 +28,9 @@ add_list_and_show(app, Kind.RULE)
 
 @app.command("next")
 def next_firings(
-    rule_id: Annotated[int, typer.Argument(min=1, metavar="RULE_ID", help="The rule's id in ent_notification_rule.")],
+    rule_id: Annotated[
+        int, typer.Argument(min=1, max=LARGEST_ID, metavar="RULE_ID", help="The rule's id in ent_notification_rule.")
+    ],
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=MOST_FIRINGS, help="How many firings.")] = 10,
     from_instant: Annotated[
         str | None, typer.Option("--from", metavar="INSTANT", help="RFC 3339; firings come after it. Default: now.")
@@ -38,7 +41,7 @@ def next_firings(
 
     Exit 0 printed, 1 it does not fire (the reasons are on stderr), 2 nothing is known: usage, settings, no database.
     """
-    after = read_instant(from_instant)
+    after = read_instant(from_instant, "--from")
     with failures_named():
         found = asyncio.run(_read(SupabaseSettings.load(), rule_id))
     hindrances = ["there is no such rule"] if found is None else list(found.hindrances())
@@ -49,7 +52,7 @@ def next_firings(
     try:
         firings = list(islice(_schedule(found).after(after), count))
     except ValueError as out_of_bounds:
-        raise typer.BadParameter(f"--from: {out_of_bounds}. Hint: choose another instant.") from None
+        raise typer.BadParameter(f"{out_of_bounds}. Hint: choose another instant.", param_hint="--from") from None
     print_firings(firings, as_json=as_json)
 
 

@@ -13,11 +13,11 @@ from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.firings import read_instant
 from cli.object_option import read_object
 from cli.operator_store import NotificationTrace, OperatorStore
-from cli.suggestion import active_workflows
 from cli.supabase_session import supabase_session
 from cli.terminal import say
 from shared.ports import CreatedNotification, CreateRefusal, NewNotification
 from shared.settings import SupabaseSettings
+from shared.suggestion import active_workflows
 from shared.supabase.template_store import SupabaseTemplateStore, WorkflowTemplates
 from shared.supabase.trigger_store import SupabaseTriggerStore
 

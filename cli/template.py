@@ -12,7 +12,6 @@ from cli.failure import EXIT_NOTHING_KNOWN, exit_with_hint, failures_named
 from cli.files.kinds import Kind
 from cli.files.listing import add_list_and_show
 from cli.object_option import read_object, read_object_file
-from cli.suggestion import active_workflows
 from cli.supabase_session import supabase_session
 from cli.template_files import request_from_files
 from cli.template_page import show
@@ -21,7 +20,9 @@ from cli.terminal import say
 from shared.notification.models import Channel, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.payload_rules import refused_member
+from shared.refused_value import one_of
 from shared.settings import SupabaseSettings
+from shared.suggestion import active_workflows
 from shared.supabase.template_store import SupabaseTemplateStore, WorkflowTemplates
 from worker.render_pool.child_process import RenderPoolUnavailable
 from worker.render_pool.pool import RenderPool
@@ -147,4 +148,4 @@ def _channel(name: str) -> Channel:
     try:
         return Channel(name.upper().replace("-", "_"))
     except ValueError:
-        raise typer.BadParameter(f"--channel {name}: there are {', '.join(Channel)}.") from None
+        raise typer.BadParameter(f"{one_of(list(Channel), name)}.", param_hint="--channel") from None

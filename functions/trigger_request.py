@@ -13,7 +13,9 @@ from starlette.requests import Request
 
 from functions.problems import Problem, ProblemCode
 from shared.notification import recipients
+from shared.notification.models import LARGEST_ID
 from shared.ports import IdempotencyKey
+from shared.refused_value import why_refused
 
 MAX_RECIPIENTS = 1000
 """In one call. Larger audiences are for a topic of Novu's, or for a row that an application inserts itself."""
@@ -30,6 +32,12 @@ INSTANT_PATTERN = (
 
 NOT_BLANK_PATTERN = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """Something besides white space and control characters, spelt out: engines differ about `\\S`."""
+
+_ENTERPRISE_ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
+_FORMS = {
+    NOT_BLANK_PATTERN: "must not be blank",
+    _ENTERPRISE_ID_PATTERN: "must be 1-64 of letters, digits, '_', '-', '.'",
+}
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -50,7 +58,7 @@ def _whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole_number)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_whole_number)]
 Recipient = Annotated[
     str,
     # What Novu takes is checked for all recipients together, so that the answer names every place.
@@ -94,7 +102,7 @@ class TriggerMany(_Strict):
 class CreateAndSend(_Strict):
     """Make a row and send it, at `scheduledFor` if that is to come."""
 
-    enterprise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    enterprise_id: Annotated[str, Field(pattern=_ENTERPRISE_ID_PATTERN)]
     workflow_key: Annotated[str, Field(min_length=1, max_length=255)]
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MAX_RECIPIENTS)]
     payload: dict[str, JsonValue]
@@ -127,7 +135,7 @@ def parse_trigger_request(body: Any) -> TriggerRequest:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, model) from None
 
 
 def parse_dry_run(request: Request) -> bool:
@@ -143,7 +151,7 @@ def parse_state_query(request: Request) -> StateQuery:
     try:
         return StateQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, StateQuery) from None
 
 
 def parse_idempotency_key(request: Request, body: Any) -> IdempotencyKey | None:
@@ -164,10 +172,11 @@ def parse_idempotency_key(request: Request, body: Any) -> IdempotencyKey | None:
     return IdempotencyKey(key, hashlib.sha256(canonical.encode()).hexdigest())
 
 
-def _invalid(error: ValidationError) -> Problem:
+def _invalid(error: ValidationError, model: type[_Strict]) -> Problem:
     """Names the members that are wrong, and never their values. Only the first twenty: lists may be long."""
+    known = [field.alias or name for name, field in model.model_fields.items()]
     wrong = [
-        {"member": ".".join(map(str, line["loc"]))[:100], "reason": line["msg"].removeprefix("Value error, ")}
-        for line in error.errors(include_input=False, include_url=False, include_context=False)[:20]
+        {"member": ".".join(map(str, finding["loc"]))[:100], "reason": why_refused(finding, known=known, forms=_FORMS)}
+        for finding in error.errors(include_input=False, include_url=False)[:20]
     ]
     return Problem(ProblemCode.INVALID_REQUEST, "the request is not as documented", errors=wrong)

@@ -16,12 +16,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.ports import RateCategory
+from shared.refused_value import quoted, why_refused
 from shared.telemetry import wanted as telemetry_wanted
 from shared.temporal.names import build_id
 
+_DEPLOYMENT_NAME = r"^[A-Za-z0-9_-]{1,64}$"
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _ENTERPRISE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -51,7 +54,7 @@ class Environment(BaseSettings):
         try:
             settings = cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
-            raise SettingsError([*_describe(error), *problems]) from None
+            raise SettingsError([*_describe(error, cls.model_fields), *problems]) from None
         if problems:
             raise SettingsError(problems)
         return settings
@@ -154,7 +157,7 @@ def _split_enterprise_ids(value: Any) -> Any:
     ids = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     for enterprise_id in ids:
         if not is_enterprise_id(enterprise_id):
-            raise ValueError(f"{enterprise_id!r} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
+            raise ValueError(f"{quoted(enterprise_id)} is not an enterprise id: 1-64 of letters, digits, '_', '-', '.'")
     return ids
 
 
@@ -298,7 +301,7 @@ class WorkerSettings(
     temporal_max_concurrent_activities: int = Field(100, ge=1)
     temporal_max_concurrent_workflows: int = Field(50, ge=2)
 
-    temporal_worker_deployment_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    temporal_worker_deployment_name: str | None = Field(None, pattern=_DEPLOYMENT_NAME)
 
     notification_claim_lease_seconds: int = Field(120, ge=1, le=86_400)
     worker_shutdown_grace_seconds: float = Field(6.0, ge=0)
@@ -344,7 +347,7 @@ class DaemonSettings(ListenerSettings, WorkerSettings):
         names = tuple(part.strip() for part in value.split(",") if part.strip())
         for name in names:
             if not _HOST_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a host's name, such as health.example.org, without port")
+                raise ValueError(f"{quoted(name)} is not a host's name, such as health.example.org, without port")
         return names
 
 
@@ -365,21 +368,34 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
         raise SettingsError([f"TEMPORAL_*: {str(error).partition(chr(10))[0]}"]) from None
 
 
-_TEXTS = {"missing": "is missing", "too_short": "names none; a list such as ent1,ent2"}
+_TEXTS = {"too_short": "names none; a list such as ent1,ent2"}
+_FORMS = {_DEPLOYMENT_NAME: "must be 1-64 of letters, digits, '_', '-'"}
 
 
-def _describe(error: ValidationError) -> list[str]:
+def _describe(error: ValidationError, fields: Mapping[str, FieldInfo]) -> list[str]:
     lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        name = _variable_name(str(problem["loc"][0])) if problem["loc"] else None
-        text = _TEXTS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {text}" if name else text)
+    for finding in error.errors(include_url=False):
+        if not finding["loc"]:
+            lines.append(why_refused(finding))
+            continue
+        name = str(finding["loc"][0])
+        field = fields.get(name) or next((each for each in fields.values() if _variable(each) == name), None)
+        bounds = _bounds(field) if field else None
+        text = _TEXTS.get(finding["type"])
+        text = text or why_refused(finding, given=finding["input"], bounds=bounds, forms=_FORMS)
+        lines.append(f"{(field and _variable(field)) or name.upper()}: {text}")
     return lines
 
 
-def _variable_name(location: str) -> str:
-    field = DaemonSettings.model_fields.get(location)
-    alias = field.validation_alias if field else None
+def _variable(field: FieldInfo) -> str | None:
+    """The variable's name, where it is not the field's own."""
+    alias = field.validation_alias
     if isinstance(alias, AliasChoices):
         return str(alias.choices[0])
-    return str(alias) if alias else location.upper()
+    return str(alias) if alias else None
+
+
+def _bounds(field: FieldInfo) -> dict[str, float]:
+    return {
+        name: getattr(each, name) for each in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(each, name)
+    }

@@ -14,7 +14,9 @@ from shared.settings import SupabaseSettings, is_enterprise_id
 
 def _checked(enterprise_id: str) -> str:
     if not is_enterprise_id(enterprise_id):
-        raise typer.BadParameter("an enterprise's id is 1-64 of letters, digits, '_', '-', '.'.")
+        raise typer.BadParameter(
+            f"{enterprise_id!r} is no enterprise's id. Hint: 1-64 of letters, digits, '_', '-', '.'."
+        )
     return enterprise_id
 
 

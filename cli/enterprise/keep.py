@@ -24,7 +24,9 @@ def keep(
     Exit 0, also if it was so already; 2 for what cannot be, for wrong settings, or if the database does not answer.
     """
     if days != FOR_GOOD and not (days.isascii() and days.isdigit() and 1 <= int(days[:9]) <= MOST_DAYS):
-        raise typer.BadParameter(f"1 to {MOST_DAYS:,} days, or {FOR_GOOD}.", param_hint="DAYS")
+        raise typer.BadParameter(
+            f"{days!r} is no number of days. Hint: 1 to {MOST_DAYS:,}, or {FOR_GOOD}.", param_hint="DAYS"
+        )
     wanted = None if days == FOR_GOOD else int(days)
     answer: Mapping[str, Any] = answer_of(
         lambda client: call_function(client, "keep_notifications", p_enterprise_id=enterprise_id, p_days=wanted)

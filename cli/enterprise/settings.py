@@ -79,7 +79,7 @@ def set_settings(
     if novu_key_name is not None:
         settings["novu_key_name"] = None if novu_key_name == DEFAULT else _key_name(novu_key_name)
     if not settings:
-        raise typer.BadParameter("name what is to be set: --time-zone, --rate, --novu-key-name.")
+        raise typer.BadParameter("Nothing is named that is to be set. Hint: --time-zone, --rate or --novu-key-name.")
     answer: Mapping[str, Any] = answer_of(
         lambda client: call_function(client, "set_enterprise", p_enterprise_id=enterprise_id, p_settings=settings)
     )

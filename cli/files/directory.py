@@ -4,20 +4,19 @@ Nothing outside the directory is read, whatever a file names or a link points to
 """
 
 import os
-import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cli.files.kinds import MODELS, Entry, Kind
 from cli.files.yaml_text import Document, YamlRefused, read_yaml
-from cli.suggestion import did_you_mean
+from shared.refused_value import why_refused
 from shared.settings import is_enterprise_id
+from shared.suggestion import did_you_mean
 
 LONGEST_FILE_BYTES = 1024 * 1024
 
@@ -132,7 +131,7 @@ class _Reading:
         try:
             read = MODELS[kind].model_validate(document.value)
         except ValidationError as error:
-            for details in error.errors(include_url=False, include_input=False):
+            for details in error.errors(include_url=False):
                 self._found.problems.append(_problem(name, document, kind, details))
             return None
         columns = read.model_dump()
@@ -198,26 +197,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _problem(file: str, document: Document, kind: Kind, error: ErrorDetails) -> Problem:
-    """Pydantic's finding in our words."""
-    path = error["loc"]
-    name = ".".join(map(str, path))
-    context: Mapping[str, Any] = error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            message = f"there is no member {name}: {did_you_mean(name, [*MODELS[kind].model_fields])}"
-        case "missing":
-            message = f"{name} is missing"
-        case "literal_error":
-            value = _at(document.value, path)
-            known = re.findall(r"'([^']+)'", context["expected"])
-            message = f"{name} is {value!r}: {did_you_mean(str(value).upper(), known)}"
-        case _:
-            message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return Problem(file, document.line(path), message)
-
-
-def _at(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part]
-    return value
+def _problem(file: str, document: Document, kind: Kind, finding: ErrorDetails) -> Problem:
+    name = ".".join(map(str, finding["loc"]))
+    why = why_refused(finding, given=finding["input"], known=[*MODELS[kind].model_fields])
+    return Problem(file, document.line(finding["loc"]), f"{name}: {why}")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cli.files.directory import LONGEST_FILE_BYTES
 from cli.files.kinds import MODELS, Entry, Kind
 from cli.files.yaml_text import YamlRefused, read_yaml, write_yaml
+from shared.refused_value import why_refused
 
 BODY_SUFFIX = ".liquid"
 
@@ -60,8 +61,8 @@ def file_text(entry: Entry, stem: str) -> FileText:
         MODELS[entry.kind].model_validate(members)
         is_same = read_yaml(text).value == members
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise NotToBeKept(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        first = error.errors(include_url=False)[0]
+        raise NotToBeKept(f"{'.'.join(map(str, first['loc']))}: {why_refused(first)}") from None
     except YamlRefused as refused:
         raise NotToBeKept(str(refused)) from None
     body_text = "" if body is None else f"{entry.columns['body_template']}\n"

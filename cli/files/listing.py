@@ -15,8 +15,8 @@ from cli.files.kinds import Entry, Kind
 from cli.files.rows import Kept
 from cli.files.session import file_rows
 from cli.files.validation import is_cron
-from cli.suggestion import did_you_mean
 from cli.terminal import say, say_line
+from shared.suggestion import did_you_mean
 from worker.scheduling.rule_decision import DEFAULT_TIME_ZONE, decide
 
 EXIT_NOT_THERE = 1

@@ -15,11 +15,11 @@ from typing import Any
 from cli.files.kinds import Entry, Kind
 from cli.files.rows import Surroundings
 from cli.files.samples import sample_variables
-from cli.suggestion import did_you_mean
 from shared.cron import CronExpression, CronSchedule, load_zone
 from shared.notification.models import Channel, NovuWorkflow, Template, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.payload_rules import refused_member
+from shared.suggestion import did_you_mean
 from shared.supabase.claimed_batch import TEMPLATE_REFERENCES
 from worker.render_pool.pool import RenderPool
 from worker.rendering.request import RenderDelayed, RenderRequest

@@ -17,6 +17,7 @@ from cli.terminal import say, say_line
 from cli.trace.delivery import delivery_lines
 from cli.trace.processing import TemporalView, look
 from cli.trace.standing import Standing, stand, transaction_ids, waits_to_be_taken_up
+from shared.notification.models import LARGEST_ID
 from shared.notification.transaction_id import parse_transaction_id
 from shared.settings import Settings
 
@@ -33,7 +34,9 @@ class Story:
 
 
 def trace(
-    notification_id: Annotated[int, typer.Argument(min=1, metavar="NOTIFICATION_ID", help="The row's id.")],
+    notification_id: Annotated[
+        int, typer.Argument(min=1, max=LARGEST_ID, metavar="NOTIFICATION_ID", help="The row's id.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One object: row, workflow, novu, standing.")] = False,
 ) -> None:
     """Follow one notification from its row over its workflow to Novu, and say what it waits for.

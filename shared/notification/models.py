@@ -8,6 +8,9 @@ from typing import Any
 from shared.notification.outcomes import Failed
 from shared.notification.recipient import KnownRecipients
 
+LARGEST_ID = 2**63 - 1
+"""Of a row: PostgreSQL's bigint."""
+
 
 class Channel(StrEnum):
     """A Novu channel; the values are those of the enum `notification_channel_type`."""

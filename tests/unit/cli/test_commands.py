@@ -37,9 +37,10 @@ def test_a_command_that_there_is_not_is_wrong_usage() -> None:
 
 
 def test_of_a_command_that_there_is_not_those_that_may_be_meant_are_named() -> None:
-    said = json.loads(CliRunner().invoke(app, ["workflw", "list", "--json"]).stdout)["error"]["message"]
+    said = json.loads(CliRunner().invoke(app, ["workflw", "list", "--json"]).stdout)["error"]
 
-    assert said == "No such command 'workflw'. Did you mean 'workflow', 'worker'?"
+    assert said["message"] == "No such command 'workflw'."
+    assert said["hint"] == "did you mean workflow or worker?"
 
 
 @pytest.mark.parametrize(

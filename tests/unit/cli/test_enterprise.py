@@ -139,7 +139,7 @@ def test_a_setting_of_its_own_is_set_shown_and_taken_back(asked: list[tuple[str,
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "name what is to be set"),
+        ((), "Nothing is named that is to be set."),
         (("--time-zone", "europe/berlin"), "Did you mean `Europe/Berlin`?"),
         (("--novu-key-name", "0123456789"), "that is no variable's name"),
         (("--rate", "0"), "is no rate"),

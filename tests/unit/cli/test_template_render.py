@@ -145,7 +145,10 @@ def test_a_payload_that_is_no_object_is_named_with_its_place(files: Path, payloa
         (["--workflow", "w"], "What is to be rendered?"),
         (["--workflow", "w", "--enterprise", "e", "--template", "sms.liquid"], "What is to be rendered?"),
         (["--template", "sms.liquid"], "--template is of one channel."),
-        (["--template", "sms.liquid", "--channel", "FAX"], "there are IN_APP, EMAIL, SMS, CHAT, PUSH"),
+        (
+            ["--template", "sms.liquid", "--channel", "FAX"],
+            "--channel: must be one of IN_APP, EMAIL, SMS, CHAT, PUSH, not 'FAX'.",
+        ),
         (["--template", "nowhere", "--channel", "SMS"], "--template: nowhere cannot be read: No such file"),
         (["--template", "sms.liquid", "--channel", "SMS", "--templates", "nowhere"], "nowhere is no directory."),
         (["--workflow", "w", "--enterprise", "e"], "SUPABASE_SERVICE_ROLE_KEY: is missing"),

@@ -49,7 +49,7 @@ def test_an_instant_that_is_none_is_told_with_its_option(sent: list[NewNotificat
     answer = run(*SEND, "--to", "ada", "--at", "tomorrow")
 
     assert answer.exit_code == 2
-    assert "Invalid value for --at" in answer.stderr
+    assert "--at: 'tomorrow' is no instant." in answer.stderr
     assert sent == []
 
 

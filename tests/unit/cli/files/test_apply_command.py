@@ -99,7 +99,7 @@ def test_only_what_was_asked_for_is_looked_at_and_its_neighbours_faults_are_thei
 
     assert (alone.exit_code, rows.written) == (0, ["a"])
     assert together.exit_code == 1
-    assert "b/templates/it.yaml:1: there is no member nonsense" in together.stderr
+    assert "b/templates/it.yaml:1: nonsense: is not known; it is one of" in together.stderr
     assert rows.written == ["a"]
 
 

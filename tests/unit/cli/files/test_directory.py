@@ -50,11 +50,17 @@ def test_a_file_has_columns_with_what_may_be_left_out(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (TEMPLATE + "chanel_type: SMS\n", "mail.yaml:4: there is no member chanel_type: did you mean channel_type"),
-        (TEMPLATE.replace("EMAIL", "EMIAL"), "mail.yaml:2: channel_type is 'EMIAL': did you mean EMAIL?"),
-        (TEMPLATE.replace("channel_type: EMAIL\n", ""), "mail.yaml:1: channel_type is missing"),
-        (TEMPLATE + "deactivated: no\n", "mail.yaml:4: deactivated: input should be a valid boolean"),
-        (TEMPLATE + "publish_status: DELETED\n", "mail.yaml:4: publish_status is 'DELETED'"),
+        (TEMPLATE + "chanel_type: SMS\n", "mail.yaml:4: chanel_type: is not known; did you mean channel_type?"),
+        (
+            TEMPLATE.replace("EMAIL", "EMIAL"),
+            "mail.yaml:2: channel_type: must be one of EMAIL, IN_APP, SMS, PUSH, CHAT, not 'EMIAL'; did you mean EMAIL",
+        ),
+        (TEMPLATE.replace("channel_type: EMAIL\n", ""), "mail.yaml:1: channel_type: is missing"),
+        (TEMPLATE + "deactivated: no\n", "mail.yaml:4: deactivated: must be true or false, not 'no'"),
+        (
+            TEMPLATE + "publish_status: DELETED\n",
+            "mail.yaml:4: publish_status: must be one of PUBLISH, DRAFT, DISCARD, NONE, not 'DELETED'",
+        ),
         ("- a", "mail.yaml:1: holds no members"),
         ("", "mail.yaml:1: holds no members"),
         ("a: [", "mail.yaml:1: no YAML"),
