@@ -97,7 +97,7 @@ async def _read(supabase: SupabaseSettings, novu: NovuSettings, enterprise_id: s
     async with supabase_session(supabase) as client:
         key = await key_of(client, novu, [enterprise_id])
         bounds = httpx.Timeout(patience.ANSWERS_WITHIN_SECONDS)
-        async with open_subscribers(novu.novu_api_url, key.value, bounds=bounds) as subscribers:
+        async with open_subscribers(novu.novu_api_url, key.value, key_name=key.variable, bounds=bounds) as subscribers:
             known = await SupabaseRecipientStore(client).find(enterprise_id, [subscriber_id])
             return Both(subscriber_id, known, await subscribers.read(subscriber_id))
 

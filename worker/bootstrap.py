@@ -16,6 +16,7 @@ from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
 from shared.measured_accounts import MeasuredAccounts
 from shared.novu.activity import open_activity
+from shared.novu.answers import KEY_NAME
 from shared.novu.rates import RateKeeper, limits_of
 from shared.novu.subscribers import open_subscribers
 from shared.probes import Probes, serving_probes
@@ -199,12 +200,14 @@ class _Opening:
     async def open(self, stack: AsyncExitStack, name: str, key: str) -> NovuAccount:
         """The account of this key; `name` is its variable's, none the deployment's own."""
         settings = self.settings
+        key_name = name or KEY_NAME
         rates = RateKeeper(SupabaseNovuTokens(self.supabase, name), limits_of(settings.novu_plan, settings.own_rates))
         events = await stack.enter_async_context(
             novu.open_trigger(
                 settings.novu_api_url,
                 key,
                 rates,
+                key_name=key_name,
                 timeout_seconds=settings.novu_request_timeout_seconds,
                 singly=settings.novu_is_idempotent,
                 patience_seconds=self.patience_seconds,
@@ -215,8 +218,12 @@ class _Opening:
             trigger=MeasuredTrigger(AccountedTrigger(joined, self.account, tells=not name)),
             cancelling=events,
             taken=events,
-            credentials=await stack.enter_async_context(open_subscribers(settings.novu_api_url, key, rates)),
-            activity=await stack.enter_async_context(open_activity(settings.novu_api_url, key, rates)),
+            credentials=await stack.enter_async_context(
+                open_subscribers(settings.novu_api_url, key, rates, key_name=key_name)
+            ),
+            activity=await stack.enter_async_context(
+                open_activity(settings.novu_api_url, key, rates, key_name=key_name)
+            ),
             turns=Turns(
                 partial(rates.pace, "trigger"),
                 partial(rates.closed, "trigger"),

@@ -11,6 +11,7 @@ from cli.enterprise.asking import AsJson, EnterpriseId, answer_of
 from cli.failure import exit_with_hint
 from cli.terminal import say
 from shared.cron import CronRefused, load_zone
+from shared.novu.answers import KEY_NAME
 from shared.settings import NAMED_NOVU_KEY
 from shared.supabase.sql_function import call_function
 
@@ -24,7 +25,7 @@ _NAMES = {
     "rate_per_second": "events a second",
     "novu_key_name": "key to Novu, in the variable",
 }
-_DEFAULTS = {"time_zone": "UTC", "rate_per_second": "no bound of its own", "novu_key_name": "NOVU_SECRET_KEY"}
+_DEFAULTS = {"time_zone": "UTC", "rate_per_second": "no bound of its own", "novu_key_name": KEY_NAME}
 
 _RATE = re.compile(r"(?P<events>\d{1,9}(?:\.\d{1,9})?)(?:/(?P<unit>[sm]))?", re.ASCII)
 LEAST_RATE, MOST_RATE = 0.01, 100_000.0

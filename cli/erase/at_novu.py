@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.bounded_answers import bound_answers
+from shared.novu.answers import KEY_NAME, reason_of_fault
 from shared.novu.rates import UNMETERED
 from shared.novu.subscribers import LONGEST_ANSWER_BYTES, REQUEST_TIMEOUT, SubscriberUnavailable
 from shared.ports import NovuRates, RateCategory
@@ -24,8 +25,16 @@ TOKEN_WITHIN_SECONDS = 30.0
 class PersonAtNovu:
     """One subscriber of one environment. Every method raises SubscriberUnavailable, and is safe to repeat."""
 
-    def __init__(self, client: httpx.AsyncClient, subscriber_id: str, rates: NovuRates = UNMETERED) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        subscriber_id: str,
+        rates: NovuRates = UNMETERED,
+        *,
+        key_name: str = KEY_NAME,
+    ) -> None:
         self._client = client
+        self._key_name = key_name
         self._id = subscriber_id
         self._path = f"/v2/subscribers/{quote(subscriber_id, safe='')}"
         self._rates = rates
@@ -85,7 +94,7 @@ class PersonAtNovu:
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         if not response.is_success:
-            raise SubscriberUnavailable(f"Novu answered HTTP {response.status_code}")
+            raise SubscriberUnavailable(f"Novu answered {reason_of_fault(response, self._key_name)}")
         try:
             answer = json.loads(response.content)
         except (ValueError, RecursionError):
@@ -102,7 +111,12 @@ def _whose(entry: Any) -> str | None:
 
 @asynccontextmanager
 async def open_person(
-    api_url: str, secret_key: str, subscriber_id: str, rates: NovuRates = UNMETERED
+    api_url: str,
+    secret_key: str,
+    subscriber_id: str,
+    rates: NovuRates = UNMETERED,
+    *,
+    key_name: str = KEY_NAME,
 ) -> AsyncIterator[PersonAtNovu]:
     """Nothing is asked yet."""
     async with httpx.AsyncClient(
@@ -111,4 +125,4 @@ async def open_person(
         timeout=REQUEST_TIMEOUT,
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield PersonAtNovu(client, subscriber_id, rates)
+        yield PersonAtNovu(client, subscriber_id, rates, key_name=key_name)

@@ -106,7 +106,9 @@ async def _person(
         key = await key_of(client, settings.novu, [enterprise_id])
         limits = limits_of(settings.rate.novu_plan, settings.rate.own_rates)
         rates = RateKeeper(SupabaseNovuTokens(client, key.name), limits)
-        async with open_person(settings.novu.novu_api_url, key.value, subscriber_id, rates) as novu:
+        async with open_person(
+            settings.novu.novu_api_url, key.value, subscriber_id, rates, key_name=key.variable
+        ) as novu:
             known = (await SupabaseRecipientStore(client).find(enterprise_id, [subscriber_id])).by_id.get(subscriber_id)
             members: list[Any] = [{} if known is None else known.members, await novu.subscriber() or {}]
             named = [each.get(name) for each in members for name in ("email", "phone")]

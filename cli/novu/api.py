@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from cli import patience
 from shared.bounded_answers import bound_answers
+from shared.novu.answers import KEY_NAME
 from shared.novu.rates import UNMETERED
 from shared.novu.retry_after import retry_after_seconds
 from shared.ports import FaultCode, NovuRates, PutOff
@@ -38,7 +39,7 @@ CLOSED = (
     " workflows in its dashboard (docs/novu.md)."
 )
 _HINTS = {
-    401: "NOVU_SECRET_KEY and NOVU_API_URL must be of one region and environment.",
+    401: "{key_name} and NOVU_API_URL must be of one region and environment.",
     402: "Novu's plan is used up, or the organisation is paused: see its billing page.",
     403: "the key is of another environment than the one that was named.",
     429: "Novu's rate is used up by others: try again later.",
@@ -95,8 +96,9 @@ class NovuApi:
     has little time: whoever waits for the command is told soon.
     """
 
-    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
+    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME) -> None:
         self._client = client
+        self._key_name = key_name
         self._rates = rates
         self._has_answered = False
 
@@ -189,13 +191,15 @@ class NovuApi:
                     raise NovuFailed(f"{method} {path}: no answer ({type(error).__name__})") from None
                 await self._rates.heed(category, response.status_code, response.headers)
                 if not response.is_success:
-                    raise _failed(method, path, response)
+                    raise _failed(method, path, response, self._key_name)
                 return response
         raise AssertionError("tenacity ends by an answer or by raising")
 
 
 @asynccontextmanager
-async def open_novu_api(api_url: str, secret_key: str, rates: NovuRates = UNMETERED) -> AsyncIterator[NovuApi]:
+async def open_novu_api(
+    api_url: str, secret_key: str, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME
+) -> AsyncIterator[NovuApi]:
     """Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
@@ -204,7 +208,7 @@ async def open_novu_api(api_url: str, secret_key: str, rates: NovuRates = UNMETE
         limits=httpx.Limits(max_connections=10),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuApi(client, rates)
+        yield NovuApi(client, rates, key_name=key_name)
 
 
 AT_ONCE = 6
@@ -249,10 +253,10 @@ def _put_off(method: str, path: str, put_off: PutOff) -> NovuFailed:
     )
 
 
-def _failed(method: str, path: str, response: httpx.Response) -> NovuFailed:
+def _failed(method: str, path: str, response: httpx.Response, key_name: str) -> NovuFailed:
     status = response.status_code
     message = _message(response)
-    hint = _HINTS.get(status, "Novu's message says what; docs/novu.md names its limits.")
+    hint = _HINTS.get(status, "Novu's message says what; docs/novu.md names its limits.").format(key_name=key_name)
     if status == HTTPStatus.UNAUTHORIZED and "not available" in message:
         hint = CLOSED
     pause = retry_after_seconds(response.headers) or 0.0

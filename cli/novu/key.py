@@ -7,16 +7,22 @@ from dataclasses import dataclass
 
 from postgrest import AsyncPostgrestClient
 
+from shared.novu.answers import KEY_NAME
 from shared.settings import NovuSettings, SettingsError, named_novu_keys
 from shared.supabase.sql_function import call_function
 
 
 @dataclass(frozen=True, slots=True)
 class NovuKey:
-    """A key, and the variable of an enterprise's own that holds it; none is the deployment's, NOVU_SECRET_KEY."""
+    """A key, and the variable of an enterprise's own that holds it; the deployment's has none of these."""
 
     name: str
     value: str
+
+    @property
+    def variable(self) -> str:
+        """Where it is set."""
+        return self.name or KEY_NAME
 
 
 async def key_of(client: AsyncPostgrestClient, novu: NovuSettings, enterprise_ids: Sequence[str] | None) -> NovuKey:
@@ -32,7 +38,7 @@ async def key_of(client: AsyncPostgrestClient, novu: NovuSettings, enterprise_id
     settings = await call_function(client, "enterprise_settings", p_enterprise_ids=list(enterprise_ids))
     names = {settings.get(each, {}).get("novu_key_name") for each in enterprise_ids}
     if len(names) > 1:
-        told = ", ".join(sorted(name or "NOVU_SECRET_KEY" for name in names))
+        told = ", ".join(sorted(name or KEY_NAME for name in names))
         raise SettingsError([f"--enterprise: these have different keys to Novu ({told}): name those of one at a time"])
     [name] = names
     if name is None:

@@ -30,7 +30,7 @@ async def novu_session(
     async with supabase_session(supabase) as client:
         key = await key_of(client, novu, enterprise_ids)
         rates = RateKeeper(SupabaseNovuTokens(client, key.name), limits_of(rate.novu_plan, rate.own_rates))
-        async with open_novu_api(novu.novu_api_url, key.value, rates) as api:
+        async with open_novu_api(novu.novu_api_url, key.value, rates, key_name=key.variable) as api:
             yield api, WorkflowRows(client)
 
 

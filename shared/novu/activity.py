@@ -8,6 +8,7 @@ import httpx
 
 from shared.bounded_answers import AnswerRefused, bound_answers
 from shared.novu import measured
+from shared.novu.answers import KEY_NAME, reason_of_fault
 from shared.novu.rates import UNMETERED
 from shared.novu.retry_after import retry_after_seconds
 from shared.ports import ActivityPage, ActivityUnavailable, AnswerTooLarge, NovuRates
@@ -27,9 +28,12 @@ _MESSAGES_PATH = "/v1/messages"
 class NovuActivity:
     """Port `NotificationActivity` on Novu's HTTP interface; it never repeats a request. Each costs one global token."""
 
-    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
-        """`client` carries the base URL, the key and the time-outs (see `open_activity`)."""
+    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME) -> None:
+        """`client` carries the base URL, the key and the time-outs (see `open_activity`). `key_name`: the variable that
+        holds the key, for faults that are about it.
+        """
         self._client = client
+        self._key_name = key_name
         self._rates = rates
 
     async def notifications(self, transaction_ids: Sequence[str], page: int, limit: int) -> ActivityPage:
@@ -54,7 +58,8 @@ class NovuActivity:
         await self._rates.heed("global", response.status_code, response.headers)
         if not response.is_success:
             raise ActivityUnavailable(
-                f"Novu answered HTTP {response.status_code}", retry_after_seconds=retry_after_seconds(response.headers)
+                f"Novu answered {reason_of_fault(response, self._key_name)}",
+                retry_after_seconds=retry_after_seconds(response.headers),
             )
         try:
             answer = json.loads(response.content)
@@ -67,7 +72,9 @@ class NovuActivity:
 
 
 @asynccontextmanager
-async def open_activity(api_url: str, secret_key: str, rates: NovuRates = UNMETERED) -> AsyncIterator[NovuActivity]:
+async def open_activity(
+    api_url: str, secret_key: str, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME
+) -> AsyncIterator[NovuActivity]:
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
@@ -76,4 +83,4 @@ async def open_activity(api_url: str, secret_key: str, rates: NovuRates = UNMETE
         limits=httpx.Limits(max_connections=2, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuActivity(client, rates)
+        yield NovuActivity(client, rates, key_name=key_name)

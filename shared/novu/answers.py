@@ -14,10 +14,13 @@ from shared.ports import FaultCode, TriggerAccepted, TriggerFault, TriggerRefuse
 
 _REFUSED = frozenset({400, 413, 422})
 _CONCERNS_EVERY_REQUEST = frozenset({401, 402, 403, 429, 503})
+KEY_NAME = "NOVU_SECRET_KEY"
+"""The variable that holds the deployment's key; an enterprise's own is in another."""
+
 _HINTS = {
-    401: "check NOVU_SECRET_KEY, and that NOVU_API_URL is of its region",
+    401: "check {key_name}, and that NOVU_API_URL is of its region",
     402: "Novu's plan is used up, or the organisation is paused: see its billing page",
-    403: "NOVU_SECRET_KEY is another environment's",
+    403: "{key_name} is another environment's",
     404: "check NOVU_API_URL",
 }
 _CODES = {402: FaultCode.NOVU_PAYMENT_REQUIRED, 429: FaultCode.NOVU_RATE}
@@ -43,8 +46,8 @@ class Answered:
     concerns_every_request: bool = False
 
 
-def read_single(response: httpx.Response) -> Answered:
-    """The result of a request for one event."""
+def read_single(response: httpx.Response, key_name: str = KEY_NAME) -> Answered:
+    """The result of a request for one event. `key_name`: the variable of the key it went with."""
     if response.is_success:
         item = _data_of(response)
         return Answered([_read_item(item)])
@@ -53,11 +56,11 @@ def read_single(response: httpx.Response) -> Answered:
         if response.status_code == 422 and _message_of(answer).endswith(_KEY_REUSED):
             return Answered([TriggerUnknown("HTTP 422: an earlier call had another content", key_spent=True)])
         return Answered([TriggerRefused(reason_of_refused_request(response.status_code, answer))])
-    return _faulted(response, 1)
+    return _faulted(response, 1, key_name)
 
 
-def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent]) -> Answered:
-    """The results of a bulk request.
+def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent], key_name: str = KEY_NAME) -> Answered:
+    """The results of a bulk request. `key_name`: as for a single one.
 
     Raises:
         BulkRefused: 400, 413 or 422.
@@ -71,15 +74,15 @@ def read_bulk(response: httpx.Response, events: Sequence[EncodedEvent]) -> Answe
         return Answered([_read_item(item) for item in items])
     if response.status_code in _REFUSED:
         raise BulkRefused(response.status_code)
-    return _faulted(response, len(events))
+    return _faulted(response, len(events), key_name)
 
 
-def read_cancellation(response: httpx.Response) -> bool | TriggerFault:
+def read_cancellation(response: httpx.Response, key_name: str = KEY_NAME) -> bool | TriggerFault:
     """Whether there was anything left to cancel, or why that is unknown."""
     if response.is_success:
         cancelled = _data_of(response)
         return cancelled if isinstance(cancelled, bool) else TriggerFault("unreadable answer")
-    return fault_of(response)
+    return fault_of(response, key_name)
 
 
 def read_activity(response: httpx.Response) -> bool | None:
@@ -105,26 +108,30 @@ def _read_item(item: Any) -> TriggerResult:
     return TriggerRefused(reason_of_refused_item(item["status"], item.get("error")))
 
 
-def _faulted(response: httpx.Response, events: int) -> Answered:
+def _faulted(response: httpx.Response, events: int, key_name: str) -> Answered:
     if _leaves_open(response):
         unknown = TriggerUnknown(f"HTTP {response.status_code}", retry_after_seconds(response.headers))
         return Answered([unknown] * events)
     concerns_every_request = response.status_code in _CONCERNS_EVERY_REQUEST
-    return Answered([fault_of(response)] * events, concerns_every_request)
+    return Answered([fault_of(response, key_name)] * events, concerns_every_request)
 
 
-def fault_of(response: httpx.Response) -> TriggerFault:
-    """What is to be tried again, and when."""
-    status = response.status_code
-    hint = _CLOSED_HINT if status == 401 and _message_of(_json(response)) == _CLOSED else _HINTS.get(status)
-    reason = f"HTTP {status}: {hint}" if hint else f"HTTP {status}"
+def fault_of(response: httpx.Response, key_name: str = KEY_NAME) -> TriggerFault:
+    """What is to be tried again, and when. `key_name`: the variable of the key that the request went with."""
     replayed = response.headers.get("idempotency-replay", "").lower() == "true"
     return TriggerFault(
-        reason,
+        reason_of_fault(response, key_name),
         retry_after_seconds(response.headers),
-        _CODES.get(status, FaultCode.NOVU_FAULT),
+        _CODES.get(response.status_code, FaultCode.NOVU_FAULT),
         key_spent=replayed or response.is_server_error,
     )
+
+
+def reason_of_fault(response: httpx.Response, key_name: str = KEY_NAME) -> str:
+    """The status, and what to look at; of a key the variable that holds it."""
+    status = response.status_code
+    hint = _CLOSED_HINT if status == 401 and _message_of(_json(response)) == _CLOSED else _HINTS.get(status)
+    return f"HTTP {status}: {hint.format(key_name=key_name)}" if hint else f"HTTP {status}"
 
 
 def _leaves_open(response: httpx.Response) -> bool:

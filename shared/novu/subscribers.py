@@ -11,7 +11,7 @@ import httpx
 from shared.bounded_answers import bound_answers
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.novu import measured
-from shared.novu.answers import fault_of
+from shared.novu.answers import KEY_NAME, fault_of, reason_of_fault
 from shared.novu.rates import UNMETERED
 from shared.ports import NovuRates, TriggerAccepted, TriggerFault, TriggerRefused, TriggerResult
 
@@ -35,9 +35,12 @@ class SubscriberUnavailable(Exception):
 class NovuSubscribers:
     """Port `SubscriberCredentials` on Novu's HTTP interface; it never repeats a request. Costs configuration tokens."""
 
-    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED) -> None:
-        """`client` carries the base URL, the key and the time-outs (see `open_subscribers`)."""
+    def __init__(self, client: httpx.AsyncClient, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME) -> None:
+        """`client` carries the base URL, the key and the time-outs (see `open_subscribers`). `key_name`: the variable
+        that holds the key, for faults that are about it.
+        """
         self._client = client
+        self._key_name = key_name
         self._rates = rates
 
     async def read(self, subscriber_id: str) -> Mapping[str, Any] | None:
@@ -55,7 +58,7 @@ class NovuSubscribers:
         if response.status_code == 404:
             return None
         if not response.is_success:
-            raise SubscriberUnavailable(f"Novu answered HTTP {response.status_code}")
+            raise SubscriberUnavailable(f"Novu answered {reason_of_fault(response, self._key_name)}")
         try:
             found = json.loads(response.content)["data"]
         except (ValueError, RecursionError, KeyError, TypeError):
@@ -83,13 +86,13 @@ class NovuSubscribers:
                     "POST", _ALL_PATH, "", {"subscriberId": recipient.subscriber_id, **recipient.members}
                 )
                 if not made.is_success:
-                    return _answer(made)
+                    return self._answer(made)
                 response = await self._request("PUT", _CREDENTIALS_PATH, recipient.subscriber_id, body)
         except httpx.RequestError as error:
             return TriggerFault(type(error).__name__)
         except _NotNow as not_now:
             return not_now.fault
-        return _answer(response)
+        return self._answer(response)
 
     async def _request(
         self, method: str, template: str, subscriber_id: str, body: Mapping[str, Any] | None = None
@@ -103,6 +106,13 @@ class NovuSubscribers:
         await self._rates.heed("configuration", response.status_code, response.headers)
         return response
 
+    def _answer(self, response: httpx.Response) -> TriggerResult:
+        if response.is_success:
+            return TriggerAccepted()
+        if response.status_code in _REFUSED:
+            return TriggerRefused(f"HTTP {response.status_code}")
+        return fault_of(response, self._key_name)
+
 
 class _NotNow(Exception):
     """The request was not made."""
@@ -112,17 +122,14 @@ class _NotNow(Exception):
         self.fault = fault
 
 
-def _answer(response: httpx.Response) -> TriggerResult:
-    if response.is_success:
-        return TriggerAccepted()
-    if response.status_code in _REFUSED:
-        return TriggerRefused(f"HTTP {response.status_code}")
-    return fault_of(response)
-
-
 @asynccontextmanager
 async def open_subscribers(
-    api_url: str, secret_key: str, rates: NovuRates = UNMETERED, *, bounds: httpx.Timeout = REQUEST_TIMEOUT
+    api_url: str,
+    secret_key: str,
+    rates: NovuRates = UNMETERED,
+    *,
+    key_name: str = KEY_NAME,
+    bounds: httpx.Timeout = REQUEST_TIMEOUT,
 ) -> AsyncIterator[NovuSubscribers]:
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
@@ -132,4 +139,4 @@ async def open_subscribers(
         limits=httpx.Limits(max_connections=10, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        yield NovuSubscribers(client, rates)
+        yield NovuSubscribers(client, rates, key_name=key_name)

@@ -12,7 +12,15 @@ import httpx
 from shared.bounded_answers import bound_answers
 from shared.notification.outcomes import RefusalCode
 from shared.novu import measured
-from shared.novu.answers import BulkRefused, read_activity, read_bulk, read_cancellation, read_single, unanswered
+from shared.novu.answers import (
+    KEY_NAME,
+    BulkRefused,
+    read_activity,
+    read_bulk,
+    read_cancellation,
+    read_single,
+    unanswered,
+)
 from shared.novu.idempotency import HEADER, IdempotencyKeys
 from shared.novu.outage import Outage
 from shared.novu.packing import EncodedEvent, NotJson, bulk_body, encode, pack
@@ -99,13 +107,17 @@ class NovuTrigger:
         keys: IdempotencyKeys,
         rates: NovuRates = UNMETERED,
         *,
+        key_name: str = KEY_NAME,
         singly: bool = False,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """`client` carries the base URL, the key and the time-outs (see `open_trigger`). `singly`: no bulk calls."""
+        """`client` carries the base URL, the key and the time-outs (see `open_trigger`). `key_name`: the variable that
+        holds the key, for faults that are about it. `singly`: no bulk calls.
+        """
         self._client = client
         self._keys = keys
         self._rates = rates
+        self._key_name = key_name
         self._singly = singly
         self._patience_seconds = patience_seconds
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
@@ -146,7 +158,7 @@ class NovuTrigger:
             await self._rates.heed("trigger", response.status_code, response.headers)
         except httpx.RequestError as error:
             raise CancelFailed(TriggerFault(type(error).__name__)) from None
-        cancelled = read_cancellation(response)
+        cancelled = read_cancellation(response, self._key_name)
         if isinstance(cancelled, TriggerFault):
             raise CancelFailed(cancelled)
         return cancelled
@@ -174,7 +186,7 @@ class NovuTrigger:
         try:
             body = bulk_body(group)
             key = self._keys.of_bulk([encoded.event for encoded in group], body)
-            answered = read_bulk(await self._post(_BULK_PATH, body, key), group)
+            answered = read_bulk(await self._post(_BULK_PATH, body, key), group, self._key_name)
         except httpx.RequestError as error:
             answered = unanswered(error, len(group))
         except BulkRefused:
@@ -192,9 +204,8 @@ class NovuTrigger:
                 if outage.fault:
                     return outage.fault
                 try:
-                    answered = read_single(
-                        await self._post(_TRIGGER_PATH, event.body, self._keys.of_event(event.event))
-                    )
+                    response = await self._post(_TRIGGER_PATH, event.body, self._keys.of_event(event.event))
+                    answered = read_single(response, self._key_name)
                 except httpx.RequestError as error:
                     answered = unanswered(error, 1)
                 return outage.observe(answered)[0]
@@ -215,6 +226,7 @@ async def open_trigger(
     secret_key: str,
     rates: NovuRates = UNMETERED,
     *,
+    key_name: str = KEY_NAME,
     timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
     singly: bool = False,
     patience_seconds: float = PATIENCE_SECONDS,
@@ -230,4 +242,4 @@ async def open_trigger(
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
         keys = IdempotencyKeys(secret_key)
-        yield NovuTrigger(client, keys, rates, singly=singly, patience_seconds=patience_seconds)
+        yield NovuTrigger(client, keys, rates, key_name=key_name, singly=singly, patience_seconds=patience_seconds)
