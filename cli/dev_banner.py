@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -16,24 +17,42 @@ from shared.settings import EVERY_ENTERPRISE
 from stack.first_steps import PERSON, hello_of
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where what runs is met. `settings` is a file that holds `environment`, `ends` what is typed to end it."""
+
+    environment: Mapping[str, str]
+    health_url: str
+    settings: Path
+    data: str
+    log: str
+    ends: str
+
+
 def banner(book: DaemonBook, record: DaemonRecord) -> str:
     """Of a daemon that runs with a stack of its own; empty if that has ended meanwhile."""
     environment = _environment(book)
-    return "\n".join(_lines(book, record, environment)) if environment else ""
+    if not environment:
+        return ""
+    data = f"{book.dev_directory}  stays; `start --dev --fresh` begins anew, `xnovu dev reset` removes it"
+    ends = f"{program()} daemon stop" if record.log_file else "Ctrl-C"
+    place = Place(environment, record.health_url, book.environment_file, data, record.log_file or "here", ends)
+    return "\n".join(lines(place))
 
 
-def _lines(book: DaemonBook, record: DaemonRecord, environment: Mapping[str, str]) -> Iterator[str]:
+def lines(place: Place) -> Iterator[str]:
+    """All that somebody needs to go on by hand."""
+    environment = place.environment
     enterprises = environment[ENTERPRISES].split(",")
     sample = with_samples(enterprises)[0]
     whom = "whoever comes" if enterprises == [EVERY_ENTERPRISE] else ", ".join(enterprises)
-    settings = shlex.quote(str(book.environment_file))
-    program = _program()
+    settings = shlex.quote(str(place.settings))
     yield ""
     yield f"XNovu runs with a local stack, for {whom}. Its keys open nothing else."
     yield ""
     yield from aligned(
         [
-            ("  status page", f"{record.health_url}/status"),
+            ("  status page", f"{place.health_url}/status"),
             ("  inbox", f"{environment['XNOVU_STACK_INBOX_URL']}  what was delivered, by a stand-in for Novu"),
             (
                 "  Temporal",
@@ -45,20 +64,20 @@ def _lines(book: DaemonBook, record: DaemonRecord, environment: Mapping[str, str
             ("  database", environment["XNOVU_STACK_POSTGRES_URL"]),
             ("  Novu", environment["NOVU_API_URL"]),
             ("    secret key", environment["NOVU_SECRET_KEY"]),
-            ("  settings", f"{book.environment_file}  in other shells: . {settings}"),
-            ("  data", f"{book.dev_directory}  stays; `start --dev --fresh` begins anew, `xnovu dev reset` removes it"),
-            ("  log", record.log_file or "here"),
+            ("  settings", f"{place.settings}  in other shells: . {settings}"),
+            ("  data", place.data),
+            ("  log", place.log),
         ]
     )
     yield ""
     yield "Try it (then look into the inbox):"
     yield ""
     yield (
-        f"  {program} --env-file {settings} send --enterprise {sample} --workflow {hello_of(sample)}"
+        f"  {program()} --env-file {settings} send --enterprise {sample} --workflow {hello_of(sample)}"
         f' --to {PERSON} --payload \'{{"name": "Ada"}}\' --wait'
     )
     yield ""
-    yield f"It ends with {f'{program} daemon stop' if record.log_file else 'Ctrl-C'}."
+    yield f"`{program()} workflow list` names what else can be sent. It ends with {place.ends}."
 
 
 def _environment(book: DaemonBook) -> Mapping[str, str]:
@@ -66,7 +85,7 @@ def _environment(book: DaemonBook) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _program() -> str:
+def program() -> str:
     """How this program is called from the shell it was called from: it may not be on the PATH."""
     beside = Path(sys.executable).with_name("xnovu")
     found = shutil.which("xnovu")

@@ -96,15 +96,16 @@ def dev_stack(
             **{name: os.environ.get(name) or value for name, value in _UNLESS_SET.items()},
         }
         os.environ.update(environment)
-        asyncio.run(_seed(environment, with_samples(enterprise_ids), f"{reached_at(*health)}/trace?id="))
-        keep(_for_a_shell(environment))
+        asyncio.run(seed_samples(environment, with_samples(enterprise_ids), f"{reached_at(*health)}/trace?id="))
+        keep(for_a_shell(environment))
         yield
     finally:
         stack.terminate()
         stack.wait(STOPS_WITHIN_SECONDS)
 
 
-async def _seed(environment: Mapping[str, str], enterprise_ids: Sequence[str], trace_url: str) -> None:
+async def seed_samples(environment: Mapping[str, str], enterprise_ids: Sequence[str], trace_url: str) -> None:
+    """Workflows to play with for each enterprise, and links to traces in the inbox."""
     for enterprise_id in enterprise_ids:
         await seed_first_steps(environment["XNOVU_STACK_POSTGRES_URL"], enterprise_id)
     async with httpx.AsyncClient(trust_env=False) as http:
@@ -116,5 +117,6 @@ async def _seed(environment: Mapping[str, str], enterprise_ids: Sequence[str], t
     await apply_to_stack(environment)
 
 
-def _for_a_shell(environment: Mapping[str, str]) -> str:
+def for_a_shell(environment: Mapping[str, str]) -> str:
+    """A file that a shell, or --env-file, reads."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())

@@ -48,6 +48,7 @@ async def seed_first_steps(database_url: str, enterprise_id: str) -> None:
                 return
             await connection.execute(_HELLO, enterprise_id)
             await connection.execute(_PERSON, enterprise_id, PERSON)
-            await seed_enterprise(connection, enterprise_id)
+            if not await connection.fetchval(found, f"{enterprise_id}-welcome"):  # the demo's have the samples
+                await seed_enterprise(connection, enterprise_id)
     finally:
         await connection.close()

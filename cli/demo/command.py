@@ -21,9 +21,12 @@ from cli.demo.kinds import Ledger
 from cli.demo.load import CONFIGURED, DemoLoad
 from cli.demo.people import count_open_accounts, judge_people, read_accounts, read_outcomes
 from cli.demo.sink import read_calls
-from cli.demo.table import show, show_addresses, show_people
+from cli.demo.table import show, show_people
 from cli.demo.verdict import count_settled, judge, read_states, unexpected_calls
+from cli.dev_banner import Place, lines
+from cli.dev_stack import ENTERPRISES, for_a_shell, seed_samples
 from cli.novu.sample import apply_to_stack
+from cli.terminal import say
 from stack.local import LocalStack
 from stack.processes import ChildProcess, PartFailed, free_port
 
@@ -69,11 +72,12 @@ async def _run(console: Console, keep: bool) -> bool:
             await load.seed()
             await _make_workflows(stack, load)
             console.print("Starting the daemon ...")
-            async with _daemon(stack, directory):
+            port = free_port()
+            async with _daemon(stack, directory, port):
                 await _send_and_watch(console, stack, load, ledger)
                 holds = await _judge(console, stack, connection, ledger)
                 if keep:
-                    await _keep_running(console, stack)
+                    await _keep_running(stack, directory, port)
         return holds
 
 
@@ -102,13 +106,13 @@ async def _database(stack: LocalStack) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _daemon(stack: LocalStack, directory: Path) -> AsyncIterator[None]:
+async def _daemon(stack: LocalStack, directory: Path, port: int) -> AsyncIterator[None]:
     """The daemon, from the moment its log says that every enterprise is subscribed."""
     daemon = ChildProcess("daemon", directory / "daemon.log")
     environment = {
         **stack.environment,
         "DAEMON_ENTERPRISE_IDS": ",".join(CONFIGURED),
-        "DAEMON_HEALTH_PORT": str(free_port()),
+        "DAEMON_HEALTH_PORT": str(port),
         "TEMPORAL_UI_URL": stack.environment["XNOVU_STACK_TEMPORAL_UI_URL"],
         "INBOX_URL": stack.environment["XNOVU_STACK_INBOX_URL"],
         "XDG_STATE_HOME": str(directory),  # another daemon than the user's own
@@ -148,7 +152,6 @@ async def _judge(console: Console, stack: LocalStack, connection: asyncpg.Connec
         outcomes = await read_outcomes(http, stack.novu_sink.url)
     rows_hold = show(console, judge(ledger, states, calls), unexpected_calls(ledger, states, calls))
     people_hold = show_people(console, judge_people(ledger, outcomes, await read_accounts(connection)))
-    show_addresses(console, stack.environment)
     return rows_hold and people_hold
 
 
@@ -184,8 +187,13 @@ async def _send_and_watch(console: Console, stack: LocalStack, load: DemoLoad, l
         await asyncio.sleep(QUIET_SECONDS)
 
 
-async def _keep_running(console: Console, stack: LocalStack) -> None:
-    for name, value in stack.environment.items():
-        console.print(f"{name}={value}", markup=False, highlight=False, soft_wrap=True)
-    console.print("Running until Ctrl-C. Insert rows, open the inbox, look into Temporal.")
+async def _keep_running(stack: LocalStack, directory: Path, port: int) -> None:
+    """With samples, as `xnovu daemon start --dev` has them, and a settings file for commands in other shells."""
+    health_url = f"http://127.0.0.1:{port}"
+    environment = {**stack.environment, ENTERPRISES: ",".join(CONFIGURED), "DAEMON_HEALTH_PORT": str(port)}
+    await seed_samples(environment, CONFIGURED, f"{health_url}/trace?id=")
+    settings = directory / "demo.env"
+    settings.write_text(for_a_shell(environment))
+    data, log = f"{directory}  is removed at the end", str(directory / "daemon.log")
+    say("\n".join(lines(Place(environment, health_url, settings, data, log, "Ctrl-C"))))
     await asyncio.Event().wait()

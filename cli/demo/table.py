@@ -1,6 +1,6 @@
 """The demo's table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import quantiles
 
 from rich.box import SIMPLE_HEAD
@@ -60,12 +60,6 @@ def show_people(console: Console, verdicts: Sequence[ChannelVerdict]) -> bool:
         "due, sent, on rows: messages, as the column delivery has it. no address: people a channel cannot reach."
     )
     return all(one.holds for one in verdicts)
-
-
-def show_addresses(console: Console, environment: Mapping[str, str]) -> None:
-    """Where to look further."""
-    console.print(f"Temporal UI  {environment['XNOVU_STACK_TEMPORAL_UI_URL']}", highlight=False)
-    console.print(f"Inbox        {environment['XNOVU_STACK_INBOX_URL']}", highlight=False)
 
 
 def percentile(values: Sequence[float], percent: int) -> str:
