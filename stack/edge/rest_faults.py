@@ -33,7 +33,7 @@ class RestFaults:
         self._disturbances = disturbances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trouble = self._disturbances().rest_trouble()
+        trouble = self._disturbances().rest_trouble(scope["path"])
         if trouble is None:
             await self._application(scope, receive, send)
             return

@@ -208,9 +208,9 @@ async def running_bed(
         try:
             await system.seed()
             await room.prepare(stack.postgres.url)
-            await claims.watch(stack.postgres.url)
             if before_ours is not None:
                 await before_ours(stack)
+            await claims.watch(stack.postgres.url)
             await bed.start()
             yield bed
         finally:

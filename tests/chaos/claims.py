@@ -1,5 +1,5 @@
 """A witness of claims in the test's database: who takes a row that another's claim keeps, or says what became of a row
-without a claim, is noted, even where nobody suffers because another lock held.
+without a claim or over another's, is noted, even where nobody suffers because another lock held.
 """
 
 from __future__ import annotations
@@ -26,11 +26,42 @@ end
 $body$;
 create trigger witness_claims after update on notify.ent_notification
     for each row execute function public.witness_claims();
+
+-- A trigger sees what is written, and not who writes it. So whoever records is let through here.
+create function public.note_broken_claim(id bigint, what text) returns void language sql security definer as $body$
+    insert into public.claims_broken values (id, what)
+$body$;
+alter function notify.write_outcomes(text, text, jsonb) rename to write_outcomes_unseen;
+create function notify.write_outcomes(p_enterprise_id text, p_claim_owner text, p_outcomes jsonb)
+returns bigint[] language plpgsql as $body$
+declare
+    v_ids bigint[];
+    v_places tid[];
+    v_owners text[];
+    v_open bigint[];
+begin
+    select array_agg(other.id), array_agg(other.ctid), array_agg(other.claim_owner) into v_ids, v_places, v_owners
+    from (
+        select n.id, n.ctid, n.claim_owner
+        from notify.ent_notification n
+        where n.id in (select (o.value ->> 'id')::bigint from jsonb_array_elements(p_outcomes) as o)
+            and n.claim_owner is distinct from p_claim_owner
+        order by n.id
+        for update
+    ) as other;
+    v_open := notify.write_outcomes_unseen(p_enterprise_id, p_claim_owner, p_outcomes);
+    perform public.note_broken_claim(n.id, format('recorded by %s, claimed by %s', p_claim_owner, other.owner))
+    from unnest(v_ids, v_places, v_owners) as other (id, place, owner)
+    join notify.ent_notification n on n.id = other.id
+    where n.ctid <> other.place;
+    return v_open;
+end
+$body$;
 """
 
 
 async def watch(url: str) -> None:
-    """Begin to look."""
+    """Begin to look, at the functions as they are by now."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_WITNESS)

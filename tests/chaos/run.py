@@ -18,8 +18,9 @@ from tests.chaos.storm import Storm, Strike
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long after the last fault a row may be open: longer is late, and in the end it is lost. The slowest that our
-    own times foresee is a doubt's second wait behind a sweep.
+    """How long after the last fault a row may be open: longer is late. It is lost when for so long nothing was settled
+    any more, however busy the machine is. The slowest that our own times foresee is a doubt's second wait behind a
+    sweep.
     """
 
     late_after_seconds: float = 120.0
@@ -111,13 +112,16 @@ async def run_seed(
 
 
 async def _settle(run: Run, calm_at: float, patience: Patience) -> frozenset[int]:
-    """Until no row is open, or for as long as we are ready to wait; returns those that took too long."""
+    """Until no row is open, or nothing is settled any more; returns those that took too long."""
     late: frozenset[int] | None = None
+    fewest, fewest_at = None, calm_at
     while open_rows := await run.open_rows():
-        waited = time.monotonic() - calm_at
-        if late is None and waited > patience.late_after_seconds:
+        now = time.monotonic()
+        if late is None and now - calm_at > patience.late_after_seconds:
             late = frozenset(open_rows)
-        if waited > patience.give_up_after_seconds:
+        if fewest is None or len(open_rows) < fewest:
+            fewest, fewest_at = len(open_rows), now
+        if now - fewest_at > patience.give_up_after_seconds:
             break
         await asyncio.sleep(0.5)
     return late or frozenset()

@@ -71,11 +71,14 @@ class ChannelLimit(Disturbance):
 
 @dataclass
 class RestTrouble(Disturbance):
-    """Requests to the REST half are refused with `status`, answered late, never, or never although they were done."""
+    """Requests to the REST half are refused with `status`, answered late, never, or never although they were done:
+    all of them, or the calls of one function.
+    """
 
     how: Literal["refuse", "slow", "hang", "execute_then_hang"] = "refuse"
     status: int = 503
     delay_seconds: float = 0
+    function: str | None = None
 
 
 @dataclass
@@ -121,10 +124,13 @@ class Disturbances:
         refusal = self._by_kind.get(HandshakeRefusal)
         return refusal if isinstance(refusal, HandshakeRefusal) and self._meet(refusal) else None
 
-    def rest_trouble(self) -> RestTrouble | None:
-        """What the next request to the REST half meets; it counts as met."""
+    def rest_trouble(self, path: str) -> RestTrouble | None:
+        """What the next request to the REST half, which is to this path, meets; it counts as met."""
         trouble = self._by_kind.get(RestTrouble)
-        return trouble if isinstance(trouble, RestTrouble) and self._meet(trouble) else None
+        if not isinstance(trouble, RestTrouble):
+            return None
+        is_meant = trouble.function is None or path.endswith(f"/rpc/{trouble.function}")
+        return trouble if is_meant and self._meet(trouble) else None
 
     def event_delay_seconds(self) -> float:
         delay = self._by_kind.get(EventDelay)

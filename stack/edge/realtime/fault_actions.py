@@ -182,7 +182,8 @@ class FaultActions:
     async def rest(self, order: RestOrder) -> int:
         """Not of Realtime: calls of the REST half are refused, or their answers late or lost."""
         detail, until = order.how, self._until(order.seconds)
-        self._begin(RestTrouble("rest", detail, until, order.requests, order.how, order.status, order.delay_seconds))
+        how = (order.how, order.status, order.delay_seconds, order.function)
+        self._begin(RestTrouble("rest", detail, until, order.requests, *how))
         return 0
 
     async def kill_slot(self, _: PlainOrder) -> int:

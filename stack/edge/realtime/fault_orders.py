@@ -95,7 +95,7 @@ class TenantOrder(FaultOrder):
 
 class RestOrder(FaultOrder):
     """`how`: with `status` refused; `delay_seconds` late; never answered; or done, and never answered. For `requests`
-    requests, for `seconds`, or until ended.
+    requests, for `seconds`, or until ended; of all, or of the calls of `function`.
     """
 
     how: Literal["refuse", "slow", "hang", "execute_then_hang"]
@@ -103,6 +103,7 @@ class RestOrder(FaultOrder):
     delay_seconds: float = Field(default=2, ge=0, le=600)
     requests: int | None = Field(default=None, ge=1)
     seconds: float | None = Field(default=None, gt=0)
+    function: str | None = None
 
 
 class PlainOrder(FaultOrder):

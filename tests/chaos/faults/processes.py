@@ -10,8 +10,11 @@ from tests.chaos.bed import Bed, Ours, suspend
 from tests.chaos.faults.fault import Fault
 
 PAUSES_SECONDS = (1.0, 3.0)
-BEYOND_THE_LEASE_SECONDS = 3.0
-"""Of the third one: what was claimed is claimed by another meanwhile."""
+BEYOND_THE_LEASE_SECONDS = 5.0
+"""Of the third one: what was claimed is swept up and claimed by another meanwhile."""
+
+CALLS_TAKE_SECONDS = 2.0
+CALLS_AT_MOST = 8
 
 
 async def _kill(part: str, bed: Bed, chance: Random) -> None:
@@ -35,6 +38,18 @@ async def _stand_still(part: str, bed: Bed, chance: Random) -> None:
     suspend(process.pid, on=False)
 
 
+async def _stand_still_while_calling(bed: Bed, chance: Random) -> None:
+    """Novu's answers await it when it goes on, to rows that are another's by then."""
+    slow = {"kind": "latency", "milliseconds": int(CALLS_TAKE_SECONDS * 1000), "requests": CALLS_AT_MOST}
+    await bed.novu_fault(slow)
+    await asyncio.sleep(chance.uniform(0.5, CALLS_TAKE_SECONDS))
+    process = _one("worker", bed, chance)
+    suspend(process.pid, on=True)
+    await asyncio.sleep(bed.lease_seconds + BEYOND_THE_LEASE_SECONDS)
+    suspend(process.pid, on=False)
+    await bed.end_novu_faults()
+
+
 async def _replace(part: str, bed: Bed, chance: Random) -> None:
     process = _one(part, bed, chance)
     await process.stop()
@@ -45,13 +60,16 @@ def _one(part: str, bed: Bed, chance: Random) -> Ours:
     return chance.choice([process for process in bed.ours if process.part == part])
 
 
-FAULTS = tuple(
-    Fault(f"{part}: {name}", partial(act, part))
-    for part in ("listener", "worker")
-    for name, act in (
-        ("SIGKILL", _kill),
-        ("SIGKILL of all", _kill_all),
-        ("SIGSTOP", _stand_still),
-        ("SIGTERM and start", _replace),
-    )
+FAULTS = (
+    *(
+        Fault(f"{part}: {name}", partial(act, part))
+        for part in ("listener", "worker")
+        for name, act in (
+            ("SIGKILL", _kill),
+            ("SIGKILL of all", _kill_all),
+            ("SIGSTOP", _stand_still),
+            ("SIGTERM and start", _replace),
+        )
+    ),
+    Fault("worker: SIGSTOP beyond the lease with calls at Novu", _stand_still_while_calling),
 )

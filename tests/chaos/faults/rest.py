@@ -22,6 +22,7 @@ TROUBLES: Mapping[str, Mapping[str, Any]] = {
 LOST_ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "hangs": {"how": "hang"},
     "done, then silence": {"how": "execute_then_hang"},
+    "rules fired, then silence": {"how": "execute_then_hang", "function": "fire_rules"},
 }
 
 

@@ -60,3 +60,15 @@ async def test_a_fault_without_an_end_is_ended(edge: EdgeProcess, http: httpx.As
 
     assert refused == [500] * 3
     assert (ended.status_code, (await http.get("/items")).status_code) == (200, 200)
+
+
+async def test_a_fault_of_one_functions_calls_befalls_no_others(edge: EdgeProcess, http: httpx.AsyncClient) -> None:
+    await begin(edge, how="refuse", status=500, requests=1, function="fire_rules")
+
+    statuses = [
+        (await http.get("/items")).status_code,
+        (await http.post("/rpc/fire_rules", json={})).status_code,
+        (await http.post("/rpc/fire_rules", json={})).status_code,
+    ]
+
+    assert statuses == [200, 500, 404], "the second call of the function is beyond the fault, and finds none"
