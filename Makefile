@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise observability screenshots lock clean
+.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise bench-partitioned test-partitioned observability screenshots lock clean
 
 setup: $(SETUP)
 
@@ -88,6 +88,12 @@ bench-enterprises: $(SETUP) ## a thousand enterprises, beside three in the same 
 
 bench-every-enterprise: $(SETUP) ## five thousand enterprises with DAEMON_ENTERPRISE_IDS=*, to build/bench_every_enterprise.json; five minutes
 	$(BIN)/python -m tests.benchmarks.every_enterprise
+
+bench-partitioned: $(SETUP) ## one table of notifications beside sixteen partitions, at ROWS=1000000,5000000, to build/partitioned.json; ten minutes
+	$(BIN)/python -m tests.benchmarks.partitioned --rows $(or $(ROWS),1000000,5000000)
+
+test-partitioned: $(SETUP) ## the tests of the database with notifications in partitions (infra/supabase/partitioned)
+	XNOVU_DATABASE_SHAPES=partitioned $(BIN)/pytest -n 3 tests/integration/database -m "not whole"
 
 screenshots: $(SETUP) ## docs/status-page-*.png, of a real deployment under load and in trouble; five minutes
 	$(BIN)/python -m tests.screenshots

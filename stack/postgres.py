@@ -22,6 +22,9 @@ from stack.migrations import MigrationFailed, apply_migrations
 from stack.processes import ChildProcess, PartFailed, free_port, is_free
 
 MIGRATIONS = Path(__file__).parents[1] / "infra" / "supabase" / "migrations"
+PARTITIONED = MIGRATIONS.with_name("partitioned")
+"""What is applied beside them where one table of notifications is too small (docs/scale.md)."""
+
 SUPERUSER = "supabase_admin"
 
 _ROLES = Path(__file__).with_name("supabase_roles.sql")

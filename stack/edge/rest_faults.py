@@ -41,8 +41,9 @@ class RestFaults:
             case "refuse":
                 await _refusal(trouble.status)(scope, receive, send)
             case "slow":
+                received = await _received(receive)
                 await asyncio.sleep(trouble.delay_seconds)
-                await self._application(scope, receive, send)
+                await self._application(scope, received, send)
             case "hang":
                 await _until_gone(receive)
             case "execute_then_hang":
@@ -55,6 +56,18 @@ def _refusal(status: int) -> ASGIApp:
         return catalogue_unavailable().response(with_body=True)
     headers = {"Retry-After": "1"} if status == 429 else {}
     return JSONResponse({"message": _GATEWAYS.get(status, "refused by a fault")}, status, headers)
+
+
+async def _received(receive: Receive) -> Receive:
+    """All of the request is here: it is done, though whoever sent it may be gone by then."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+
+    async def again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return again
 
 
 async def _unheard(_: Message) -> None:

@@ -17,13 +17,15 @@ import psutil
 from stack.local import FORGIVING_NOVU, LocalStack
 from stack.processes import ChildProcess
 from tests.chaos import claims, room
-from tests.e2e.system import SHORT_TIMES, System
+from tests.e2e.system import SHORT_TIMES, System, eventually
 
 PROJECT = Path(__file__).parents[2]
 BEFORE = PROJECT / "tests" / "e2e" / "releases" / "0.1.0.tar.xz"
 """See tests/e2e/test_upgrade.py."""
 
 TIMES = {**SHORT_TIMES, "NOVU_REQUEST_TIMEOUT_SECONDS": "5", "XNOVU_BUILD": "chaos"}
+
+STARTED_WITHIN_SECONDS = 120.0
 
 REALISTIC_NOVU: Mapping[str, Any] = {
     **FORGIVING_NOVU,
@@ -70,6 +72,11 @@ class Ours:
         """Start it, without waiting until it is ready; `more` is added to its environment this time."""
         await self._process.start(self._command, {**self._environment, **more})
 
+    async def has_started(self) -> bool:
+        """Whether it has ever said so."""
+        said = await asyncio.to_thread(self.log_file.read_text, encoding="utf-8", errors="replace")
+        return f"{self.part}_started" in said
+
     async def kill(self) -> None:
         """SIGKILL it and its children."""
         await self._process.kill()
@@ -109,8 +116,10 @@ class Bed:
         """Of the release before; not running, but for a while."""
 
     async def start(self) -> None:
-        """All of ours at once."""
+        """All of ours at once; returns when each has said that it works, so that the first fault strikes at work."""
         await asyncio.gather(*(process.start() for process in self.ours))
+        for process in self.ours:
+            await eventually(process.has_started, within=STARTED_WITHIN_SECONDS, what=f"{process.part} has started")
 
     async def stop(self) -> None:
         """All of ours; the stack is whoever made it to end."""

@@ -14,6 +14,7 @@ from tests.e2e.system import System, eventually
 
 EVERY_TWO_SECONDS = {"cron": "*/2 * * * * *", "catch_up": "all"}
 PERIOD = timedelta(seconds=2)
+FIRST_FIRING_SECONDS = 20.0
 
 _OF_THE_RUN = """
 (n.name like $1 || ' %' or n.name like 'rule % at %' and split_part(n.name, ' ', 2)::bigint = any($2))
@@ -42,10 +43,14 @@ class Run:
         self._rules_since = datetime.now(UTC)
 
     async def begin_rules(self, count: int) -> None:
-        """Each of the first `count` enterprises gets a rule that fires every two seconds."""
+        """Each of the first `count` enterprises gets a rule that fires every two seconds; returns when they do."""
         for enterprise in self._system.enterprises[:count]:
             self._rules += await rules.insert(
                 self._system, enterprise, EVERY_TWO_SECONDS, name=f"{self.name} {enterprise.enterprise_id}"
+            )
+        for rule_id in self._rules:
+            await _ignoring_late(
+                rules.fired_through(self._system, rule_id, self._rules_since, within=FIRST_FIRING_SECONDS)
             )
         self._rules_since = datetime.now(UTC)
 

@@ -143,6 +143,8 @@ class Load:
             enterprise_id, _ = chance.choice(self._recent)
             of_it = [row_id for owner, row_id in self._recent if owner == enterprise_id]
             await self._retract(enterprise_id, chance.sample(of_it, k=min(len(of_it), 5)))
+        if chance.random() < 0.3:
+            await self._retract_in_flight()
 
     async def _publish(self, most: int | None = None) -> None:
         some, self._drafts = self._drafts[:most], self._drafts[len(self._drafts) if most is None else most :]
@@ -161,6 +163,16 @@ class Load:
         for row_id in answer["retracted"]:
             self.retracted.setdefault(row_id, told)
         self.written["retracted"] += len(answer["retracted"])
+
+    async def _retract_in_flight(self) -> None:
+        """One that is being sent, if any is."""
+
+        async def look(connection: asyncpg.Connection) -> Any:
+            return await connection.fetchrow(_IN_FLIGHT, self._run)
+
+        if row := await self._until_done(look):
+            await self._retract(row["enterprise_id"], [row["id"]])
+            self.written["retracted in flight"] += 1
 
     async def _long_transaction(self, hold_seconds: float) -> None:
         """Ids taken first and committed last; one in four is rolled back."""
@@ -203,6 +215,11 @@ async def _ids(connection: asyncpg.Connection, rows: Sequence[Columns]) -> list[
     return [row["id"] for row in found]
 
 
+_IN_FLIGHT = """
+select enterprise_id, id from notify.ent_notification
+ where notification_status = 'PROCESSING' and starts_with(name, $1 || ' ')
+ order by id desc limit 1
+"""
 _PUBLISH = "update notify.ent_notification set publish_status = 'PUBLISH' where id = any($1) returning id"
 _RESCHEDULE = """
 update notify.ent_notification set scheduled_for = now() + make_interval(secs => $2)

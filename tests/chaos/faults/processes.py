@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from random import Random
 
@@ -14,7 +15,7 @@ BEYOND_THE_LEASE_SECONDS = 5.0
 """Of the third one: what was claimed is swept up and claimed by another meanwhile."""
 
 CALLS_TAKE_SECONDS = 2.0
-CALLS_AT_MOST = 8
+CALLS_AT_MOST = 40
 
 
 async def _kill(part: str, bed: Bed, chance: Random) -> None:
@@ -39,13 +40,19 @@ async def _stand_still(part: str, bed: Bed, chance: Random) -> None:
 
 
 async def _stand_still_while_calling(bed: Bed, chance: Random) -> None:
-    """Novu's answers await it when it goes on, to rows that are another's by then."""
+    """What listeners remember of the rows that it has goes meanwhile, so that these are swept up as soon as their
+    claims lapse, for another workflow than Temporal's next attempt. Novu's answers await the one who stood still.
+    """
     slow = {"kind": "latency", "milliseconds": int(CALLS_TAKE_SECONDS * 1000), "requests": CALLS_AT_MOST}
     await bed.novu_fault(slow)
-    await asyncio.sleep(chance.uniform(0.5, CALLS_TAKE_SECONDS))
+    await asyncio.sleep(chance.uniform(1.0, CALLS_TAKE_SECONDS))
     process = _one("worker", bed, chance)
     suspend(process.pid, on=True)
-    await asyncio.sleep(bed.lease_seconds + BEYOND_THE_LEASE_SECONDS)
+    ends_at = time.monotonic() + bed.lease_seconds + BEYOND_THE_LEASE_SECONDS
+    listeners = [each for each in bed.ours if each.part == "listener"]
+    await asyncio.gather(*(each.kill() for each in listeners))
+    await asyncio.gather(*(each.start() for each in listeners))
+    await asyncio.sleep(ends_at - time.monotonic())
     suspend(process.pid, on=False)
     await bed.end_novu_faults()
 
@@ -71,5 +78,5 @@ FAULTS = (
             ("SIGTERM and start", _replace),
         )
     ),
-    Fault("worker: SIGSTOP beyond the lease with calls at Novu", _stand_still_while_calling),
+    Fault("worker: SIGSTOP beyond the lease with calls at Novu, listeners SIGKILL", _stand_still_while_calling),
 )

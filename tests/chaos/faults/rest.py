@@ -22,8 +22,10 @@ TROUBLES: Mapping[str, Mapping[str, Any]] = {
 LOST_ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "hangs": {"how": "hang"},
     "done, then silence": {"how": "execute_then_hang"},
-    "rules fired, then silence": {"how": "execute_then_hang", "function": "fire_rules"},
 }
+
+GIVEN_UP: Mapping[str, Any] = {"how": "slow", "delay_seconds": 17.0, "function": "fire_rules"}
+"""Longer than whoever fires rules waits: he has fired anew by then."""
 
 
 async def _for_a_while(name: str, bed: Bed, chance: Random) -> None:
@@ -38,7 +40,14 @@ async def _some_calls(name: str, bed: Bed, chance: Random) -> None:
     await bed.end_edge_faults("rest")
 
 
+async def _done_late(bed: Bed, chance: Random) -> None:
+    await bed.edge_fault("rest", **GIVEN_UP, requests=chance.randint(1, 5))
+    await asyncio.sleep(chance.uniform(3, 5))
+    await bed.end_edge_faults("rest")
+
+
 FAULTS = (
     *(Fault(f"REST: {name}", partial(_for_a_while, name)) for name in TROUBLES),
     *(Fault(f"REST: {name}", partial(_some_calls, name)) for name in LOST_ANSWERS),
+    Fault("REST: rules fired late", _done_late),
 )

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.rest.edge_process import EdgeProcess
 from tests.contract.rest.rows import Database
+from tests.e2e.system import eventually
 
 
 async def begin(edge: EdgeProcess, **order: Any) -> None:
@@ -49,6 +50,20 @@ async def test_a_slow_request_is_done_after_a_while(edge: EdgeProcess, http: htt
 
     assert slow.status_code == 201
     assert slow.elapsed.total_seconds() >= 0.2
+
+
+async def test_a_slow_request_is_done_though_nobody_waits_for_it_any_more(
+    edge: EdgeProcess, http: httpx.AsyncClient, database: Database
+) -> None:
+    await begin(edge, how="slow", delay_seconds=0.6, requests=1)
+
+    with pytest.raises(httpx.ReadTimeout):
+        await http.post("/items", json={"name": "late"}, timeout=0.2)
+
+    async def is_done() -> bool:
+        return bool(await database.fetchval("select count(*) from public.items"))
+
+    await eventually(is_done, within=10, what="the row is there")
 
 
 async def test_a_fault_without_an_end_is_ended(edge: EdgeProcess, http: httpx.AsyncClient) -> None:
