@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from statistics import quantiles
 from typing import Any
 
-from tests.chaos.ledger import Finding
+from tests.chaos.ledger import Entry, Finding
 from tests.chaos.run import Outcome
 
 MOST_SHOWN = 20
@@ -33,8 +33,7 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "found": {finding.value: one.counts[finding] for finding in Finding},
                 "settled_after_seconds": round(one.settled_after, 1),
                 "findings": [
-                    {"finding": entry.finding.value, "row": entry.row_id, "what": entry.what}
-                    for entry in one.faults[:MOST_SHOWN]
+                    {"finding": entry.finding.value, "row": entry.row_id, "what": entry.what} for entry in _worst(one)
                 ],
             }
             for one in outcomes
@@ -61,8 +60,13 @@ def as_text(outcomes: Sequence[Outcome]) -> Iterator[str]:
         shown = [f"{figure:.1f} s" if figure is not None else "" for figure in figures.values()]
         yield f"| {name} | {struck} | {' | '.join(shown)} |"
     for one in outcomes:
-        for entry in one.faults[:MOST_SHOWN]:
+        for entry in _worst(one):
             yield f"seed {one.seed}: {entry.finding}: {entry.what}"
+
+
+def _worst(one: Outcome) -> Sequence[Entry]:
+    """What is late comes last: a busy machine has much of it."""
+    return sorted(one.faults, key=lambda entry: entry.finding is Finding.LATE)[:MOST_SHOWN]
 
 
 def _by_fault(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, int, list[float]]]:
