@@ -30,4 +30,5 @@ async def test_whatever_breaks_everybody_gets_what_is_theirs_once(bed: Bed, seed
     wrong = [entry for entry in outcome.faults if entry.finding is not Finding.LATE]
     assert not wrong, [entry.what for entry in wrong[:5]]
     assert outcome.strikes, "something broke"
-    assert outcome.arrivals > SECONDS * ROWS_PER_SECOND / 2, "and something was sent"
+    # How many are written in so many seconds is the machine's, too.
+    assert outcome.arrivals > outcome.rows / 4, "and something was sent"
