@@ -31,4 +31,4 @@ async def test_whatever_breaks_everybody_gets_what_is_theirs_once(bed: Bed, seed
     assert not wrong, [entry.what for entry in wrong[:5]]
     assert outcome.strikes, "something broke"
     # How many are written in so many seconds is the machine's, too.
-    assert outcome.arrivals > outcome.rows / 4, "and something was sent"
+    assert outcome.arrivals > outcome.rows / 2, "and something was sent"
