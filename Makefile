@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise bench-partitioned test-partitioned observability screenshots lock clean
+.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise bench-fanout bench-partitioned test-partitioned observability screenshots lock clean
 
 setup: $(SETUP)
 
@@ -94,6 +94,9 @@ bench-partitioned: $(SETUP) ## one table of notifications beside sixteen partiti
 
 test-partitioned: $(SETUP) ## the tests of the database with notifications in partitions (infra/supabase/partitioned)
 	XNOVU_DATABASE_SHAPES=partitioned $(BIN)/pytest -n 3 tests/integration/database -m "not whole"
+
+bench-fanout: $(SETUP) ## a row for 100,000 people, killed twice, and a million beside single rows, to build/bench_fanout.json; five minutes
+	$(BIN)/python -m tests.benchmarks.fanout
 
 screenshots: $(SETUP) ## docs/status-page-*.png, of a real deployment under load and in trouble; five minutes
 	$(BIN)/python -m tests.screenshots

@@ -16,7 +16,7 @@ from cli.supabase_session import supabase_session
 from cli.terminal import say, say_line
 from cli.trace.delivery import delivery_lines
 from cli.trace.processing import TemporalView, look
-from cli.trace.standing import Standing, stand, transaction_ids, waits_to_be_taken_up
+from cli.trace.standing import RECIPIENTS_PER_TRANSACTION, Standing, stand, transaction_ids, waits_to_be_taken_up
 from shared.notification.models import LARGEST_ID
 from shared.notification.transaction_id import parse_transaction_id
 from shared.settings import Settings
@@ -99,7 +99,7 @@ def _lines(story: Story) -> Iterator[str]:
     workflow = row.workflow_key or "no workflow"
     usable = "" if row.workflow_usable or row.workflow_key is None else " (not active, or another enterprise's)"
     yield f"notification {row.id} of {row.enterprise_id or 'nobody'}: {row.status}, {workflow}{usable}"
-    yield f"recipients: {row.recipient_count}, {_claimed(row.attempts)}" + (
+    yield f"recipients: {row.recipient_count}{_progress(row)}, {_claimed(row.attempts)}" + (
         f", made by rule {row.rule_id}" if row.rule_id else ""
     )
     yield ""
@@ -144,6 +144,13 @@ def _instants(story: Story) -> Iterator[tuple[datetime, str]]:
 
 def _after(elapsed: timedelta) -> str:
     return f"{elapsed.total_seconds():+12.3f} s"
+
+
+def _progress(row: NotificationTrace) -> str:
+    """How many of the recipients Novu has, while it does not have all."""
+    if row.status == "SENT" or not row.chunks_sent:
+        return ""
+    return f" ({min(row.chunks_sent * RECIPIENTS_PER_TRANSACTION, row.recipient_count)} of them are with Novu)"
 
 
 def _claimed(count: int) -> str:

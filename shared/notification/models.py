@@ -1,6 +1,6 @@
 """The rows of schema `notify` as the road from row to recipient sees them (facts: docs/database.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -70,7 +70,7 @@ class SecondTry:
 
     number: int
     first_chunk: int
-    parts: tuple[tuple[Channel | None, tuple[str, ...]], ...]
+    parts: tuple[tuple[Channel | None, Sequence[str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Notification:
 
     id: int
     workflow: NovuWorkflow | None
-    recipients: tuple[str, ...]
+    recipients: Sequence[str]
     payload: Mapping[str, Any]
     transaction_base: str
     channels: tuple[Channel, ...] = ()
@@ -111,7 +111,7 @@ class ClaimedBatch:
     `refused` could not be claimed, because the database refuses their UPDATE: they are FAILED already, or rest.
     `deferred` could have been claimed too, but would have made the answer too heavy: claim them next.
     `templates_withheld`: so would all the templates, and some are left out. Claim the rows that lack one by one.
-    `recipients` is what is known of them; None: they are too many to come along, ask for them.
+    `recipients` is what is known of them; None: they are too many to come along, ask for those of each round.
     """
 
     notifications: tuple[Notification, ...]

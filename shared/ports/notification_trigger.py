@@ -14,7 +14,7 @@ class TriggerEvent:
     """One call to Novu for at most 100 recipients: a subscriber's id, or what is known of a subscriber."""
 
     novu_workflow_key: str
-    recipients: tuple[str | Recipient, ...] = field(repr=False)
+    recipients: Sequence[str | Recipient] = field(repr=False)
     payload: Mapping[str, Any]
     overrides: Mapping[str, Any]
     transaction_id: str
@@ -22,6 +22,8 @@ class TriggerEvent:
     chunk: int = 0
     idempotency_round: int = 0
     """How many calls for its row Novu has definitely refused: another Idempotency-Key each."""
+    needs_credentials: bool = False
+    """Novu is to have the push and chat credentials of its recipients before it."""
 
 
 @dataclass(frozen=True, slots=True)

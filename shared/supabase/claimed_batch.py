@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.notification.crowd import held
 from shared.notification.models import (
     Channel,
     ClaimedBatch,
@@ -86,7 +87,7 @@ def _notification(row: Mapping[str, Any], workflow: NovuWorkflow | None, second_
     return Notification(
         id=row["id"],
         workflow=workflow,
-        recipients=tuple(row["recipients"] or ()),
+        recipients=held(row["recipients"] or ()),
         payload=read_json("payload", row["payload"]),
         transaction_base=row["transaction_base"],
         channels=read_labels("channels", row["channels"], Channel),
@@ -107,7 +108,7 @@ def _second_try(told: Mapping[str, Any] | None) -> SecondTry | None:
     if told is None:
         return None
     parts = (
-        (None if part["channel"] is None else Channel(part["channel"]), tuple(part["recipients"]))
+        (None if part["channel"] is None else Channel(part["channel"]), held(part["recipients"]))
         for part in told["parts"]
     )
     return SecondTry(told["number"], told["first_chunk"], tuple(parts))

@@ -16,8 +16,9 @@ class Line:
     at_least: bool = False
 
 
-def show(title: str, figures: Mapping[str, float], lines: Sequence[Line]) -> None:
-    """Print the table."""
+def show(title: str, figures: Mapping[str, float], lines: Sequence[Line]) -> bool:
+    """Print the table; whether all that is asked holds."""
+    all_hold = True
     table = Table(title=title)
     for heading in ("figure", "measured", "asked", ""):
         table.add_column(heading, justify="left" if heading in ("figure", "") else "right")
@@ -27,6 +28,8 @@ def show(title: str, figures: Mapping[str, float], lines: Sequence[Line]) -> Non
             table.add_row(line.name, f"{value:g}", "", "")
             continue
         holds = value >= line.limit if line.at_least else value <= line.limit
+        all_hold = all_hold and holds
         asked = f"{'>=' if line.at_least else '<='} {line.limit:g}"
         table.add_row(line.name, f"{value:g}", asked, "[green]holds[/]" if holds else "[red]missed[/]")
     Console().print(table)
+    return all_hold

@@ -166,6 +166,27 @@ async def test_a_trace_says_that_nobody_serves_the_row_and_names_no_recipient(be
     assert "planted" not in answer.output + answer.errors + for_people.output
 
 
+@pytest.mark.parametrize(
+    ("chunks_sent", "says"),
+    [
+        (0, "recipients: 250, "),
+        (1, "recipients: 250 (100 of them are with Novu), "),
+        (3, "(250 of them are with Novu)"),
+    ],
+)
+async def test_a_trace_of_a_row_for_many_people_says_how_far_it_is(bench: Bench, chunks_sent: int, says: str) -> None:
+    notification_id = await bench.insert_failed("delivery_timed_out")
+    await bench.connection.execute(
+        "update notify.ent_notification set chunks_sent = $2,"
+        " recipients = (select array_agg('person-' || n) from generate_series(1, 250) as n) where id = $1",
+        *(notification_id, chunks_sent),
+    )
+
+    answer = await bench.xnovu("trace", str(notification_id))
+
+    assert says in answer.output
+
+
 async def test_a_trace_without_temporal_still_tells_the_row(bench: Bench) -> None:
     notification_id = await bench.insert_failed("expired")
     elsewhere = Bench(

@@ -3,12 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from shared.notification.models import Channel, ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.recipient import KnownRecipients, Recipient
-from shared.ports import RecipientStore, SubscriberCredentials, TriggerAccepted, TriggerFault, TriggerResult
-from worker.activities.preparation import channels_of
+from shared.ports import (
+    NotificationTrigger,
+    RecipientStore,
+    StoreAnswerTooLarge,
+    StoreUnavailable,
+    SubscriberCredentials,
+    TriggerAccepted,
+    TriggerEvent,
+    TriggerFault,
+    TriggerResult,
+)
 
 log = logging.getLogger("NotificationDelivery")
 
@@ -36,16 +44,13 @@ class Addressing:
         self._recipients = recipients
         self._credentials = credentials
 
-    async def find(self, enterprise_id: str, batch: ClaimedBatch) -> Mapping[str, Recipient]:
-        """Those of the batch's recipients of whom anything is known. What could not be read is logged, not raised.
+    async def find(self, enterprise_id: str, subscriber_ids: Iterable[str]) -> Mapping[str, Recipient]:
+        """Those of these recipients of whom anything is known. What could not be read is logged, not raised.
 
         Raises:
             StoreUnavailable: the database is away.
         """
-        known = batch.recipients
-        if known is None:
-            named = (subscriber for notification in batch.notifications for subscriber in notification.recipients)
-            known = await self._recipients.find(enterprise_id, named)
+        known = await self._recipients.find(enterprise_id, subscriber_ids)
         _tell_unread(enterprise_id, known)
         return known.by_id
 
@@ -101,23 +106,115 @@ class Addressing:
             )
 
 
-def whose_credentials(
-    notification: Notification, workflow: NovuWorkflow, known: Mapping[str, Recipient]
-) -> Iterable[Recipient]:
-    """The notification's recipients whose credentials Novu is to be given before it is sent.
-
-    Which channels a STATIC workflow has only Novu knows.
+class AddressedTrigger:
+    """Port NotificationTrigger, for one claimed batch: each event goes out with what is known of its recipients, once
+    Novu has their credentials. Of those who did not come along with the claim, a round's are held at a time, and the
+    next round's, which are read meanwhile.
     """
+
+    def __init__(
+        self,
+        addressing: Addressing,
+        trigger: NotificationTrigger,
+        enterprise_id: str,
+        known: KnownRecipients | None,
+        *,
+        next_events: Callable[[], Sequence[TriggerEvent]] = tuple,
+        waits_for_credentials: bool = True,
+    ) -> None:
+        """`known` is what came along; None: it is asked for, of the `next_events` before it is needed. Unless it
+        `waits_for_credentials`, events go out with what Novu has, where it could not be given more.
+        """
+        self._addressing = addressing
+        self._trigger = trigger
+        self._enterprise_id = enterprise_id
+        self._known = known
+        self._next_events = next_events
+        self._waits_for_credentials = waits_for_credentials
+        self._given: set[str] = set()
+        self._ahead: tuple[frozenset[str], asyncio.Task[Mapping[str, Recipient]]] | None = None
+        if known is not None:
+            _tell_unread(enterprise_id, known)
+
+    async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+        """As the port; an event that waits for credentials, or for the database, is not sent."""
+        try:
+            known = await self._find(events)
+            held_up = await self._keep(events, known)
+        except StoreAnswerTooLarge:
+            raise
+        except StoreUnavailable as error:
+            # What Novu has taken before is to be stored, as after any fault.
+            return [TriggerFault(f"recipients could not be read: {error}")] * len(events)
+        results: list[TriggerResult | None] = [_fault_of(event, held_up) for event in events]
+        ready = [_addressed(event, known) for event, fault in zip(events, results, strict=True) if fault is None]
+        answers = iter(await self._trigger.trigger(ready) if ready else [])
+        return [next(answers) if result is None else result for result in results]
+
+    def close(self) -> None:
+        """Read nothing ahead any more."""
+        if self._ahead is not None:
+            _, reading = self._ahead
+            self._ahead = None
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it
+            reading.cancel()
+
+    async def _find(self, events: Sequence[TriggerEvent]) -> Mapping[str, Recipient]:
+        if self._known is not None:
+            return self._known.by_id
+        if self._is_ahead_of(events):
+            assert self._ahead is not None
+            known = await self._ahead[1]
+        else:
+            known = await self._read(events)
+        coming = self._next_events()
+        if not self._is_ahead_of(coming[:1]):  # events that go one by one have been read a hundred at a time
+            self.close()
+            ids = frozenset(event.transaction_id for event in coming)
+            self._ahead = ids, asyncio.create_task(self._read(coming), name="recipients of the next round")
+        return known
+
+    def _is_ahead_of(self, events: Sequence[TriggerEvent]) -> bool:
+        ids = frozenset() if self._ahead is None else self._ahead[0]
+        return all(event.transaction_id in ids for event in events)
+
+    async def _read(self, events: Sequence[TriggerEvent]) -> Mapping[str, Recipient]:
+        return await self._addressing.find(self._enterprise_id, (each for event in events for each in _ids(event)))
+
+    async def _keep(self, events: Sequence[TriggerEvent], known: Mapping[str, Recipient]) -> KeptCredentials:
+        wanted = {
+            each: known[each]
+            for event in events
+            if event.needs_credentials
+            for each in (_ids(event) if known else ())
+            if each in known and known[each].credentials and each not in self._given
+        }
+        if not wanted:
+            return KeptCredentials()
+        kept = await self._addressing.keep(self._enterprise_id, wanted.values())
+        self._given |= wanted.keys() - kept.faulted
+        if kept.fault is None:
+            return kept
+        extra = {"enterprise_id": self._enterprise_id, "recipients": len(kept.faulted), "reason": kept.fault.reason}
+        log.warning("recipient_credentials_not_kept", extra=extra)
+        return kept if self._waits_for_credentials else KeptCredentials()
+
+
+def _ids(event: TriggerEvent) -> Iterable[str]:
+    return (each if isinstance(each, str) else each.subscriber_id for each in event.recipients)
+
+
+def _fault_of(event: TriggerEvent, held_up: KeptCredentials) -> TriggerFault | None:
+    concerned = event.needs_credentials and not held_up.faulted.isdisjoint(_ids(event))
+    return held_up.fault if concerned else None
+
+
+def _addressed(event: TriggerEvent, known: Mapping[str, Recipient]) -> TriggerEvent:
+    """Who is known goes with an address, of others the id."""
     if not known:
-        return
-    if workflow.type is WorkflowType.DYNAMIC and not {Channel.PUSH, Channel.CHAT} & {
-        *channels_of(notification, workflow)
-    }:
-        return
-    for subscriber_id in dict.fromkeys(notification.recipients):
-        recipient = known.get(subscriber_id)
-        if recipient is not None and recipient.credentials:
-            yield recipient
+        return event
+    people = ((each, known.get(each)) for each in _ids(event))
+    return replace(event, recipients=tuple(it if it is not None and it.members else each for each, it in people))
 
 
 def _tell_unread(enterprise_id: str, known: KnownRecipients) -> None:

@@ -1,15 +1,13 @@
 """A claimed batch before its first event: what is settled already, and what is ready to be sent."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.notification.models import ClaimedBatch, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
-from shared.notification.recipient import Recipient
 from shared.ports import TriggerEvent
-from worker.activities.addressing import whose_credentials
 from worker.activities.novu_fan_out import PendingNotification
 from worker.activities.preparation import channels_of, find_refusal, templates_too_large, trigger_events, unsent_calls
 from worker.activities.render_delay import DelayedRows
@@ -25,13 +23,12 @@ class Renderer(Protocol):
 @dataclass(slots=True)
 class PreparedBatch:
     """A batch before it is sent. `lacking_templates` holds, by workflow, rows whose templates were withheld because
-    those of all workflows together were too large; `credentials`, by row, recipients whose credentials Novu lacks.
+    those of all workflows together were too large.
     """
 
     outcomes: list[Outcome]
     pending: list[PendingNotification] = field(default_factory=list)
     lacking_templates: dict[str, list[int]] = field(default_factory=dict)
-    credentials: dict[int, list[Recipient]] = field(default_factory=dict)
 
 
 class BatchPreparation:
@@ -41,9 +38,7 @@ class BatchPreparation:
         self._renderer = renderer
         self._any_subscriber_id = any_subscriber_id
 
-    async def prepare(
-        self, enterprise_id: str, batch: ClaimedBatch, known: Mapping[str, Recipient], delayed: DelayedRows
-    ) -> PreparedBatch:
+    async def prepare(self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows) -> PreparedBatch:
         """Split the batch into what is settled and notifications ready to send."""
         prepared = PreparedBatch(outcomes=list(batch.unreadable))
         sendable: list[tuple[Notification, NovuWorkflow]] = []
@@ -66,10 +61,8 @@ class BatchPreparation:
             if isinstance(content, RenderDelayed):
                 delayed.add(notification.id, notification.chunks_sent, content)
                 continue
-            events = trigger_events(notification, workflow, content, known, enterprise_id=enterprise_id)
+            events = trigger_events(notification, workflow, content, enterprise_id=enterprise_id)
             if events:
-                if recipients := list(whose_credentials(notification, workflow, known)):
-                    prepared.credentials[notification.id] = recipients
                 prepared.pending.append(_pending(notification, events))
             else:
                 # Novu has accepted every chunk, and the worker that saw it was lost before it wrote so.

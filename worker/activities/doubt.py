@@ -4,10 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.ports import HeldClaim, TakenEvents
-from worker.activities.novu_fan_out import PendingNotification
+from worker.activities.novu_fan_out import EVENTS_PER_ROUND, PendingNotification
 
 IN_DOUBT = "in_doubt"
 """What health calls rows that are put off."""
@@ -105,7 +106,8 @@ class Doubts:
             async with places:
                 return await taken_events.was_taken(transaction_id)
 
-        asked = [(each, event) for each in pending for event in each.events]
+        # No round begins before the progress of the one before it is stored: nobody called Novu for what comes after.
+        asked = [(each, event) for each in pending for event in islice(each.events, EVENTS_PER_ROUND)]
         answers = await asyncio.gather(*(ask(event.transaction_id) for _, event in asked))
         for (each, event), taken in zip(asked, answers, strict=True):
             if taken:

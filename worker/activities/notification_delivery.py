@@ -6,7 +6,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from shared.notification.models import ClaimedBatch
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
+from shared.novu.rates.lanes import SMALL
 from shared.ports import (
     FaultCode,
     HeldClaim,
@@ -26,16 +27,17 @@ from shared.ports import (
     TriggerFault,
 )
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult, Portion
-from worker.activities.addressing import CREDENTIAL_ATTEMPTS, Addressing
+from worker.activities.addressing import CREDENTIAL_ATTEMPTS, AddressedTrigger, Addressing
 from worker.activities.batch_preparation import BatchPreparation, PreparedBatch, Renderer
 from worker.activities.delivery_progress import Progress, progress_of_earlier_attempts
 from worker.activities.doubt import Doubts, JudgedDoubts
 from worker.activities.heartbeat import heartbeating
 from worker.activities.internal_fault import MOST_FAULTS, internal_fault, refusal_of
 from worker.activities.kept_claims import while_renewing
-from worker.activities.large_deliveries import LargeDeliveries
-from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
+from worker.activities.large_deliveries import LargeDeliveries, TriggerByTurns
+from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out, next_round
 from worker.activities.novu_fault import novu_fault
+from worker.activities.preparation import RECIPIENTS_PER_EVENT
 from worker.activities.putting_off import PuttingOff
 from worker.activities.render_delay import DelayedRows
 from worker.activities.shared_fault import fault_of_all
@@ -49,6 +51,9 @@ log = logging.getLogger("NotificationDelivery")
 BULK_ATTEMPTS = 2
 """After so many attempts in bulk, the events that are left go one by one, and each enterprise's by themselves."""
 
+
+LARGEST_SMALL = SMALL * RECIPIENTS_PER_EVENT
+"""Recipients; a row for more is a fan-out."""
 
 RENDERING_DELAYED = "rendering_delayed"
 """What it calls rows whose rendering is put off, because what is like them cost too much. Each code is counted by
@@ -221,6 +226,21 @@ class NotificationDelivery:
 
         The lists are rows to be claimed again, each list for itself, because their templates did not come along.
         """
+        if all(len(each.recipients) <= LARGEST_SMALL for each in batch.notifications):
+            return await self._send_by(self._trigger, enterprise_id, batch, delayed, attempt, calls)
+        with self._large.fan_out(enterprise_id):
+            by_turns = TriggerByTurns(self._trigger, self._large)
+            return await self._send_by(by_turns, enterprise_id, batch, delayed, attempt, calls)
+
+    async def _send_by(
+        self,
+        trigger: NotificationTrigger,
+        enterprise_id: str,
+        batch: ClaimedBatch,
+        delayed: DelayedRows,
+        attempt: int,
+        calls: _Calls,
+    ) -> tuple[NotificationProcessingResult, FanOutResult, list[list[int]]]:
         held = {notification.id: notification.chunks_sent for notification in batch.notifications}
 
         async def renew() -> None:
@@ -228,21 +248,28 @@ class NotificationDelivery:
             for notification_id in held.keys() - ours:
                 del held[notification_id]
 
-        prepared, held_up, judged = await while_renewing(
-            self._make_ready(enterprise_id, batch, delayed, attempt), renew, every_seconds=self._lease_seconds / 3
+        prepared, judged = await while_renewing(
+            self._make_ready(enterprise_id, batch, delayed), renew, every_seconds=self._lease_seconds / 3
         )
         judged.sendable = [each for each in judged.sendable if each.notification_id in held]
         await self._hold_doubtful(enterprise_id, judged)
         calls.called.update(pending.notification_id for pending in judged.sendable)
-        fan_out_result = await fan_out(
-            judged.sendable,
-            self._trigger,
-            partial(self._renew, enterprise_id),
-            renew_every_seconds=self._lease_seconds / 3,
-            one_by_one=attempt > BULK_ATTEMPTS,
+        addressed = AddressedTrigger(
+            self._addressing,
+            trigger,
+            enterprise_id,
+            batch.recipients,
+            next_events=partial(next_round, judged.sendable),
+            waits_for_credentials=attempt <= CREDENTIAL_ATTEMPTS,
         )
-        fan_out_result.faulted |= held_up.faulted
-        fan_out_result.fault = fan_out_result.fault or held_up.fault
+        with closing(addressed):
+            fan_out_result = await fan_out(
+                judged.sendable,
+                addressed,
+                partial(self._renew, enterprise_id),
+                renew_every_seconds=self._lease_seconds / 3,
+                one_by_one=attempt > BULK_ATTEMPTS,
+            )
         await self._keep_scattered(enterprise_id, judged.sendable, fan_out_result)
         outcomes = [*prepared.outcomes, *judged.outcomes, *fan_out_result.outcomes]
         settled = await self._record(enterprise_id, outcomes)
@@ -250,13 +277,11 @@ class NotificationDelivery:
         return replace(settled, in_doubt=put_off), fan_out_result, list(prepared.lacking_templates.values())
 
     async def _make_ready(
-        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows, attempt: int
-    ) -> tuple[PreparedBatch, FanOutResult, JudgedDoubts]:
+        self, enterprise_id: str, batch: ClaimedBatch, delayed: DelayedRows
+    ) -> tuple[PreparedBatch, JudgedDoubts]:
         """All that comes before the first event, and writes nothing to a row."""
-        known = await self._addressing.find(enterprise_id, batch)
-        prepared = await self._preparation.prepare(enterprise_id, batch, known, delayed)
-        held_up = await self._keep_credentials(enterprise_id, prepared, attempt)
-        return prepared, held_up, await self._doubts.judge(enterprise_id, prepared.pending)
+        prepared = await self._preparation.prepare(enterprise_id, batch, delayed)
+        return prepared, await self._doubts.judge(enterprise_id, prepared.pending)
 
     async def _hold_doubtful(self, enterprise_id: str, judged: JudgedDoubts) -> None:
         """Put off what is in doubt; what is to be sent although it is, is marked before it is sent."""
@@ -303,28 +328,6 @@ class NotificationDelivery:
             result.fault = TriggerFault(result.doubt.reason, result.doubt.retry_after_seconds)
         result.asked_again = bool(kept)
         return len(rows) - len(kept)
-
-    async def _keep_credentials(self, enterprise_id: str, prepared: PreparedBatch, attempt: int) -> FanOutResult:
-        """Give Novu what it lacks. Takes those that a fault holds up off `pending`."""
-        held_up = FanOutResult()
-        if not prepared.credentials:
-            return held_up
-
-        wanted = {each.subscriber_id: each for recipients in prepared.credentials.values() for each in recipients}
-        kept = await self._addressing.keep(enterprise_id, wanted.values())
-        if kept.fault is None:
-            return held_up
-        extra = {"enterprise_id": enterprise_id, "recipients": len(kept.faulted), "reason": kept.fault.reason}
-        log.warning("recipient_credentials_not_kept", extra=extra)
-        if attempt > CREDENTIAL_ATTEMPTS:
-            return held_up
-        for pending in prepared.pending:
-            recipients = prepared.credentials.get(pending.notification_id, ())
-            if any(each.subscriber_id in kept.faulted for each in recipients):
-                held_up.faulted[pending.notification_id] = pending
-        held_up.fault = kept.fault if held_up.faulted else None
-        prepared.pending = [each for each in prepared.pending if each.notification_id not in held_up.faulted]
-        return held_up
 
     async def _record(self, enterprise_id: str, outcomes: Sequence[Outcome]) -> NotificationProcessingResult:
         if not outcomes:

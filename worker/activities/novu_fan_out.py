@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 
 from shared.notification.outcomes import Failed, Outcome, Refusal, RefusalCode, Sent
 from shared.ports import (
@@ -22,6 +22,11 @@ from worker.activities.kept_claims import while_renewing
 EVENTS_PER_ROUND = 100
 FAULTS_THAT_MEAN_AN_OUTAGE = 3
 """Rounds in a row that met nothing but faults: stop asking, and come back after the backoff."""
+
+GIVES_WAY_AFTER_SECONDS = 240.0
+"""Well before Temporal takes the attempt for lost. What is left is put off, and goes on where this ended."""
+
+GIVES_WAY = TriggerFault("others have their turn", 1.0, FaultCode.NOVU_RATE)
 
 NOTHING_IS_TAKEN = (
     FaultCode.NOVU_RATE,
@@ -58,6 +63,11 @@ class PendingNotification:
 
     def __post_init__(self) -> None:
         self.chunks_stored = self.chunks_sent
+        # A chunk of which everybody was erased has no event, and is never taken: progress does not stop before it.
+        waiting = {event.chunk for event in self.events}
+        for chunk in range(self.chunks_sent, max(waiting, default=0)):
+            if chunk not in waiting:
+                self.take(chunk)
 
     def take(self, chunk: int) -> None:
         """Novu has accepted this chunk."""
@@ -93,14 +103,15 @@ async def fan_out(
 ) -> FanOutResult:
     """Send until every notification is settled, faulted, in doubt or no longer ours.
 
-    Claims are renewed when progress is worth storing, and every `renew_every_seconds`, a call under way or not.
+    Claims are renewed when progress is worth storing, and every `renew_every_seconds`, a call under way or not. What is
+    not through after GIVES_WAY_AFTER_SECONDS is put off.
     `one_by_one` gives each event a call of its own: after bulk calls have failed repeatedly, that is how one event that
     Novu chokes on stops failing its batch mates.
     """
     result = FanOutResult()
     queue = deque(notifications)
     barren_rounds = 0
-    renewed_at = clock()
+    began = renewed_at = clock()
     while queue:
         waiting = list(queue)
         this_round = list(_next_round(queue, 1 if one_by_one else EVENTS_PER_ROUND))
@@ -114,6 +125,10 @@ async def fan_out(
         barren_rounds = barren_rounds + 1 if all(_is_fault(answer) for answer in answers) else 0
         left = result.faulted.keys() | result.doubtful.keys()
         queue = deque([*unfinished, *(pending for pending in queue if pending.notification_id not in left)])
+        if queue and clock() - began >= GIVES_WAY_AFTER_SECONDS:
+            result.fault = result.fault or GIVES_WAY
+            result.faulted |= {pending.notification_id: pending for pending in queue}
+            break
         if barren_rounds == FAULTS_THAT_MEAN_AN_OUTAGE or (result.fault and result.fault.code in NOTHING_IS_TAKEN):
             result.faulted |= {pending.notification_id: pending for pending in queue}
             break
@@ -121,6 +136,11 @@ async def fan_out(
             queue = await _renew(queue, renew_claims)
             renewed_at = clock()
     return result
+
+
+def next_round(notifications: Iterable[PendingNotification]) -> list[TriggerEvent]:
+    """What a round of these would begin with, if one began now and none of them was settled."""
+    return list(islice((event for pending in notifications for event in pending.events), EVENTS_PER_ROUND))
 
 
 def _has_progress(queue: Iterable[PendingNotification]) -> bool:

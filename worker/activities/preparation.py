@@ -1,20 +1,20 @@
 """From a claimed notification to the calls to Novu that deliver it, or the reason why there are none. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.notification.crowd import PAGE, Crowd, chunks
 from shared.notification.models import Channel, Notification, NovuWorkflow, WorkflowType
 from shared.notification.outcomes import Refusal, RefusalCode
 from shared.notification.overrides import broken_line
 from shared.notification.payload_rules import refused_member
-from shared.notification.recipient import Recipient
 from shared.notification.recipients import is_erased, not_taken
 from shared.notification.transaction_id import transaction_id
 from shared.ports import TriggerEvent
 from worker.rendering.novu_traps import escape_traps
 from worker.rendering.renderer import RenderedContent
 
-RECIPIENTS_PER_EVENT = 100
+RECIPIENTS_PER_EVENT = PAGE
 """Novu refuses more recipients in one event."""
 
 
@@ -107,48 +107,54 @@ def _chunks(people: int) -> int:
     return -(-people // RECIPIENTS_PER_EVENT)
 
 
+def wants_credentials(notification: Notification, workflow: NovuWorkflow) -> bool:
+    """Whether Novu is to have its recipients' push and chat credentials. Which channels a STATIC workflow has only Novu
+    knows.
+    """
+    if workflow.type is not WorkflowType.DYNAMIC:
+        return True
+    return not {Channel.PUSH, Channel.CHAT}.isdisjoint(channels_of(notification, workflow))
+
+
 def trigger_events(
     notification: Notification,
     workflow: NovuWorkflow,
     rendered: Mapping[Channel, RenderedContent],
-    known: Mapping[str, Recipient] = {},
     *,
     enterprise_id: str = "",
 ) -> list[TriggerEvent]:
     """One event for each chunk of at most 100 distinct recipients that Novu has not accepted yet; of a second try, for
     each channel that failed.
 
-    Those that are `known` go with their address; where a chunk begins does not depend on it, nor on who was erased, to
-    whom nothing goes. `enterprise_id` is whose turn it is at Novu's rate.
+    Where a chunk begins does not depend on who was erased, to whom nothing goes. `enterprise_id` is whose turn it is at
+    Novu's rate.
     """
     second_try = notification.second_try
     number, first_chunk = (0, 0) if second_try is None else (second_try.number, second_try.first_chunk)
     parts = ((None, notification.recipients),) if second_try is None else second_try.parts
     escaped = _rendered_payload(rendered) if rendered else {}
-    chunks: list[tuple[tuple[str, ...], Mapping[str, Any]]] = []
+    of_all: list[tuple[Sequence[str], Mapping[str, Any]]] = []
     for channel, people in parts:
         shown = escaped if channel is None else {name: it for name, it in escaped.items() if name == channel.value}
         payload = {**notification.payload, "rendered": shown} if rendered else notification.payload
-        distinct = tuple(dict.fromkeys(people))
-        chunks += [
-            (distinct[start : start + RECIPIENTS_PER_EVENT], payload)
-            for start in range(0, len(distinct), RECIPIENTS_PER_EVENT)
-        ]
+        of_all += [(chunk, payload) for chunk in chunks(people)]
+    needs_credentials = wants_credentials(notification, workflow)
     return [
         TriggerEvent(
             novu_workflow_key=workflow.key,
-            recipients=tuple(_addressed(each, known) for each in people) if known else people,
+            recipients=people,
             payload=payload,
             overrides=notification.overrides,
             transaction_id=transaction_id(notification.transaction_base, place, number),
             enterprise_id=enterprise_id,
             chunk=first_chunk + place,
             idempotency_round=notification.idempotency_round,
+            needs_credentials=needs_credentials,
         )
-        for place, (everybody, payload) in enumerate(chunks)
-        if (people := tuple(each for each in everybody if not is_erased(each)))
-        and first_chunk + place >= notification.chunks_sent
+        for place, (everybody, payload) in enumerate(of_all)
+        if first_chunk + place >= notification.chunks_sent
         and first_chunk + place not in notification.chunks_beyond
+        and (people := _without_erased(everybody))
     ]
 
 
@@ -172,12 +178,11 @@ def unsent_calls(notification: Notification) -> list[TriggerEvent]:
 
 def _are_texts(recipients: object) -> bool:
     """Whatever its type says: a row that is refused may hold anything."""
-    return isinstance(recipients, list | tuple) and all(isinstance(each, str) for each in recipients)
+    return isinstance(recipients, list | tuple | Crowd) and all(isinstance(each, str) for each in recipients)
 
 
-def _addressed(subscriber_id: str, known: Mapping[str, Recipient]) -> str | Recipient:
-    recipient = known.get(subscriber_id)
-    return subscriber_id if recipient is None or not recipient.members else recipient
+def _without_erased(people: Sequence[str]) -> Sequence[str]:
+    return tuple(each for each in people if not is_erased(each)) if any(map(is_erased, people)) else people
 
 
 def _rendered_payload(rendered: Mapping[Channel, RenderedContent]) -> dict[str, Any]:

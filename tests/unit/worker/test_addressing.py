@@ -1,7 +1,9 @@
 """Addresses go with the trigger, credentials before it; neither loses a notification, neither is written anywhere."""
 
+import asyncio
 import dataclasses
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from shared.notification.models import Channel, WorkflowType
 from shared.notification.recipient import KnownRecipients, ProviderCredentials, Recipient
-from shared.ports import TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused
+from shared.ports import StoreUnavailable, TriggerAccepted, TriggerEvent, TriggerFault, TriggerRefused, TriggerResult
 from shared.temporal.messages import NotificationProcessingInput, NotificationProcessingResult
 from tests.unit.worker.builders import (
     DYNAMIC,
@@ -25,8 +27,9 @@ from tests.unit.worker.builders import (
     doubts,
     recipients,
 )
-from worker.activities.addressing import CREDENTIAL_ATTEMPTS, PORTION, Addressing, whose_credentials
-from worker.activities.notification_delivery import NotificationDelivery
+from worker.activities.addressing import CREDENTIAL_ATTEMPTS, PORTION, Addressing
+from worker.activities.notification_delivery import BULK_ATTEMPTS, NotificationDelivery
+from worker.activities.preparation import wants_credentials
 
 ADA = Recipient("ada", {"email": "ada@example.org"})
 FCM = (ProviderCredentials("fcm", {"deviceTokens": ["token-of-ada"]}),)
@@ -65,7 +68,7 @@ async def test_recipients_that_did_not_come_along_are_asked_for_and_chunks_stay_
 
     await deliver(store, trigger, an_addressing(known))
 
-    assert known.asked == list(many)
+    assert known.asked == list(many[100:])
     [event] = trigger.events
     assert event.recipients == (*many[100:149], late)
 
@@ -149,11 +152,7 @@ async def test_in_an_outage_no_more_are_given_and_all_that_is_left_counts_as_fau
 def test_credentials_are_wanted_where_a_channel_needs_them_or_only_novu_knows(
     workflow: Any, channels: tuple[Channel, ...], wanted: bool
 ) -> None:
-    notification = a_notification(1, workflow=workflow, channels=channels, recipients=("bob", "ada", "bob"))
-
-    found = list(whose_credentials(notification, workflow, {"bob": BOB, "ada": ADA}))
-
-    assert found == ([BOB] if wanted else [])
+    assert wants_credentials(a_notification(1, workflow=workflow, channels=channels), workflow) is wanted
     assert workflow.type in WorkflowType
 
 
@@ -175,3 +174,100 @@ def test_no_representation_shows_an_address() -> None:
 
     assert "example.org" not in shown
     assert "token-of-ada" not in shown
+
+
+async def test_of_a_fan_out_only_a_round_s_recipients_are_asked_for_and_given_credentials_at_a_time() -> None:
+    many = recipients(12_000)
+    last = Recipient(many[11_999], {"email": "last@example.org"}, FCM, "hash-of-last")
+    store, known, credentials = FakeStore(a_notification(1, recipients=many)), FakeRecipients(last), FakeCredentials()
+    store.known = None
+    asked: list[int] = []
+    given: list[int] = []
+
+    def answer(_: TriggerEvent) -> TriggerAccepted:
+        asked.append(len(known.asked))
+        given.append(len(credentials.given))
+        return TriggerAccepted()
+
+    trigger = FakeTrigger(answer)
+    await deliver(store, trigger, an_addressing(known, credentials))
+
+    assert asked == [10_000] * 100 + [12_000] * 20
+    assert given == [0] * 100 + [1] * 20
+    assert trigger.events[-1].recipients == (*many[11_900:11_999], last)
+
+
+async def test_a_database_that_is_away_amid_a_fan_out_leaves_the_row_as_a_fault_does_and_in_no_doubt() -> None:
+    many = recipients(12_000)
+    store = FakeStore(a_notification(1, recipients=many))
+    store.known = None
+
+    class Away(FakeRecipients):
+        async def find(self, enterprise_id: str, subscriber_ids: Any) -> KnownRecipients:
+            if self.asked:
+                raise StoreUnavailable("ConnectError")
+            return await super().find(enterprise_id, subscriber_ids)
+
+    trigger = FakeTrigger()
+    with pytest.raises(ApplicationError, match="ConnectError"):
+        await deliver(store, trigger, an_addressing(Away()))
+
+    assert len(trigger.events) == 100
+    [left] = store.held
+    assert (left.notification_id, left.chunks_sent, left.answered, left.in_doubt) == (1, 100, True, False)
+
+
+async def test_credentials_are_given_once_however_many_rounds_name_their_recipient() -> None:
+    rows = [a_notification(number, recipients=("bob",)) for number in range(1, 251)]
+    store, credentials, trigger = FakeStore(*rows), FakeCredentials(), FakeTrigger()
+    store.claims_at_most = 250
+    store.known = KnownRecipients({"bob": BOB})
+
+    await deliver(store, trigger, an_addressing(credentials=credentials))
+
+    assert len(trigger.calls) == 3
+    assert credentials.given == ["bob"]
+
+
+class SlowTrigger(FakeTrigger):
+    """Novu takes a second for each call."""
+
+    async def trigger(self, events: Sequence[TriggerEvent]) -> list[TriggerResult]:
+        await asyncio.sleep(1)
+        return await super().trigger(events)
+
+
+@pytest.mark.parametrize("attempt", [1, BULK_ATTEMPTS + 1])
+async def test_while_novu_takes_a_round_the_recipients_of_the_next_are_read(attempt: int) -> None:
+    many = recipients(12_000)
+    store, known = FakeStore(a_notification(1, recipients=many)), FakeRecipients()
+    store.known = None
+    asked: list[int] = []
+
+    def answer(_: TriggerEvent) -> TriggerAccepted:
+        asked.append(len(known.asked))
+        return TriggerAccepted()
+
+    trigger = SlowTrigger(answer)
+    await deliver(store, trigger, an_addressing(known), attempt=attempt)
+
+    assert len(trigger.calls) == (2 if attempt == 1 else 120)
+    assert asked[0] > 10_000
+    assert len(known.asked) == len(many)
+
+
+async def test_a_row_that_is_lost_meanwhile_leaves_nothing_being_read() -> None:
+    store = FakeStore(a_notification(1, recipients=recipients(12_000)))
+    store.known, store.lost = None, {1}
+
+    class Slow(FakeRecipients):
+        async def find(self, enterprise_id: str, subscriber_ids: Any) -> KnownRecipients:
+            await asyncio.sleep(3 if self.asked else 0)
+            return await super().find(enterprise_id, subscriber_ids)
+
+    known = Slow()
+    await deliver(store, SlowTrigger(), an_addressing(known))
+    await asyncio.sleep(10)
+
+    assert len(known.asked) == 10_000
+    assert [task.get_name() for task in asyncio.all_tasks() if "next round" in task.get_name()] == []

@@ -279,3 +279,18 @@ async def test_waits_double_and_after_many_repeats_a_person_must_look() -> None:
     assert isinstance(outcome, Failed)
     assert outcome.refusal.code is RefusalCode.DELIVERY_TIMED_OUT
     assert trigger.events == []
+
+
+async def test_of_a_fan_out_in_doubt_only_what_an_attempt_may_have_called_is_asked_about() -> None:
+    """Of a hundred thousand recipients that would be a thousand questions, for which no rate of Novu's has patience."""
+    many = recipients(25_000)
+    store = FakeStore(
+        a_notification(1, recipients=many, chunks_sent=40, chunks_beyond=frozenset({41}), doubt_seconds=0.0)
+    )
+    taken = FakeTaken(*(f"xnovu.1.{chunk}" for chunk in range(40, 55)))
+
+    await deliver(store, doubts(taken, wait_seconds=WAIT))
+
+    [left] = store.held
+    assert (left.chunks_sent, left.put_off_seconds) == (55, WAIT)
+    assert taken.asked == [f"xnovu.1.{chunk}" for chunk in (40, *range(42, 141))]

@@ -1,6 +1,7 @@
 """Which deliveries of many rows run, which wait, and which come again."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -11,6 +12,8 @@ from worker.activities.large_deliveries import (
     AT_ONCE,
     BEGINNING_SECONDS,
     LONGEST_REST_SECONDS,
+    MOST_FAN_OUTS,
+    MOST_FAN_OUTS_OF_ONE,
     MOST_WAITING,
     SMALL_ARE_ABOUT_SECONDS,
     LargeDeliveries,
@@ -169,3 +172,61 @@ async def test_one_that_fails_leaves_its_place_too() -> None:
             raise KeyError("defect")
 
     assert await after(large, 0.25, count=2, small=False) == [0.25, 1.0]
+
+
+async def rounds(large: LargeDeliveries, *names: str, count: int, seconds: float = 1.0) -> list[tuple[float, str]]:
+    """When each round of these fan-outs, which begin now in this order, has ended."""
+    began, ended = asyncio.get_running_loop().time(), list[tuple[float, str]]()
+
+    async def fan_out(name: str) -> None:
+        for _ in range(count):
+            async with large.round():
+                await asyncio.sleep(seconds)
+            ended.append((round(asyncio.get_running_loop().time() - began, 6), name))
+
+    await asyncio.gather(*map(fan_out, names))
+    return ended
+
+
+async def test_fan_outs_have_their_rounds_by_turns() -> None:
+    ended = await rounds(LargeDeliveries(), "a", "b", "c", "d", "e", "f", count=2)
+
+    assert ended == [
+        *((1.0, name) for name in "abc"),
+        *((2.0, name) for name in "def"),
+        *((3.0, name) for name in "abc"),
+        *((4.0, name) for name in "def"),
+    ]
+
+
+async def test_while_small_ones_are_about_one_round_of_all_fan_outs_runs_and_rests_for_what_it_worked() -> None:
+    large = LargeDeliveries(lambda: asyncio.get_running_loop().time() / 4)  # the rest of the time it waits for Novu
+    with large.fan_out("campaigns"):
+        await asyncio.sleep(BEGINNING_SECONDS)
+        async with large.turn("other", 1):
+            pass
+
+        ended = await rounds(large, "a", "b", count=2, seconds=0.2)
+
+    assert ended == [(0.2, "a"), (0.5, "b"), (0.8, "a"), (1.1, "b")]
+
+
+async def test_so_many_fan_outs_are_under_way_and_the_next_comes_again() -> None:
+    large = LargeDeliveries()
+    with ExitStack() as under_way:
+        for _ in range(MOST_FAN_OUTS_OF_ONE):
+            under_way.enter_context(large.fan_out("campaigns"))
+        with pytest.raises(ApplicationError) as of_one, large.fan_out("campaigns"):
+            pass
+        for number in range(MOST_FAN_OUTS - MOST_FAN_OUTS_OF_ONE):
+            under_way.enter_context(large.fan_out(f"other {number}"))
+        with pytest.raises(ApplicationError) as of_all, large.fan_out("another"):
+            pass
+
+    assert is_put_off(of_one.value)
+    assert is_put_off(of_all.value)
+    assert of_all.value.next_retry_delay is not None
+    least, most = large_deliveries.FAN_OUT_PAUSE_SECONDS
+    assert least <= of_all.value.next_retry_delay.total_seconds() <= most
+    with large.fan_out("another"):
+        pass

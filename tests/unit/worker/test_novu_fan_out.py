@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 from shared.notification.outcomes import Failed, RefusalCode, Sent
+from shared.notification.recipients import ERASED
 from shared.ports import (
     TriggerAccepted,
     TriggerEvent,
@@ -13,8 +14,17 @@ from shared.ports import (
     TriggerUnknown,
 )
 from tests.unit.worker.builders import STATIC, FakeTrigger, a_notification, recipients
-from worker.activities.novu_fan_out import FanOutResult, PendingNotification, fan_out
+from worker.activities.novu_fan_out import (
+    GIVES_WAY,
+    GIVES_WAY_AFTER_SECONDS,
+    FanOutResult,
+    PendingNotification,
+    fan_out,
+)
+from worker.activities.novu_fault import novu_fault
 from worker.activities.preparation import trigger_events
+from worker.activity_options import DELIVERY
+from worker.failures import is_put_off
 
 
 def pending(notification_id: int, recipient_count: int = 1) -> PendingNotification:
@@ -195,3 +205,28 @@ async def test_one_by_one_an_event_that_novu_chokes_on_stops_only_itself() -> No
 
     assert list(result.faulted) == [3]
     assert len(result.outcomes) == 9
+
+
+async def test_progress_is_stored_beyond_a_chunk_of_which_everybody_was_erased() -> None:
+    """Or a worker that died would leave all that came after it to be sent again."""
+    erased = tuple(f"{ERASED}{place:012}" for place in range(100))
+    people = (*recipients(100), *erased, *recipients(25_100)[100:])
+    events = trigger_events(a_notification(42, recipients=people), STATIC, {})
+
+    result, renewals = await send(FakeTrigger(), PendingNotification(42, "xnovu.42", 0, deque(events)))
+
+    assert renewals == [{42: 101}, {42: 201}]
+    assert result.outcomes == [Sent(42, "xnovu.42")]
+
+
+async def test_a_fan_out_gives_way_before_temporal_takes_it_for_lost_and_goes_on_where_it_ended() -> None:
+    trigger = FakeTrigger()
+    long = GIVES_WAY_AFTER_SECONDS / 2
+
+    result, _ = await send(trigger, pending(42, recipient_count=50_000), seconds_between_rounds=long)
+
+    assert result.fault == GIVES_WAY
+    assert is_put_off(novu_fault(result.fault))
+    assert {key: each.chunks_sent for key, each in result.faulted.items()} == {42: len(trigger.events)}
+    assert 0 < len(trigger.events) < 500
+    assert DELIVERY["start_to_close_timeout"].total_seconds() / 2 > GIVES_WAY_AFTER_SECONDS
