@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,35 @@ def test_no_decision_points_out_of_the_project() -> None:
     ]
 
     assert outside == []
+
+
+def test_the_readme_leads_to_every_document() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    names = [path.name for path in (PROJECT / "docs").glob("*.md")]
+
+    assert len(names) > 20
+    assert [name for name in names if f"](docs/{name})" not in readme and f"](docs/{name}#" not in readme] == []
+
+
+def test_whoever_is_told_to_call_supabase_is_told_where_its_project_is() -> None:
+    """Its commands look for `supabase/` where they are called, and ours is in `infra`."""
+    folders = ("cli", "functions", "listener", "shared", "worker")
+    sources = (path for folder in folders for path in (PROJECT / folder).rglob("*.py"))
+    called = [
+        (path.relative_to(PROJECT), line.strip())
+        for path in (*DOCUMENTS, *sources)
+        for line in path.read_text().splitlines()
+        if re.search(r"\bsupabase (--\S+ \S+ )?(link|db (push|reset))\b", line)
+    ]
+
+    assert len(called) > 5
+    assert [each for each in called if "--workdir infra" not in each[1]] == []
+
+
+def test_what_supabase_s_tool_leaves_in_its_folder_is_nobody_s_to_commit() -> None:
+    left = "infra/supabase/.temp/project-ref"
+
+    assert subprocess.run(["git", "check-ignore", "--quiet", left], cwd=PROJECT).returncode == 0
 
 
 def test_every_folder_in_the_readme_is_there() -> None:
