@@ -16,8 +16,16 @@ from shared.process_exit import EXIT_BAD_SETTINGS, EXIT_FAILED
 
 READY_WITHIN_SECONDS = 60.0
 
+
+def _names_some(value: str | None) -> str | None:
+    if value is not None and not value.replace(",", "").strip():
+        raise typer.BadParameter(f"{value!r} names none. Hint: a list such as ent1,ent2, or * for whoever comes.")
+    return value
+
+
 Enterprises = Annotated[
-    str | None, typer.Option(help="Comma-separated enterprise ids; wins over DAEMON_ENTERPRISE_IDS.")
+    str | None,
+    typer.Option(help="Comma-separated enterprise ids; wins over DAEMON_ENTERPRISE_IDS.", callback=_names_some),
 ]
 HealthPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Wins over DAEMON_HEALTH_PORT.")]
 LogLevel = Annotated[Literal["debug", "info", "warn", "error"] | None, typer.Option(help="Wins over DAEMON_LOG_LEVEL.")]

@@ -71,6 +71,8 @@ def test_a_value_that_cannot_be_is_told_with_what_is_meant(called: str) -> None:
         ("daemon statsu", "No such command 'statsu'.", "did you mean status "),
         ("daemon go", "No such command 'go'.", "it is one of health, logs, "),
         ("daemon start --log-level wran", "did you mean warn?", "xnovu daemon start --help "),
+        ("daemon start --enterprises ,", "--enterprises: ',' names none.", "a list such as ent1,ent2"),
+        ("daemon restart --enterprises=", "--enterprises: '' names none.", "a list such as ent1,ent2"),
         ("send --json --enterprise", "Option '--enterprise' requires an argument.", "xnovu send --help "),
         ("tail --since 0001-01-01T00:00:00+14:00", "--since: '0001-01-01T00:00:00+14:00' is no ", "RFC 3339 with an"),
         ("rule next 1 --from noon", "--from: 'noon' is no instant.", "RFC 3339 with an offset, such as "),
