@@ -220,6 +220,14 @@ def _of_both(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{max(kind):.1f}" if kind else "-" for kind in kinds) + " s"
 
 
+async def _after(check: Callable[[], Awaitable[bool]], since: float, within: float, what: str) -> float:
+    """How many seconds since then it was until the answer was yes; a question that takes long counts, too."""
+    await eventually(check, within=within - (time.monotonic() - since), what=what)
+    seconds = time.monotonic() - since
+    assert seconds <= within, f"after {seconds:.1f} s, not within {within:g} s: {what}"
+    return seconds
+
+
 async def _all(checks: Iterable[Awaitable[None]]) -> None:
     """Each to its end; fails with what all say that failed."""
     failures = [each for each in await asyncio.gather(*checks, return_exceptions=True) if each is not None]
@@ -245,12 +253,8 @@ async def test_the_cause_is_named_its_rows_are_counted_and_its_end_shows(
             figures.first_line[observer.name] = await observer.said()
             return fault.names in figures.first_line[observer.name]
 
-        left = NAMED_WITHIN_SECONDS - (time.monotonic() - began)
-        try:
-            await eventually(check, within=left, what=f"{fault} is named by {observer.name}")
-        except AssertionError as late:
-            raise AssertionError(f"{late}, which said last: {figures.first_line[observer.name]}") from None
-        figures.named_after_seconds[observer.name] = time.monotonic() - began
+        what = f"{fault} is named by {observer.name}"
+        figures.named_after_seconds[observer.name] = await _after(check, began, NAMED_WITHIN_SECONDS, what)
 
     async def is_counted(observer: Reporter) -> None:
         """It says as many as there were at some time within its latest look, or that nobody knows."""
@@ -279,8 +283,8 @@ async def test_the_cause_is_named_its_rows_are_counted_and_its_end_shows(
                 told.append(f"{time.monotonic() - ended:.1f} s: {said}")
             return said.startswith("healthy")
 
-        await eventually(check, within=RECOVERS_WITHIN_SECONDS, what=f"{fault} is over for {observer.name}")
-        figures.healthy_after_seconds[observer.name] = time.monotonic() - ended
+        what = f"{fault} is over for {observer.name}"
+        figures.healthy_after_seconds[observer.name] = await _after(check, ended, RECOVERS_WITHIN_SECONDS, what)
 
     table.append(figures)
     async with fault.broken(deployment):
