@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 
-.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise bench-fanout bench-partitioned test-partitioned observability screenshots lock clean
+.PHONY: setup demo up check test test-slow fuzz state-machines chaos chaos-mutants soak soak-daemons soak-rotation soak-autoscale soak-lifecycle health-faults bench simulate bench-time bench-rate bench-broadcast bench-listeners bench-enterprises bench-every-enterprise bench-fanout bench-partitioned test-partitioned observability screenshots lock clean
 
 setup: $(SETUP)
 
@@ -52,6 +52,9 @@ soak: $(SETUP) ## a steady mix for MINUTES=30: memory, handles, tasks, histories
 
 soak-daemons: $(SETUP) ## five minutes of daemons killed at random: every instant fires once
 	XNOVU_SOAK_SECONDS=300 $(BIN)/pytest tests/e2e/test_time_daemons.py -k three_daemons
+
+soak-rotation: $(SETUP) ## every key and certificate is replaced at 50 rows a second, for five minutes: nothing fails, nothing restarts
+	XNOVU_ROTATION_SECONDS=300 XNOVU_ROTATION_ROWS_PER_SECOND=50 $(BIN)/pytest tests/e2e/test_rotation.py
 
 soak-autoscale: $(SETUP) ## twenty times 0 -> 5,000 rows -> 0 with workers that come and go; half an hour
 	XNOVU_AUTOSCALE_WAVES=20 $(BIN)/pytest tests/e2e/test_autoscale.py

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from functions.problems import dependency_unavailable
 from functions.settings import FunctionsSettings
+from shared.keys import key_of
 from shared.settings import SupabaseSettings
 from shared.supabase import client as supabase_client
 from shared.temporal import client as temporal_client
@@ -42,8 +43,10 @@ class SupabaseConnection:
         """The client; nothing is sent by this, so it always comes."""
         async with self._opening:
             if self._supabase is None:
-                url, key = self._supabase_settings.supabase_url, self._supabase_settings.supabase_service_role_key
-                self._supabase = _OpenSupabase(*await supabase_client.connect(url, key.get_secret_value()))
+                # A key that is refused has its file looked at: nothing runs between calls that could do so.
+                key = key_of("SUPABASE_SERVICE_ROLE_KEY", self._supabase_settings.supabase_service_role_key)
+                url = self._supabase_settings.supabase_url
+                self._supabase = _OpenSupabase(*await supabase_client.connect(url, key))
             return self._supabase.client
 
     async def close(self) -> None:

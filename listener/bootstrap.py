@@ -23,6 +23,8 @@ from listener.sharing.shares import ALIVE_SECONDS, Shares
 from listener.workflows import Work, Workflows, by_portions
 from shared import telemetry
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.key_watch import watching
+from shared.keys import key_of
 from shared.probes import Probes, serving_probes
 from shared.process_usage import ProcessUsage
 from shared.settings import ListenerSettings, temporal_connect_config
@@ -35,6 +37,7 @@ from shared.supabase.orchestration_store import SupabaseOrchestrationStore
 from shared.supabase.share_store import SupabaseShareStore
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
+from shared.temporal.access import TemporalAccess
 from shared.temporal.joint_client import Connect
 from shared.temporal.orchestration import Orchestration
 from shared.temporal.schedulers import Schedulers
@@ -71,7 +74,7 @@ async def run(
     """
     parts = parts or Supervisor()
     connect_config = temporal_connect_config()
-    key = settings.supabase_service_role_key.get_secret_value()
+    key = key_of("SUPABASE_SERVICE_ROLE_KEY", settings.supabase_service_role_key)
     interval_seconds = settings.subscription_health_check_interval_ms / 1000
     async with AsyncExitStack() as stack:
         supabase, http = await supabase_client.connect(settings.supabase_url, key)
@@ -81,6 +84,8 @@ async def run(
         temporal = await connect(stop, settings.temporal_address, settings.temporal_namespace, connect_config)
         if temporal is None:
             return
+        access = TemporalAccess(temporal, connect_config)
+        stack.enter_context(watching(parts, (key, access), settings.secret_files_look_seconds))
         asked = workflows(temporal, settings.temporal_task_queue)
         counters = ListenerCounters()
         roster = Roster(settings.listed_enterprise_ids)
@@ -93,7 +98,7 @@ async def run(
             feed = feed_for(
                 settings.feed,
                 settings.supabase_url,
-                key,
+                lambda: key.current,
                 enterprises,
                 store,
                 max_retries=settings.subscription_max_retries,
@@ -122,8 +127,8 @@ async def run(
                 roster,
             )
             backlog.observe()
-            watching = asyncio.create_task(parts.keep("backlog watch", backlog.run), name="backlog watch")
-            stack.callback(watching.cancel)
+            counting = asyncio.create_task(parts.keep("backlog watch", backlog.run), name="backlog watch")
+            stack.callback(counting.cancel)
         serves_everybody = roster.listed is None
         reporter = Reporter(
             ProcessUsage(settings.xnovu_build),

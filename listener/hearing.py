@@ -24,7 +24,7 @@ WAYS: dict[FeedWay, Way] = {FeedWay.BROADCAST: Broadcast(), FeedWay.POSTGRES_CHA
 def feed_for(
     choice: FeedChoice,
     supabase_url: str,
-    key: str,
+    key: Callable[[], str],
     enterprise_ids: Collection[str],
     store: NotificationStore,
     *,

@@ -17,10 +17,11 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.ports import RateCategory
 from shared.refused_value import quoted, why_refused
+from shared.secret_files import SecretFiles, read_secret
 from shared.telemetry import wanted as telemetry_wanted
 from shared.temporal.names import build_id
 
@@ -39,9 +40,21 @@ class SettingsError(Exception):
 
 
 class Environment(BaseSettings):
-    """Reading the environment as a whole."""
+    """Reading the environment as a whole, and the files that it names."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given as an argument wins; a secret is in the environment or in a file."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -50,11 +63,15 @@ class Environment(BaseSettings):
         Raises:
             SettingsError: something is missing or wrong, Temporal's connection settings included.
         """
-        problems = cls._other_problems()
+        files = SecretFiles(cls)
+        files()
+        problems = (*files.problems.values(), *cls._other_problems())
         try:
             settings = cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
-            raise SettingsError([*_describe(error, cls.model_fields), *problems]) from None
+            said = tuple(f"{name}:" for name in files.problems)
+            found = [line for line in _describe(error, cls.model_fields) if not (said and line.startswith(said))]
+            raise SettingsError([*found, *problems]) from None
         if problems:
             raise SettingsError(problems)
         return settings
@@ -135,6 +152,7 @@ class Settings(TemporalSettings, SupabaseSettings):
 
     daemon_log_level: Literal["debug", "info", "warn", "error"] = "info"
     xnovu_build: str = Field("unknown", validation_alias=AliasChoices("XNOVU_BUILD", "K_REVISION"))
+    secret_files_look_seconds: float = Field(30.0, ge=0.1, le=3600)
 
     @classmethod
     def _other_problems(cls) -> tuple[str, ...]:
@@ -232,12 +250,20 @@ NAMED_NOVU_KEY = re.compile(r"NOVU_SECRET_KEY__[A-Z0-9_]{1,64}", re.ASCII)
 
 
 def named_novu_keys() -> dict[str, SecretStr]:
-    """Keys of enterprises' own, by the variables that hold them; one that is blank is not there."""
-    return {
-        name: SecretStr(value.strip())
-        for name, value in os.environ.items()
-        if NAMED_NOVU_KEY.fullmatch(name) and value.strip()
-    }
+    """Keys of enterprises' own, by the variables that hold them, or (with _FILE) name the file that does; one that is
+    blank is not there.
+
+    Raises:
+        SettingsError: a file cannot be read, or the key is given twice.
+    """
+    given = {name for name, value in os.environ.items() if NAMED_NOVU_KEY.fullmatch(name) and value.strip()}
+    try:
+        return {
+            name: SecretStr(read_secret(name) or os.environ[name].strip())
+            for name in sorted({name.removesuffix("_FILE") for name in given})
+        }
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
 
 
 class NovuRateSettings(Environment):
@@ -355,14 +381,19 @@ def temporal_connect_config(environment: Mapping[str, str] = os.environ) -> dict
     """Connection arguments from Temporal's standard variables (TLS, API key, certificates, TEMPORAL_CONFIG_FILE).
 
     Raises:
-        SettingsError: a certificate file or the configuration file cannot be read.
+        SettingsError: a certificate file, a key's or the configuration file cannot be read.
     """
     from temporalio.envconfig import (
         ClientConfig,  # with it comes Temporal's whole client, which not every command needs
     )
 
     try:
-        return dict(ClientConfig.load_client_connect_config(override_env_vars=dict(environment)))
+        key = read_secret("TEMPORAL_API_KEY", environment)
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
+    variables = {**environment, **({"TEMPORAL_API_KEY": key} if key else {})}
+    try:
+        return dict(ClientConfig.load_client_connect_config(override_env_vars=variables))
     except (OSError, RuntimeError, ValueError) as error:
         # The first line says where; the next would quote the file, where the key is.
         raise SettingsError([f"TEMPORAL_*: {str(error).partition(chr(10))[0]}"]) from None

@@ -14,6 +14,8 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploym
 
 from shared import novu
 from shared.heartbeat import Reporter, Reporting, beating
+from shared.key_watch import Watched, watching
+from shared.keys import Key, key_of
 from shared.measured_accounts import MeasuredAccounts
 from shared.novu.activity import open_activity
 from shared.novu.answers import KEY_NAME
@@ -36,6 +38,7 @@ from shared.supabase.schedule_store import SupabaseScheduleStore
 from shared.supabase.shared_work import SupabaseSharedWork
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
+from shared.temporal.access import TemporalAccess
 from shared.temporal.joint_client import Connect
 from shared.temporal.names import build_id
 from shared.temporal.starters import NotificationProcessingStarter
@@ -98,9 +101,8 @@ async def run(
     parts = parts or Supervisor()
     connect_config = temporal_connect_config()
     async with AsyncExitStack() as stack:
-        supabase, http = await supabase_client.connect(
-            settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
-        )
+        key = key_of("SUPABASE_SERVICE_ROLE_KEY", settings.supabase_service_role_key)
+        supabase, http = await supabase_client.connect(settings.supabase_url, key)
         await stack.enter_async_context(http)
         patience_seconds = min(novu.PATIENCE_SECONDS, settings.notification_claim_lease_seconds / 3)
         renderer = RenderPool(on_defect=partial(parts.note, "renderer"))
@@ -119,8 +121,9 @@ async def run(
             partial(enterprise_tokens, supabase),
         )
         opening = _Opening(settings, supabase, account, own_rates, patience_seconds)
-        keys = {"": settings.novu_secret_key, **named_novu_keys()}
-        opened = {name: await opening.open(stack, name, key.get_secret_value()) for name, key in keys.items()}
+        keys = {"": key_of("NOVU_SECRET_KEY", settings.novu_secret_key)}
+        keys |= {name: key_of(name, secret) for name, secret in named_novu_keys().items()}
+        opened = {name: await opening.open(stack, name, key) for name, key in keys.items()}
         accounts = NovuAccounts(opened.pop(""), opened, served.settings_of)
         joined = JoinedFunctions(supabase)
         work = SupabaseSharedWork(supabase)
@@ -168,6 +171,13 @@ async def run(
             deployment_config=version,
             interceptors=[served],
         )
+
+        def poll_anew() -> None:
+            worker.client = client
+
+        access = TemporalAccess(client, connect_config, on_replaced=poll_anew)
+        watched: list[Watched] = [key, *keys.values(), access]
+        stack.enter_context(watching(parts, watched, settings.secret_files_look_seconds))
         if settings.novu_delivery != "off":
             await stack.enter_async_context(_reading_deliveries(settings, supabase, accounts, parts))
         observing = partial(
@@ -197,7 +207,7 @@ class _Opening:
     own_rates: OwnRates
     patience_seconds: float
 
-    async def open(self, stack: AsyncExitStack, name: str, key: str) -> NovuAccount:
+    async def open(self, stack: AsyncExitStack, name: str, key: Key) -> NovuAccount:
         """The account of this key; `name` is its variable's, none the deployment's own."""
         settings = self.settings
         key_name = name or KEY_NAME

@@ -18,6 +18,8 @@ from shared import http_server
 from shared.health.assessment import report_status
 from shared.health_monitor import LOOK_EVERY_SECONDS, HealthMonitor
 from shared.heartbeat import withdraw
+from shared.key_watch import watching
+from shared.keys import key_of
 from shared.process_usage import ProcessUsage
 from shared.settings import DaemonSettings, temporal_connect_config
 from shared.supabase import client as supabase_client
@@ -25,6 +27,7 @@ from shared.supabase.health_store import SupabaseHealthStore
 from shared.supabase.heartbeat_store import SupabaseHeartbeatStore
 from shared.supervision import Supervisor
 from shared.temporal import client as temporal_client
+from shared.temporal.access import TemporalAccess
 from shared.temporal.observation import TemporalObserver
 
 log = logging.getLogger("HealthMonitor")
@@ -47,13 +50,15 @@ async def serving(
     """
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(listen(settings.daemon_health_host, settings.daemon_health_port))
-        supabase, http = await supabase_client.connect(
-            settings.supabase_url, settings.supabase_service_role_key.get_secret_value()
-        )
+        key = key_of("SUPABASE_SERVICE_ROLE_KEY", settings.supabase_service_role_key)
+        supabase, http = await supabase_client.connect(settings.supabase_url, key)
         await stack.enter_async_context(http)
+        connect_config = temporal_connect_config()
         temporal = await temporal_client.connect_at_first_call(
-            settings.temporal_address, settings.temporal_namespace, temporal_connect_config()
+            settings.temporal_address, settings.temporal_namespace, connect_config
         )
+        access = TemporalAccess(temporal, connect_config)
+        stack.enter_context(watching(parts, (key, access), settings.secret_files_look_seconds))
         monitor = HealthMonitor(
             SupabaseHealthStore(supabase),
             TemporalObserver(temporal, settings.temporal_task_queue),

@@ -5,6 +5,7 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from listener.doorbell.observer import FeedObserver
@@ -24,17 +25,15 @@ def expires_at(key: str) -> float | None:
     return float(expiry) if isinstance(expiry, int | float) else None
 
 
-async def warn_before_expiry(key: str, observer: FeedObserver) -> None:
-    """Raise the alarm a week before the key expires, and once it has."""
-    expiry = expires_at(key)
-    if expiry is None:
-        return
-    when = datetime.fromtimestamp(expiry, UTC).isoformat()
+async def warn_before_expiry(key: Callable[[], str], observer: FeedObserver) -> None:
+    """Raise the alarm a week before the key of now expires, and once it has, every hour; another may replace it."""
     while True:
-        left = expiry - time.time()
-        if left <= 0:
-            observer.alarm("supabase_key_expired", f"the service role key expired at {when}")
-            return
-        if left <= WARNING_SECONDS:
-            observer.alarm("supabase_key_expires_soon", f"the service role key expires at {when}")
-        await asyncio.sleep(min(left, _CHECK_EVERY_SECONDS))
+        left = _CHECK_EVERY_SECONDS
+        if (expiry := expires_at(key())) is not None:
+            when = datetime.fromtimestamp(expiry, UTC).isoformat()
+            left = expiry - time.time()
+            if left <= 0:
+                observer.alarm("supabase_key_expired", f"the service role key expired at {when}")
+            elif left <= WARNING_SECONDS:
+                observer.alarm("supabase_key_expires_soon", f"the service role key expires at {when}")
+        await asyncio.sleep(min(left, _CHECK_EVERY_SECONDS) if left > 0 else _CHECK_EVERY_SECONDS)

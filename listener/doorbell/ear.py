@@ -28,7 +28,7 @@ class Ear:
     def __init__(
         self,
         supabase_url: str,
-        key: str,
+        key: Callable[[], str],
         enterprises: Roster,
         store: NotificationStore,
         way: Way,
@@ -39,8 +39,8 @@ class Ear:
         parts: Supervisor,
         is_covered: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`store` rings the canary's beats; after `max_retries` failures in a row the state is FAILED. While it
-        `is_covered`, somebody else hears the same: what comes late is no reason to look for oneself.
+        """`key` tells the key of now; `store` rings the canary's beats; after `max_retries` failures in a row the state
+        is FAILED. While it `is_covered`, somebody else hears the same: what comes late is no reason to look for itself.
         """
         self._observer = FeedObserver(way.name, enterprises, max_retries=max_retries)
         self._key = key

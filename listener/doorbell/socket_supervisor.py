@@ -35,7 +35,7 @@ class SocketSupervisor:
     def __init__(
         self,
         url: str,
-        key: str,
+        key: Callable[[], str],
         *,
         seats: Callable[[], Sequence[SeatRequest]],
         pulse: Pulse,
@@ -45,7 +45,7 @@ class SocketSupervisor:
         timing: FeedTiming,
         parts: Supervisor,
     ) -> None:
-        """`seats` says for each socket what is to be joined."""
+        """`key` says for each socket with which key it is opened, `seats` what is to be joined."""
         self._parts = parts
         self._url = url
         self._key = key
@@ -83,7 +83,7 @@ class SocketSupervisor:
 
     async def _hold_socket(self) -> None:
         client = AsyncRealtimeClient(
-            self._url, self._key, auto_reconnect=False, max_retries=1, timeout=_whole_seconds(self._timing)
+            self._url, self._key(), auto_reconnect=False, max_retries=1, timeout=_whole_seconds(self._timing)
         )
         try:
             await self._connect(client)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from shared.bounded_answers import AnswerRefused, bound_answers
+from shared.keys import Key, novu_auth
 from shared.novu import measured
 from shared.novu.answers import KEY_NAME, reason_of_fault
 from shared.novu.rates import UNMETERED
@@ -73,12 +74,13 @@ class NovuActivity:
 
 @asynccontextmanager
 async def open_activity(
-    api_url: str, secret_key: str, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME
+    api_url: str, key: Key | str, rates: NovuRates = UNMETERED, *, key_name: str = KEY_NAME
 ) -> AsyncIterator[NovuActivity]:
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
-        headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
+        headers={"Accept": "application/json"},
+        auth=novu_auth(key),
         timeout=REQUEST_TIMEOUT,
         limits=httpx.Limits(max_connections=2, keepalive_expiry=30.0),
     ) as client:

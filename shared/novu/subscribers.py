@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.bounded_answers import bound_answers
+from shared.keys import Key, novu_auth
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.novu import measured
 from shared.novu.answers import KEY_NAME, fault_of, reason_of_fault
@@ -125,7 +126,7 @@ class _NotNow(Exception):
 @asynccontextmanager
 async def open_subscribers(
     api_url: str,
-    secret_key: str,
+    key: Key | str,
     rates: NovuRates = UNMETERED,
     *,
     key_name: str = KEY_NAME,
@@ -134,7 +135,8 @@ async def open_subscribers(
     """With a connection pool of its own, closed at the end of the block. Nothing is asked yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
-        headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
+        headers={"Accept": "application/json"},
+        auth=novu_auth(key),
         timeout=bounds,
         limits=httpx.Limits(max_connections=10, keepalive_expiry=30.0),
     ) as client:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.bounded_answers import bound_answers
+from shared.keys import Key, novu_auth
 from shared.notification.outcomes import RefusalCode
 from shared.novu import measured
 from shared.novu.answers import (
@@ -223,7 +224,7 @@ class NovuTrigger:
 @asynccontextmanager
 async def open_trigger(
     api_url: str,
-    secret_key: str,
+    key: Key | str,
     rates: NovuRates = UNMETERED,
     *,
     key_name: str = KEY_NAME,
@@ -234,12 +235,13 @@ async def open_trigger(
     """A trigger with a connection pool of its own, closed at the end of the block. Nothing is sent yet."""
     async with httpx.AsyncClient(
         base_url=api_url,
-        headers={"Authorization": f"ApiKey {secret_key}", "Accept": "application/json"},
+        headers={"Accept": "application/json"},
+        auth=novu_auth(key),
         timeout=httpx.Timeout(
             timeout_seconds, connect=min(timeout_seconds, CONNECT_TIMEOUT_SECONDS), pool=POOL_TIMEOUT_SECONDS
         ),
         limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=30.0),
     ) as client:
         bound_answers(client, LONGEST_ANSWER_BYTES)
-        keys = IdempotencyKeys(secret_key)
+        keys = IdempotencyKeys(key.current if isinstance(key, Key) else key)
         yield NovuTrigger(client, keys, rates, key_name=key_name, singly=singly, patience_seconds=patience_seconds)

@@ -10,6 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from shared import telemetry
 from shared.temporal.discreet import DATA_CONVERTER
+from shared.temporal.replaceable import replaceable
 from shared.temporal.runtime import runtime
 
 
@@ -24,7 +25,7 @@ async def connect(address: str, namespace: str, connect_config: dict[str, Any]) 
         retry=retry_if_exception_type((RPCError, RuntimeError)), wait=wait_random_exponential(multiplier=0.2, max=10)
     ):
         with attempt:
-            return await Client.connect(**config)
+            return replaceable(await Client.connect(**config))
     raise AssertionError("unreachable: the retry never gives up")
 
 
@@ -33,7 +34,12 @@ async def connect_at_first_call(address: str, namespace: str, connect_config: di
 
     No worker can use it.
     """
-    return await Client.connect(**_config(address, namespace, connect_config), lazy=True)
+    return replaceable(await Client.connect(**_config(address, namespace, connect_config), lazy=True))
+
+
+async def connect_anew(client: Client, connect_config: dict[str, Any]) -> Client:
+    """Another connection to where this client's leads, made with something else; raises RuntimeError or RPCError."""
+    return await Client.connect(**_config(client.service_client.config.target_host, client.namespace, connect_config))
 
 
 async def connect_once(address: str, namespace: str, connect_config: dict[str, Any], *, within: timedelta) -> Client:

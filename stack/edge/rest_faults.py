@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +34,11 @@ class RestFaults:
         self._disturbances = disturbances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trouble = self._disturbances().rest_trouble(scope["path"])
+        disturbances = self._disturbances()
+        if scope["type"] == "http" and disturbances.is_revoked(Headers(scope=scope).get("apikey")):
+            await _refusal(401)(scope, receive, send)
+            return
+        trouble = disturbances.rest_trouble(scope["path"])
         if trouble is None:
             await self._application(scope, receive, send)
             return

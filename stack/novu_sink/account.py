@@ -85,9 +85,11 @@ class Account:
         self.settings = self._started_with
 
     def environment_of_key(self, key: str) -> Environment | None:
-        return next(
-            (one for one in self.environments if secrets.compare_digest(one.api_key.encode(), key.encode())), None
-        )
+        for environment in self.environments:
+            keys = self.settings.api_keys if environment is self.environments[0] else None
+            if any(secrets.compare_digest(each.encode(), key.encode()) for each in keys or (environment.api_key,)):
+                return environment
+        return None
 
     def environment(self, id_or_name: str) -> Environment | None:
         return next((one for one in self.environments if id_or_name in (one.id, one.name, one.identifier)), None)

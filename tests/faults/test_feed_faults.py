@@ -91,7 +91,7 @@ async def feeding() -> AsyncIterator[Scene]:
         feed = feed_for(
             "postgres_changes",
             server.url,
-            key_that_expires_soon(),
+            key_that_expires_soon,
             ENTERPRISES,
             cast(NotificationStore, SingingStore(server)),
             max_retries=10,

@@ -215,7 +215,7 @@ async def listening(
         bench = Bench(connection, scheduler, edge)
         store = SupabaseNotificationStore(supabase)
         bench.feed = feed_for(
-            choice, stack["SUPABASE_URL"], key, bench.enterprise_ids, store, max_retries=3, timing=timing
+            choice, stack["SUPABASE_URL"], lambda: key, bench.enterprise_ids, store, max_retries=3, timing=timing
         )
         bench.listener = Listener(
             bench.feed,

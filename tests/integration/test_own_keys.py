@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.supabase_session import supabase_session
+from shared.keys import Key
 from shared.notification.recipient import ProviderCredentials, Recipient
 from shared.ports import ActivityUnavailable, CancelFailed, TriggerEvent, TriggerFault
 from shared.settings import WorkerSettings
@@ -41,7 +42,7 @@ async def account(environment: Mapping[str, str]) -> AsyncIterator[NovuAccount]:
         opening = _Opening(
             settings, client, DeliveryAccount(), OwnRates(lambda _: None, partial(enterprise_tokens, client)), 5.0
         )
-        yield await opening.open(stack, ACME, "of-another-environment")
+        yield await opening.open(stack, ACME, Key(ACME, "of-another-environment"))
 
 
 @pytest.mark.parametrize("count", [1, 30])

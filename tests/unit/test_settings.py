@@ -4,7 +4,14 @@ from unittest import mock
 
 import pytest
 
-from shared.settings import DaemonSettings, ListenerSettings, SettingsError, WorkerSettings
+from shared.settings import (
+    DaemonSettings,
+    ListenerSettings,
+    SettingsError,
+    WorkerSettings,
+    named_novu_keys,
+    temporal_connect_config,
+)
 from shared.temporal.names import build_id
 
 COMPLETE = {
@@ -177,3 +184,51 @@ def test_what_is_likely_to_be_set_wrongly_is_told_in_our_words(variables: dict[s
 
     assert any(problem.startswith(told) for problem in refused.value.problems)
     assert "Tuple" not in str(refused.value)
+
+
+def test_secrets_may_be_given_as_files(tmp_path: Path) -> None:
+    files = {}
+    for name in ("SUPABASE_SERVICE_ROLE_KEY", "NOVU_SECRET_KEY", "NOVU_SECRET_KEY__ACME", "TEMPORAL_API_KEY"):
+        (tmp_path / name).write_text(f"of-{name}\n")
+        files[f"{name}_FILE"] = str(tmp_path / name)
+    with environment(**files, SUPABASE_SERVICE_ROLE_KEY=None, NOVU_SECRET_KEY=None):
+        settings = DaemonSettings.load()
+        named = named_novu_keys()
+        temporal = temporal_connect_config()
+
+    assert settings.supabase_service_role_key.get_secret_value() == "of-SUPABASE_SERVICE_ROLE_KEY"
+    assert settings.novu_secret_key.get_secret_value() == "of-NOVU_SECRET_KEY"
+    assert {name: key.get_secret_value() for name, key in named.items()} == {
+        "NOVU_SECRET_KEY__ACME": "of-NOVU_SECRET_KEY__ACME"
+    }
+    assert temporal["api_key"] == "of-TEMPORAL_API_KEY"
+
+
+def test_a_secrets_file_that_is_wrong_is_named_once_and_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "key").write_text("two words")
+    changes = {
+        "SUPABASE_SERVICE_ROLE_KEY_FILE": str(tmp_path / "key"),
+        "NOVU_SECRET_KEY_FILE": str(tmp_path / "empty"),
+        "TEMPORAL_API_KEY_FILE": str(tmp_path / "nowhere"),
+    }
+    with (
+        environment(**changes, SUPABASE_SERVICE_ROLE_KEY=None, NOVU_SECRET_KEY=None),
+        pytest.raises(SettingsError) as raised,
+    ):
+        WorkerSettings.load()
+
+    assert sorted(problem.split(": ")[0] for problem in raised.value.problems) == [
+        "NOVU_SECRET_KEY_FILE",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "TEMPORAL_API_KEY_FILE",
+    ]
+    assert "two words" not in str(raised.value)
+
+
+def test_a_secret_is_given_once(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("another")
+    with environment(NOVU_SECRET_KEY_FILE=str(tmp_path / "key")), pytest.raises(SettingsError) as raised:
+        WorkerSettings.load()
+
+    assert raised.value.problems == ("NOVU_SECRET_KEY_FILE: NOVU_SECRET_KEY is set, too; give one of the two",)

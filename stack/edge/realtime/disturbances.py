@@ -42,6 +42,13 @@ class HandshakeRefusal(Disturbance):
 
 
 @dataclass
+class RevokedKey(Disturbance):
+    """Handshakes and requests with this API key are refused, as one that was deleted."""
+
+    key: str = ""
+
+
+@dataclass
 class EventDelay(Disturbance):
     """Every change event comes this much later."""
 
@@ -131,6 +138,11 @@ class Disturbances:
             return None
         is_meant = trouble.function is None or path.endswith(f"/rpc/{trouble.function}")
         return trouble if is_meant and self._meet(trouble) else None
+
+    def is_revoked(self, api_key: str | None) -> bool:
+        """Whether this key was deleted."""
+        revoked = self._by_kind.get(RevokedKey)
+        return isinstance(revoked, RevokedKey) and revoked.key == api_key
 
     def event_delay_seconds(self) -> float:
         delay = self._by_kind.get(EventDelay)

@@ -17,6 +17,7 @@ from stack.edge.realtime.disturbances import (
     JoinRefusal,
     PollerGone,
     RestTrouble,
+    RevokedKey,
 )
 from stack.edge.realtime.fault_orders import (
     CloseOrder,
@@ -31,6 +32,7 @@ from stack.edge.realtime.fault_orders import (
     RefuseHandshakesOrder,
     RefuseJoinsOrder,
     RestOrder,
+    RevokeKeyOrder,
     SocketsOrder,
     TenantOrder,
     TopicOrder,
@@ -84,6 +86,7 @@ class FaultActions:
             "drop_partition": (PlainOrder, self.drop_partition),
             "poller_gives_up": (PlainOrder, self.poller_gives_up),
             "limit_channels": (LimitChannelsOrder, self.limit_channels),
+            "revoke_key": (RevokeKeyOrder, self.revoke_key),
             "tenant": (TenantOrder, self.tenant),
             "malformed_event": (MalformedEventOrder, self.malformed_event),
             "unauthorized_event": (TopicOrder, self.unauthorized_event),
@@ -185,6 +188,14 @@ class FaultActions:
         how = (order.how, order.status, order.delay_seconds, order.function)
         self._begin(RestTrouble("rest", detail, until, order.requests, *how))
         return 0
+
+    async def revoke_key(self, order: RevokeKeyOrder) -> int:
+        """An API key is deleted: the REST half and handshakes refuse it, and every socket is closed."""
+        self._begin(RevokedKey("revoke_key", "an API key is deleted", None, None, order.key))
+        sockets = list(self._service.hub.sockets)
+        for socket in sockets:
+            socket.close_after_mail(_SERVICE_RESTART)
+        return len(sockets)
 
     async def kill_slot(self, _: PlainOrder) -> int:
         """pg_terminate_backend of the feed's connection: the slot is gone, what is committed meanwhile is lost."""

@@ -106,5 +106,11 @@ class RestOrder(FaultOrder):
     function: str | None = None
 
 
+class RevokeKeyOrder(FaultOrder):
+    """Which API key is deleted, until ended; another one takes its place."""
+
+    key: str = Field(min_length=1, max_length=4096)
+
+
 class PlainOrder(FaultOrder):
     """Nothing is to be said."""

@@ -43,6 +43,8 @@ def _admit(websocket: WebSocket, jwt_secret: str, hub: Hub) -> Token | Response:
     api_key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
     if api_key is None:
         return _refused(401, "API key is missing")
+    if hub.disturbances.is_revoked(api_key):
+        return _refused(401, TokenFault.SIGNATURE.value)
     try:
         token = verify_token(api_key, jwt_secret)
     except TokenRefused as refused:

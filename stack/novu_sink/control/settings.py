@@ -93,6 +93,8 @@ class Settings(_Part):
     check_recipients: bool = False
     """Novu's check of subscriber ids: off, as its dry run is; on, wrong ids are dropped."""
     idempotency: bool = False
+    api_keys: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    """Of Development; null: the one that the sink was started with. Novu has one; two are for the moment between."""
     payment: Literal["ok", "events_used_up", "paused"] = "ok"
     kill_switch: bool = False
     tenants: tuple[str, ...] = ()

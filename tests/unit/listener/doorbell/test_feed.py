@@ -100,7 +100,7 @@ async def feeding(
         feed = feed_for(
             "postgres_changes",
             server.url,
-            "key",
+            lambda: "key",
             enterprise_ids,
             cast(NotificationStore, store),
             max_retries=max_retries,
