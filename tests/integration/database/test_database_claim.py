@@ -225,3 +225,14 @@ async def test_a_row_for_very_many_people_is_claimed_about_as_fast_as_it_is_read
     assert len(together[0]["notifications"][0]["recipients"]) == 50_000
     assert claimed < slow / 2
     assert claimed_together < slow
+
+
+async def test_rows_for_very_many_people_are_claimed_one_after_the_other(connection: Connection) -> None:
+    """Together they weigh more in the worker's memory than it takes of one answer, whatever their ids' lengths."""
+    many = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(40_000)]
+    ids = [await insert_notification(connection, recipients=many) for _ in range(3)]
+
+    answer = await claim(connection, ids, "workflow/1")
+
+    assert ids_of(answer) == ids[:1]
+    assert answer["deferred"] == ids[1:]
