@@ -220,7 +220,7 @@ async def test_rows_and_rules_go_their_road_whatever_await_of_it_meets_a_fault(
         monkeypatch.setenv(name, value)
     for options in (DELIVERY, SCHEDULER_PASS):
         monkeypatch.setitem(options, "retry_policy", AT_ONCE)
-    monkeypatch.setattr("worker.activities.notification_delivery.MOST_FAULTS", len(POINTS))
+    monkeypatch.setattr("worker.activities.portion_delivery.MOST_FAULTS", len(POINTS))
     monkeypatch.setattr("worker.activities.novu_fan_out.EVENTS_PER_ROUND", 2)  # many recipients take several
     caplog.handler.setFormatter(json_logs.Formatter())
     monkeypatch.setattr("random.uniform", lambda least, most: min(most, 0.002))  # every backoff

@@ -47,8 +47,9 @@ from tests.unit.worker.builders import (
     same,
 )
 from worker.activities.addressing import Addressing
+from worker.activities.batch_delivery import BULK_ATTEMPTS
 from worker.activities.internal_fault import MOST_FAULTS
-from worker.activities.notification_delivery import BULK_ATTEMPTS, GiveUpInput, NotificationDelivery
+from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
 from worker.activities.rule_firing import RuleFiring
 from worker.activities.scheduled_delivery import ScheduledDelivery, SharedSchedule
@@ -276,11 +277,15 @@ SCENES: Mapping[str, tuple[Callable[[], Awaitable[None]], Collection[str]]] = {
         deliver,
         (
             "worker.activities.addressing",
+            "worker.activities.batch_delivery",
             "worker.activities.batch_preparation",
             "worker.activities.doubt",
             "worker.activities.kept_claims",
             "worker.activities.notification_delivery",
             "worker.activities.novu_fan_out",
+            "worker.activities.owned_claims",
+            "worker.activities.portion_delivery",
+            "worker.activities.unsettled_rows",
             "worker.delivery_account",
             "worker.measured",
         ),

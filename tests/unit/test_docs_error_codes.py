@@ -10,7 +10,7 @@ from shared.notification.outcomes import RefusalCode
 from shared.ports import FaultCode
 from shared.process_exit import EXIT_BAD_SETTINGS, EXIT_FAILED
 from worker.activities.doubt import IN_DOUBT
-from worker.activities.notification_delivery import RENDERING_DELAYED
+from worker.activities.unsettled_rows import RENDERING_DELAYED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "error_codes.md"
 

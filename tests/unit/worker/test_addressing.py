@@ -28,7 +28,8 @@ from tests.unit.worker.builders import (
     recipients,
 )
 from worker.activities.addressing import CREDENTIAL_ATTEMPTS, PORTION, Addressing
-from worker.activities.notification_delivery import BULK_ATTEMPTS, NotificationDelivery
+from worker.activities.batch_delivery import BULK_ATTEMPTS
+from worker.activities.notification_delivery import NotificationDelivery
 from worker.activities.preparation import wants_credentials
 
 ADA = Recipient("ada", {"email": "ada@example.org"})

@@ -32,7 +32,8 @@ from tests.unit.worker.builders import (
     an_addressing,
     doubts,
 )
-from worker.activities.notification_delivery import BULK_ATTEMPTS, GiveUpInput, NotificationDelivery
+from worker.activities.batch_delivery import BULK_ATTEMPTS
+from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 from worker.activities.shared_fault import fault_of_all
 from worker.failures import put_off_among
 from worker.joined_ports import JoinedTrigger
