@@ -1,4 +1,7 @@
-"""Imported by each of our programs before all else, so that what it imports is there a quarter sooner."""
+"""Imported by each of our programs before all else, so that what it imports is there a quarter sooner.
+
+Never by what a workflow imports: its sandbox imports that anew for each workflow.
+"""
 
 import gc
 import sys
@@ -8,8 +11,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _PYTHONS_OWN = gc.get_threshold()
 
-if not gc.get_freeze_count():  # but not when a workflow's sandbox imports this once more
-    gc.set_threshold(100_000, *_PYTHONS_OWN[1:])  # what is imported stays: to look for garbage among it is in vain
+gc.set_threshold(100_000, *_PYTHONS_OWN[1:])  # what is imported stays: to look for garbage among it is in vain
 
 
 def done() -> None:

@@ -1,1 +1,0 @@
-from shared import importing  # noqa: F401 - before all else

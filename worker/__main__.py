@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+from shared import importing  # noqa: F401 - before all else; not in the package, which workflows' sandboxes import anew
 from shared.process_lifecycle import run_process
 from shared.settings import WorkerSettings
 from worker.bootstrap import run_alone
