@@ -47,7 +47,7 @@ from tests.unit.worker.builders import (
     same,
 )
 from worker.activities.addressing import Addressing
-from worker.activities.batch_delivery import BULK_ATTEMPTS
+from worker.activities.batch_delivery import BULK_ATTEMPTS, LARGEST_SMALL
 from worker.activities.internal_fault import MOST_FAULTS
 from worker.activities.notification_delivery import GiveUpInput, NotificationDelivery
 from worker.activities.retraction_cancelling import RetractionCancelling
@@ -197,17 +197,19 @@ async def be_put_off() -> None:
 
 
 async def take_turns() -> None:
-    """A delivery of many rows, while small ones are about."""
+    """A delivery of many rows, and one to many people, while small ones are about."""
     ids = list(range(1, SMALL + 2))
-    store = FakeStore(*map(a_notification, [*ids, 100]))
+    crowd = a_notification(200, recipients=recipients(LARGEST_SMALL + 1))
+    store = FakeStore(*map(a_notification, [*ids, 100]), crowd)
     subject = delivery.delivery(store)
 
     with mock.patch("worker.activities.large_deliveries.BEGINNING_SECONDS", 0.0), subject._large._noted():
         await attempted(subject.deliver, NotificationProcessingInput("ent2", [100]))
     await attempted(subject.deliver, NotificationProcessingInput("ent1", ids))
+    await attempted(subject.deliver, NotificationProcessingInput("ent1", [200]))
 
     assert {type(outcome) for outcome in store.recorded.values()} == {Sent}
-    assert store.recorded.keys() == {*ids, 100}
+    assert store.recorded.keys() == {*ids, 100, 200}
 
 
 async def share() -> None:
