@@ -65,6 +65,7 @@ MODULES = (
     "worker.served_enterprises",
 )
 OF_OTHERS = {
+    "connect_anew",
     "connect_at_first_call",
     "connect_once",
     "_RowWorkflowStarter.start_or_find",
@@ -74,7 +75,7 @@ OF_OTHERS = {
     "_read_build",
     "read_build_queues",
 }
-"""The functions' and the commands', and those of test_roster_faults."""
+"""The functions' and the commands', and those of test_roster_faults and test_keys_faults."""
 
 POINTS = [point for point in await_points(*MODULES) if point.function not in OF_OTHERS]
 ENTERPRISES = 3
