@@ -32,7 +32,7 @@ MODULES = (
     "shared.health_monitor",
     "shared.temporal.client",
 )
-NOT_HERE = {"_run", "connect", "connect_once", "connect_unless_stopped"}
+NOT_HERE = {"_run", "connect", "connect_anew", "connect_once", "connect_unless_stopped"}
 """The first holds the supervisor, and waits for what that keeps; the others are those of its parts, and of commands."""
 
 POINTS = [point for point in await_points(*MODULES) if point.function not in NOT_HERE]

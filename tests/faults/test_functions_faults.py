@@ -69,6 +69,7 @@ NOT_IN_ITS_CALLS = {
         "_RowWorkflowStarter.start",
         "_RowWorkflowStarter.wait",
         "connect",
+        "connect_anew",
         "connect_at_first_call",
         "connect_once",
         "connect_unless_stopped",
