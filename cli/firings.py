@@ -48,20 +48,25 @@ def print_firings(firings: Iterable[Firing], *, as_json: bool) -> None:
 
 def read_instant(text: str | None, option: str) -> datetime:
     """An instant given as RFC 3339, or now; raises BadParameter, which names the option, for anything else, a missing
-    offset included.
+    offset included, and for what the calendar does not have.
     """
     if text is None:
         return datetime.now(UTC)
     try:
         instant = datetime.fromisoformat(text)
-        known = instant.tzinfo is not None and instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        known = False
-    if not known:
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
         raise typer.BadParameter(
             f"{text!r} is no instant. Hint: RFC 3339 with an offset, such as 2026-03-07T12:00:00Z.",
             param_hint=option,
         )
+    try:
+        instant.astimezone(UTC)
+    except OverflowError:
+        raise typer.BadParameter(
+            f"{text!r} is not of the years 1 to 9999. Hint: choose another instant.", param_hint=option
+        ) from None
     return instant
 
 

@@ -58,8 +58,9 @@ def test_without_options_it_prints_ten_firings_from_now_in_utc() -> None:
         (["* * * * *", "--timezone", "Europe/Berln"], "Did you mean `Europe/Berlin`?"),
         (["* * * * *", "--from", "tomorrow"], "RFC 3339"),
         (["* * * * *", "--from", "2026-01-01T00:00:00"], "RFC 3339"),
-        (["* * * * *", "--from", "0001-01-01T00:00:00+14:00"], "1900"),
-        (["* * * * *", "-n", "0"], "-n"),
+        (["* * * * *", "--from", "1000-01-01T00:00:00Z"], "1900"),
+        (["* * * * *", "--from", "0001-01-01T00:00:00+14:00"], "not of the years 1 to 9999"),
+        (["* * * * *", "-n", "0"], "--count: must be from 1 to 1000"),
     ],
 )
 def test_an_error_is_on_stderr_with_a_hint_and_exit_code_2(arguments: list[str], part_of_message: str) -> None:
