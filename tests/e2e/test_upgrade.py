@@ -77,12 +77,12 @@ async def test_an_upgrade_and_a_roll_back_with_notifications_under_way_lose_and_
         migrated = await apply_migrations(system.stack.postgres.url, MIGRATIONS)
         await system.insert(portion)
         # Whoever stops is cut off in the middle of a call of Novu's; what it has begun is the other's to finish.
-        await are_cut_off(system, old, portion)
+        await are_cut_off(system, old, portion, under_way=portion // 2)
         await new.start()
         await eventually(system.is_settled, within=180, what="the new code ends what the old one began")
         # Back goes the code, and never the schema. What the new code may have sent under its keys the old one leaves
         # alone for a quarter of an hour (decision 50); it works on all else.
-        await are_cut_off(system, new, portion)
+        await are_cut_off(system, new, portion, under_way=portion)
         await old.start()
         await system.insert(portion)
         await eventually(lambda: are_sent(system, count - portion), what="the old code works again")
@@ -102,15 +102,17 @@ async def test_an_upgrade_and_a_roll_back_with_notifications_under_way_lose_and_
             assert "TypeError" not in release.said(), "neither is told what it does not know"
 
 
-async def are_cut_off(system: System, release: Release, count: int) -> None:
-    """Insert so many, have Novu take longer for them than a worker may take to leave, and stop it then."""
+async def are_cut_off(system: System, release: Release, count: int, *, under_way: int) -> None:
+    """Insert so many, have Novu take longer for them than a worker may take to leave, and stop it once so many are
+    under way: what has not been claimed by then is for the other release to send.
+    """
     await system.sink_faults(SLOW_NOVU)
     await system.insert(count)
 
     async def are_at_novu() -> bool:
-        return (await system.statuses())["PROCESSING"] >= count // 2
+        return (await system.statuses())["PROCESSING"] >= under_way
 
-    await eventually(are_at_novu, what="half of them are under way")
+    await eventually(are_at_novu, what=f"{under_way} of them are under way")
     await release.stop()
     assert (await system.statuses())["PROCESSING"] > 0, "they are under way still"
     await system.sink.delete("/_sink/faults")
