@@ -27,7 +27,9 @@ SMALL_ARE_ABOUT_SECONDS = 2.0
 """After a small delivery: others like it are to be expected, and find the machine at rest most of the time."""
 
 BEGINNING_SECONDS = 0.5
-"""Of a flood. A small one that comes in it is a burst's own: its first row, which waits for no others."""
+"""Of a flood. A small one that comes in it is a burst's own: its first row, which waits for no others. So long a flood
+may have nothing under way here, and is the same.
+"""
 
 REST = 2.0
 """So many times as long as a large one took."""
@@ -74,6 +76,7 @@ class LargeDeliveries:
         self._small_until = 0.0
         self._under_way = 0
         self._since = 0.0
+        self._ended_at = float("-inf")
         self._rounds = _Places()
         self._fan_outs: Counter[str] = Counter()
 
@@ -101,13 +104,15 @@ class LargeDeliveries:
     @contextmanager
     def _noted(self) -> Iterator[None]:
         """A large one has come, and goes."""
-        if not self._under_way:
-            self._since = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        if not self._under_way and clock() - self._ended_at >= BEGINNING_SECONDS:
+            self._since = clock()
         self._under_way += 1
         try:
             yield
         finally:
             self._under_way -= 1
+            self._ended_at = clock()
 
     @asynccontextmanager
     async def _place(self, enterprise_id: str) -> AsyncIterator[None]:

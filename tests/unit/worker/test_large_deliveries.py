@@ -139,6 +139,18 @@ async def test_a_bursts_own_first_rows_and_those_before_it_do_not_slow_it() -> N
     assert await after(large, 0.25, count=3, small=False) == [0.25, 0.25, 0.25]
 
 
+async def test_a_flood_that_has_nothing_under_way_for_a_moment_has_not_begun_anew() -> None:
+    large = LargeDeliveries()
+    for _ in range(2):
+        async with large.turn("earlier flood", SMALL + 1):
+            await asyncio.sleep(0.25)
+        await asyncio.sleep(0.25)
+    async with large.turn("earlier flood", SMALL + 1), large.turn("other", 1):
+        pass
+
+    assert await after(large, 0.25, count=2, small=False) == [0.25, 1.0]
+
+
 async def test_two_seconds_after_the_last_small_one_nobody_is_about() -> None:
     large = LargeDeliveries()
     assert await after(large, 0.25, count=1, small=True) == [0.25]
