@@ -26,7 +26,7 @@ them, and Temporal's next task is taken once a turn; three are enough to keep tw
 SMALL_ARE_ABOUT_SECONDS = 2.0
 """After a small delivery: others like it are to be expected, and find the machine at rest most of the time."""
 
-BEGINNING_SECONDS = 0.5
+BEGINNING_SECONDS = 0.1
 """Of a flood. A small one that comes in it is a burst's own: its first row, which waits for no others. So long a flood
 may have nothing under way here, and is the same.
 """

@@ -134,7 +134,7 @@ async def test_a_bursts_own_first_rows_and_those_before_it_do_not_slow_it() -> N
     large = LargeDeliveries()
     async with large.turn("other", 1):
         pass
-    await a_single_beside_a_flood(large, after_seconds=BEGINNING_SECONDS - 0.1)
+    await a_single_beside_a_flood(large, after_seconds=BEGINNING_SECONDS / 2)
 
     assert await after(large, 0.25, count=3, small=False) == [0.25, 0.25, 0.25]
 
@@ -143,8 +143,8 @@ async def test_a_flood_that_has_nothing_under_way_for_a_moment_has_not_begun_ane
     large = LargeDeliveries()
     for _ in range(2):
         async with large.turn("earlier flood", SMALL + 1):
-            await asyncio.sleep(0.25)
-        await asyncio.sleep(0.25)
+            await asyncio.sleep(BEGINNING_SECONDS / 2)
+        await asyncio.sleep(BEGINNING_SECONDS / 2)
     async with large.turn("earlier flood", SMALL + 1), large.turn("other", 1):
         pass
 
