@@ -42,6 +42,17 @@ def test_without_the_right_key_everything_is_401(
     assert (answer.status_code, answer.json()["message"], answer.json().get("error")) == (401, message, error)
 
 
+def test_once_the_key_was_replaced_only_the_new_one_is_known(sink: SinkProcess) -> None:
+    def answered(key: str) -> tuple[int, str | None]:
+        answer = sink.client.delete("/v1/events/trigger/t1", headers={"Authorization": f"ApiKey {key}"})
+        return answer.status_code, answer.json().get("message")
+
+    sink.settings(api_keys=["the-new-one"])
+
+    assert answered(SECRET_KEY) == (401, "API Key not found")
+    assert answered("the-new-one") == (200, None)
+
+
 async def test_an_endpoint_closed_to_keys_is_401_with_the_right_key(api: httpx.AsyncClient, sink: SinkProcess) -> None:
     sink.settings(generation="2024")
 

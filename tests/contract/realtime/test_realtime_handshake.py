@@ -50,6 +50,25 @@ async def test_a_bad_key_is_refused_with_401_and_its_reason_after_the_delay(
     assert time.monotonic() - started >= QUICK.connect_error_delay_seconds
 
 
+async def test_a_key_that_was_deleted_ends_its_sockets_and_is_refused_as_of_a_wrong_signature_and_another_is_not(
+    edge: Edge,
+) -> None:
+    deleted, other = token(), token(lives_seconds=600)
+    async with connected(edge, deleted) as client:
+        await client.heartbeat()
+
+        await edge.fault("revoke_key", key=deleted)
+
+        assert await client.closed() == 1012
+    try:
+        response = await _refusal(edge.websocket(apikey=deleted))
+        assert (response.status_code, response.body) == (401, b'{"error":"Failed to validate JWT signature"}')
+        async with connected(edge, other) as client:
+            await client.heartbeat()
+    finally:
+        await edge.end_faults()
+
+
 async def test_an_expiry_that_is_no_number_is_an_error_of_the_server(edge: Edge) -> None:
     response = await _refusal(edge.websocket(apikey=jwt.encode({"role": "anon", "exp": "tomorrow"}, SECRET)))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
-from tests.contract.rest.edge_process import EdgeProcess
+from tests.contract.rest.edge_process import SECRET, EdgeProcess
 from tests.contract.rest.rows import Database
 from tests.e2e.system import eventually
 
@@ -29,6 +30,23 @@ async def test_a_refused_request_is_not_done_and_the_next_one_is(
     assert (refused.status_code, done.status_code) == (status, 201)
     assert refused.json()["message"]
     assert await database.fetchval("select string_agg(name, ',') from public.items") == "two"
+
+
+async def test_a_key_that_was_deleted_is_refused_and_another_is_not(
+    edge: EdgeProcess, http: httpx.AsyncClient, service_key: str, database: Database
+) -> None:
+    another = jwt.encode({"role": "service_role", "iss": "another"}, SECRET)
+    async with httpx.AsyncClient(base_url=edge.url) as faults:
+        (await faults.post("/_faults/revoke_key", json={"key": service_key})).raise_for_status()
+        try:
+            refused = await http.post("/items", json={"name": "one"})
+            other = await http.get("/items", headers={"apikey": another, "Authorization": f"Bearer {another}"})
+        finally:
+            await faults.delete("/_faults")
+
+    assert (refused.status_code, refused.json()["message"]) == (401, "Invalid API key")
+    assert other.status_code == 200
+    assert await database.fetchval("select count(*) from public.items") == 0
 
 
 @pytest.mark.parametrize(("how", "rows"), [("hang", 0), ("execute_then_hang", 1)])
